@@ -1,0 +1,1 @@
+"""Money: prices, exchange rate, and integer arithmetic with one rounding per call."""

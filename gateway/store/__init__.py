@@ -1,0 +1,1 @@
+"""What the gateway keeps: its view on the state rows, and the port implementations over the ledger."""

@@ -1,0 +1,123 @@
+"""Signing where the log ends, and keeping the last signed head outside the database.
+
+Before signing, the new entries are read back from the database and recomputed, so that a bit flipped between
+hashing and storing is found while it can still be repaired, and never signed. The signed note goes to a file that
+no restore of the database touches; at start the database must be at or beyond it and consistent with it.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from ledger import checkpoint as checkpoints
+from ledger import merkle
+from ledger.checkpoint import Checkpoint
+from ledger.entry import GENESIS, b64, decode, follow
+from ledger.errors import LogHalted, NoteInvalid
+from ledger.log import Log
+from ledger.note import Signer
+from ledger.store.reader import Reader
+from ledger.unit import State, Step, Unit
+
+KEY = "checkpoint"
+
+
+class HeadFile:
+    """The last signed checkpoint, in a file outside the database."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> bytes | None:
+        return self.path.read_bytes() if self.path.exists() else None
+
+    def write(self, signed: bytes) -> None:
+        """Replace the file durably: after a crash it holds the old note or the new one."""
+        temporary = self.path.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(signed)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def require_continuation(reader: Reader, head_file: HeadFile, vkey: str) -> None:
+    """Check that the database continues the log that the head file signed.
+
+    Raises:
+        LogHalted: it is shorter (a restored backup, a cut tail), another history, or the file is not ours.
+    """
+    signed = head_file.read()
+    head = reader.head()
+    if signed is None:
+        if head.size > 1:
+            raise LogHalted(f"{head_file.path} is missing, but the log has {head.size} entries")
+        return
+    try:
+        held = checkpoints.verified(signed, [vkey])
+    except NoteInvalid as error:
+        raise LogHalted(f"{head_file.path}: {error}") from error
+    if held.origin != head.origin:
+        raise LogHalted(f"{head_file.path} is of the log {held.origin}, the database of {head.origin}")
+    if head.size < held.size:
+        raise LogHalted(
+            f"the database ends at {head.size} entries, but {held.size} were signed: it was cut or an old copy was "
+            "restored. Nothing was written; put the newer database back"
+        )
+    if held.size and reader.subtree(0, held.size) != held.root:
+        raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
+    if reader.subtree(0, head.size) != head.frontier.root():
+        raise LogHalted("the stored head does not match the stored entries")
+
+
+class Checkpointer:
+    """Signs the head when the log grew. One caller at a time."""
+
+    def __init__(self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile) -> None:
+        self._log, self._reader, self._signer, self._head_file = log, reader, signer, head_file
+        self._frontier = merkle.Frontier()
+        self._last_hash = GENESIS
+
+    def sign(self) -> bytes | None:
+        """Sign the current head and return the note, or None when the log did not grow since the last time.
+
+        Raises:
+            LogHalted: what is stored is not what was hashed; nothing was signed.
+        """
+        head = self._reader.head()
+        if head.size == self._frontier.size:
+            return None
+        self._read_back(head.size, head.origin)
+        if self._frontier.root() != head.frontier.root():
+            raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
+        signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
+        self._head_file.write(signed)
+        self._log.append(_keep(signed.decode(), head.size))
+        return signed
+
+    def _read_back(self, size: int, origin: str) -> None:
+        """Recompute leaf hashes and chain of the entries since the last signed head, in constant memory."""
+        while self._frontier.size < size:
+            low = self._frontier.size
+            high = min(low + 4096, size)
+            entries = [(data, decode(data)) for data in self._reader.raw(low, high)]
+            count, hashes = follow(entries, first=low, prev=b64(self._last_hash), log=origin)
+            if count != high - low:
+                raise LogHalted(f"{high - low - count} entries below {high} are missing")
+            self._frontier, self._last_hash = self._frontier.extend(hashes), hashes[-1]
+
+
+def _keep(signed: str, size: int) -> Unit:
+    """Keep the note in the database too, unless another process has kept a later one."""
+
+    def run(state: State, _at: datetime) -> Step:
+        if (kept := state.get(KEY)) and kept["size"] >= size:
+            return Step()
+        return Step(changes={KEY: {"size": size, "note": signed}})
+
+    return Unit(keys=lambda _at: (KEY,), run=run)

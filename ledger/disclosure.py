@@ -1,0 +1,48 @@
+"""Salted commitments to content values, as in RFC 9901 (SD-JWT) section 4.2.
+
+A disclosure is base64url of the JSON array [salt, name, value]; its digest, base64url of SHA-256 over that ASCII
+text, stands in the entry's `c`. The salt has 256 random bits and lives only inside the encrypted disclosure, so
+that destroying its key leaves nothing to guess against.
+"""
+
+import hashlib
+import secrets
+from typing import Any
+
+from ledger.canonical import canonicalize, parse
+from ledger.entry import b64, unb64
+from ledger.errors import CanonicalError, DisclosureInvalid, EntryInvalid
+
+SALT_BYTES = 32
+
+
+def disclose(name: str, value: Any) -> tuple[str, str]:
+    """Return a fresh disclosure of `value` (any JSON value) and its digest."""
+    salt = b64(secrets.token_bytes(SALT_BYTES))
+    disclosure = b64(canonicalize([salt, name, value]))
+    return disclosure, digest(disclosure)
+
+
+def digest(disclosure: str) -> str:
+    """Return the commitment of a disclosure."""
+    return b64(hashlib.sha256(disclosure.encode("ascii")).digest())
+
+
+def open_disclosure(disclosure: str, *, name: str, commitment: str) -> Any:
+    """Return the value, having checked that it is the one committed to under `name`.
+
+    Raises:
+        DisclosureInvalid: it is not.
+    """
+    try:
+        matches = digest(disclosure) == commitment
+        array = parse(unb64(disclosure))
+    except (UnicodeEncodeError, CanonicalError, EntryInvalid) as error:
+        raise DisclosureInvalid(f"{name}: malformed disclosure") from error
+    if not matches:
+        raise DisclosureInvalid(f"{name}: the disclosure does not have the committed digest")
+    if not isinstance(array, list) or len(array) != 3 or array[1] != name:
+        raise DisclosureInvalid(f"{name}: not a disclosure of this field")
+    if not isinstance(array[0], str) or len(array[0]) < 22:
+        raise DisclosureInvalid(f"{name}: the salt is shorter than 128 bits")
+    return array[2]

@@ -1,0 +1,71 @@
+"""Everything that can go wrong in the ledger.
+
+    LedgerError
+    ├── CanonicalError      a value that has no RFC 8785 form (also a ValueError)
+    ├── EntryInvalid        bytes that are no entry, or an entry that breaks the rules
+    ├── ChainBroken         entries that contradict one another: tampering or a bug
+    ├── ProofInvalid        a Merkle proof that does not lead to the stated root
+    ├── NoteInvalid         a malformed signed note, or a known key whose signature fails
+    ├── DisclosureInvalid   a content value that does not match its commitment
+    ├── BundleInvalid       a bundle that is not the one canonical ZIP of its contents
+    ├── SealInvalid         a PDF seal that does not cover the file or does not verify
+    ├── ContentGone         a sealed content whose key was destroyed, or that does not decrypt
+    ├── LedgerUnavailable   the entry could not be made durable; nothing was acknowledged
+    └── LogHalted           the database contradicts the head kept outside it: a person must decide
+
+An error carries its facts and builds its own sentence. It knows nothing of HTTP:
+`gateway.web.problems` gives each class a status and a code.
+"""
+
+
+class LedgerError(Exception):
+    """Base of all errors of this package."""
+
+
+class CanonicalError(LedgerError, ValueError):
+    """The value cannot be written as RFC 8785 canonical JSON."""
+
+
+class EntryInvalid(LedgerError):
+    """The bytes are not one well-formed entry in canonical form."""
+
+
+class ChainBroken(LedgerError):
+    """The entry at `position` does not extend the one before it."""
+
+    def __init__(self, position: int, *, field: str, expected: str, found: str) -> None:
+        super().__init__(f"entry {position}: {field} is {found}, not {expected}")
+        self.position = position
+        self.field = field
+
+
+class ProofInvalid(LedgerError):
+    """A proof does not lead from the given hashes to the given root."""
+
+
+class NoteInvalid(LedgerError):
+    """A signed note is malformed, or none or not all of the known signatures verify."""
+
+
+class DisclosureInvalid(LedgerError):
+    """A disclosure is malformed or its digest is not the commitment."""
+
+
+class BundleInvalid(LedgerError):
+    """A bundle is not the canonical archive of what it holds."""
+
+
+class SealInvalid(LedgerError):
+    """The seal of a PDF is absent, malformed, or does not cover and match the whole file."""
+
+
+class ContentGone(LedgerError):
+    """A sealed content can no longer be opened."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The unit was not committed; the caller must not go on as if it had been."""
+
+
+class LogHalted(LedgerError):
+    """The stored log is not the one this installation last signed; see `whyledger recover`."""

@@ -1,0 +1,20 @@
+"""Identifiers: a readable prefix and a UUID version 7 (RFC 9562 section 5.7), so that they sort by time."""
+
+import re
+import secrets
+from datetime import datetime
+
+_SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def new_id(prefix: str, at: datetime) -> str:
+    """Return `<prefix>_<uuid7>` for the instant `at` (millisecond precision) with 74 random bits."""
+    milliseconds = int(at.timestamp() * 1000)
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{prefix}_{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Tell whether `text` has the shape of an identifier with this prefix."""
+    return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

@@ -1,0 +1,142 @@
+"""Reading the log: entries, what is found by what, subtree roots from tiles, sealed contents, state."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, func, select, text
+
+from ledger import merkle
+from ledger.entry import Entry, Sealed, decode
+from ledger.store import tables, writer
+
+_PAGE = 1000
+
+
+class Reader:
+    """Read-only access. Each method is one snapshot; a caller that needs several at one point passes sizes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def revision(self) -> str | None:
+        """Return the schema revision that migrations recorded, or None when there is none."""
+        with self._engine.connect() as connection:
+            exists = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first()
+            if not exists:
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+    def head(self) -> writer.Head:
+        with self._engine.connect() as connection:
+            return writer.read_head(connection)
+
+    def raw(self, low: int, high: int) -> Iterator[bytes]:
+        """Yield the stored bytes of the entries [low, high), a page at a time."""
+        for start in range(low, high, _PAGE):
+            end = min(start + _PAGE, high)
+            at = tables.entry.c.seq
+            with self._engine.connect() as connection:
+                rows = connection.execute(select(tables.entry.c.bytes).where(at >= start, at < end).order_by(at)).all()
+            yield from (row[0] for row in rows)
+
+    def entry(self, seq: int) -> Entry:
+        (data,) = self.raw(seq, seq + 1)
+        return decode(data)
+
+    def find(self, kind: str, value: str) -> list[int]:
+        """Return the numbers of the entries linked to this identifier, in log order."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(tables.ref.c.seq)
+                .where(tables.ref.c.kind == kind, tables.ref.c.value == value)
+                .order_by(tables.ref.c.seq)
+            )
+            return [row[0] for row in rows]
+
+    def entries(self, seqs: Sequence[int]) -> list[Entry]:
+        """Return the given entries in log order."""
+        found: dict[int, Entry] = {}
+        wanted = sorted(set(seqs))
+        with self._engine.connect() as connection:
+            for at in range(0, len(wanted), 500):
+                rows = connection.execute(
+                    select(tables.entry.c.seq, tables.entry.c.bytes).where(
+                        tables.entry.c.seq.in_(wanted[at : at + 500])
+                    )
+                )
+                found.update({seq: decode(data) for seq, data in rows})
+        return [found[seq] for seq in wanted if seq in found]
+
+    def first_at_or_after(self, instant: str, size: int) -> int:
+        """Return the number of the first entry whose `at` is not before `instant`, or `size` (binary search)."""
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            if self.entry(middle).at < instant:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def leaf_hashes(self, low: int, high: int) -> list[bytes]:
+        at = tables.entry.c.seq
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(tables.entry.c.leaf_hash).where(at >= low, at < high).order_by(at))
+            return [row[0] for row in rows]
+
+    def subtree(self, low: int, high: int) -> bytes:
+        """Return the root over the leaves [low, high), from tiles where they are full."""
+        spans = merkle.perfect_spans(low, high)
+        hashes = [self._perfect(start, (end - start).bit_length() - 1) for start, end in spans]
+        return merkle.fold(hashes)
+
+    def _perfect(self, low: int, height: int) -> bytes:
+        """Return the root of the perfect subtree of 2**height leaves that starts at `low`."""
+        if height < 8:
+            return merkle.root(self.leaf_hashes(low, low + (1 << height)))
+        if height % 8:
+            half = 1 << height - 1
+            return merkle.node_hash(self._perfect(low, height - 1), self._perfect(low + half, height - 1))
+        level, number = height // 8 - 1, low >> height
+        with self._engine.connect() as connection:
+            blob = connection.execute(
+                select(tables.tile.c.hashes).where(tables.tile.c.level == level, tables.tile.c.number == number)
+            ).scalar_one()
+        return merkle.root(writer.split_hashes(blob))
+
+    def contents(self, seq: int) -> dict[str, Sealed]:
+        """Return the sealed contents kept for an entry, by field name."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(tables.content).where(tables.content.c.seq == seq))
+            return {row.name: Sealed(name=row.name, key=row.key, ciphertext=row.ciphertext) for row in rows}
+
+    def state(self, key: str) -> Any:
+        """Return one state row's value, or None."""
+        with self._engine.connect() as connection:
+            return writer.load_state(connection, [key]).get(key)
+
+    def states(self, prefix: str) -> dict[str, Any]:
+        """Return the state rows whose key starts with `prefix`."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(tables.state.c.key, tables.state.c.value).where(
+                    tables.state.c.key >= prefix, tables.state.c.key < prefix + "\U0010ffff"
+                )
+            )
+            return {key: json.loads(value) for key, value in rows}
+
+    def durability(self) -> dict[str, Any]:
+        """Return the settings that durability rests on, as the connection reports them."""
+        with self._engine.connect() as connection:
+            return {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("synchronous", "journal_mode", "page_size", "recursive_triggers")
+            }
+
+    def stored_bytes(self) -> dict[str, int]:
+        """Return how many bytes entries and contents hold, for capacity figures."""
+        with self._engine.connect() as connection:
+            entries = connection.execute(select(func.sum(func.length(tables.entry.c.bytes)))).scalar() or 0
+            contents = connection.execute(select(func.sum(func.length(tables.content.c.ciphertext)))).scalar() or 0
+            return {"entries": entries, "contents": contents}

@@ -1,0 +1,168 @@
+"""The key store: a database of its own, so that it can have its own backups with a short life.
+
+Holds wrapped keys, digests of tokens, and configuration texts by digest: the things that cannot be rebuilt from the
+log. Rows are durable before anything that relies on them is submitted to the log.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ledger import sealing
+from ledger.disclosure import disclose, open_disclosure
+from ledger.entry import Sealed, b64
+from ledger.errors import ContentGone
+
+REVISION = "v0001"
+
+metadata = MetaData()
+
+key = Table(
+    "key",
+    metadata,
+    Column("ref", String(64), primary_key=True),
+    Column("owner", String(64), nullable=True, unique=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+"""Wrapped keys. `owner` is an HMAC of the identifier of the person the key belongs to; erasure deletes the row."""
+
+token = Table(
+    "token",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("owner", String(64), nullable=False),
+)
+"""SHA-256 of each key or personal token ever handed out, and whose it is. The tokens themselves are nowhere."""
+
+text = Table("text", metadata, Column("digest", String(64), primary_key=True), Column("body", Text, nullable=False))
+"""Configuration texts by digest."""
+
+LEDGER_KEY = "key_ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """A key, its reference, and the pseudonym of the one it belongs to."""
+
+    ref: str
+    key: bytes
+    pseudonym: str
+
+
+def token_digest(secret: str) -> str:
+    return b64(hashlib.sha256(secret.encode()).digest())
+
+
+class Vault:
+    """The key store, opened with the root key."""
+
+    def __init__(self, engine: Engine, root: bytes) -> None:
+        self._engine = engine
+        self._root = root
+        self._cached = lru_cache(maxsize=4096)(self._load)
+
+    def create_ledger_key(self) -> None:
+        """Make the key of contents and pseudonyms that belong to no person."""
+        self._insert_key(LEDGER_KEY, None, secrets.token_bytes(sealing.KEY_BYTES))
+
+    def key(self, ref: str) -> bytes:
+        """Return the key named `ref`.
+
+        Raises:
+            ContentGone: it was destroyed, or the root key is another one.
+        """
+        found = self._cached(ref)
+        if found is None:
+            self._cached.cache_clear()  # absence is not remembered: another process may add it
+            raise ContentGone(f"{ref} was destroyed or never existed")
+        return found
+
+    def _load(self, ref: str) -> bytes | None:
+        with self._engine.connect() as connection:
+            wrapped = connection.execute(select(key.c.wrapped).where(key.c.ref == ref)).scalar()
+        return None if wrapped is None else sealing.unwrap(self._root, wrapped, ref=ref)
+
+    def _insert_key(self, ref: str, owner: str | None, value: bytes) -> None:
+        with self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(
+                insert(key).values(ref=ref, owner=owner, wrapped=sealing.wrap(self._root, value, ref=ref))
+            )
+
+    def pseudonym(self, kind: str, identifier: str) -> str:
+        """Return the ledger-wide pseudonym of an identifier that is nobody's own (a task, a response)."""
+        return sealing.pseudonym(self.key(LEDGER_KEY), kind, identifier)
+
+    def find_subject(self, kind: str, identifier: str) -> SubjectKey | None:
+        """Return the key of a person, or None when there is none (or it was erased)."""
+        with self._engine.connect() as connection:
+            ref = connection.execute(select(key.c.ref).where(key.c.owner == self._owner(kind, identifier))).scalar()
+        if ref is None:
+            return None
+        value = self.key(ref)
+        return SubjectKey(ref, value, sealing.pseudonym(value, kind, identifier))
+
+    def subject(self, kind: str, identifier: str) -> SubjectKey:
+        """Return the key of a person, made durable first when it is new."""
+        if found := self.find_subject(kind, identifier):
+            return found
+        value = secrets.token_bytes(sealing.KEY_BYTES)
+        ref = f"key_{b64(secrets.token_bytes(16))}"
+        try:
+            self._insert_key(ref, self._owner(kind, identifier), value)
+        except IntegrityError:  # another process was first
+            found = self.find_subject(kind, identifier)
+            if found is None:
+                raise
+            return found
+        return SubjectKey(ref, value, sealing.pseudonym(value, kind, identifier))
+
+    def _owner(self, kind: str, identifier: str) -> str:
+        index = hmac.new(self._root, b"whyledger index v1", hashlib.sha256).digest()
+        return b64(hmac.new(index, f"{kind}\n{identifier}".encode(), hashlib.sha256).digest())
+
+    def destroy(self, ref: str) -> None:
+        """Delete a key: what it sealed, and its pseudonym, cannot be recovered here any more."""
+        with self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(delete(key).where(key.c.ref == ref))
+        self._cached.cache_clear()
+
+    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str = LEDGER_KEY) -> tuple[str, Sealed]:
+        """Commit to a content value and seal it; returns (commitment, what to store)."""
+        disclosure, commitment = disclose(name, value)
+        ciphertext = sealing.seal(self.key(key_ref), disclosure, entry_id=entry_id, name=name)
+        return commitment, Sealed(name=name, key=key_ref, ciphertext=ciphertext)
+
+    def unseal(self, sealed: Sealed, *, entry_id: str) -> str:
+        """Return the disclosure kept under a commitment.
+
+        Raises:
+            ContentGone: its key was destroyed.
+        """
+        return sealing.unseal(self.key(sealed.key), sealed.ciphertext, entry_id=entry_id, name=sealed.name)
+
+    def open(self, sealed: Sealed, *, entry_id: str, commitment: str) -> object:
+        """Return a content value, checked against the entry's commitment."""
+        return open_disclosure(self.unseal(sealed, entry_id=entry_id), name=sealed.name, commitment=commitment)
+
+    def remember_token(self, secret: str, owner: str) -> None:
+        with self._engine.execution_options(writes=True).begin() as connection:
+            connection.execute(insert(token).values(digest=token_digest(secret), owner=owner))
+
+    def owner_of(self, secret: str) -> str | None:
+        """Return whose token this is, by its full digest."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(token.c.owner).where(token.c.digest == token_digest(secret))).scalar()
+
+    def keep_text(self, digest: str, body: str) -> None:
+        with self._engine.execution_options(writes=True).begin() as connection:
+            if connection.execute(select(text.c.digest).where(text.c.digest == digest)).first() is None:
+                connection.execute(insert(text).values(digest=digest, body=body))
+
+    def text(self, digest: str) -> str | None:
+        with self._engine.connect() as connection:
+            return connection.execute(select(text.c.body).where(text.c.digest == digest)).scalar()

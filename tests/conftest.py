@@ -1,0 +1,75 @@
+"""Fixtures: a clock that the test owns, a log on a real SQLite file, its signer."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import migrations
+from ledger.checkpointing import Checkpointer, HeadFile
+from ledger.entry import Draft
+from ledger.ids import new_id
+from ledger.log import Log
+from ledger.note import Signer
+from ledger.store import writer
+from ledger.store.engine import open_engine
+from ledger.store.reader import Reader
+from ledger.unit import State, Step, Unit
+
+ORIGIN = "ledger.example/test"
+SEED = bytes(range(32))
+
+
+class Clock:
+    """Time as the test says; each reading moves it by a microsecond."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+
+class OpenLog:
+    """A log on a database of its own, with everything that reads and signs it."""
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.path, self.lock = folder / "log.db", folder / "log.lock"
+        fresh = not self.path.exists()
+        self.engine = open_engine(self.path)
+        if fresh:
+            migrations.upgrade(self.engine, "log")
+            with self.engine.execution_options(writes=True).begin() as connection:
+                writer.create_head(connection, ORIGIN)
+        self.clock = clock
+        self.log = Log(self.engine, clock=clock, lock=self.lock)
+        self.reader = Reader(self.engine)
+        self.signer = Signer.from_seed(ORIGIN, SEED)
+        self.head_file = HeadFile(folder / "head.note")
+        self.checkpointer = Checkpointer(self.log, self.reader, self.signer, self.head_file)
+
+
+def appending(*kinds: str, **members: Any) -> Unit:
+    """A unit that appends one entry per kind and counts them in a state row."""
+
+    def run(state: State, at: datetime) -> Step:
+        drafts = [Draft(id=new_id("ent", at), kind=kind, **members) for kind in kinds]
+        return Step(drafts=drafts, changes={"n": state.get("n", 0) + len(drafts)}, answer=state.get("n", 0))
+
+    return Unit(keys=lambda _at: ("n",), run=run)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: Clock) -> Iterator[OpenLog]:
+    log = OpenLog(tmp_path, clock)
+    yield log
+    log.log.close()
+    log.engine.dispose()

@@ -1,0 +1,109 @@
+"""Contents open with their key only; a destroyed key leaves nothing to guess against."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import migrations
+from ledger import custody, sealing
+from ledger.disclosure import digest, disclose, open_disclosure
+from ledger.entry import b64
+from ledger.errors import ContentGone, DisclosureInvalid
+from ledger.store.engine import open_engine
+from ledger.store.vault import Vault
+
+# RFC 9901 section 4.2.1 and 4.2.3: the example disclosure of family_name and its digest
+RFC_DISCLOSURE = "WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0"
+RFC_DIGEST = "X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0"
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    engine = open_engine(tmp_path / "vault.db")
+    migrations.upgrade(engine, "vault")
+    vault = Vault(engine, bytes(32))
+    vault.create_ledger_key()
+    yield vault
+    engine.dispose()
+
+
+def test_the_digest_is_that_of_rfc_9901() -> None:
+    assert digest(RFC_DISCLOSURE) == RFC_DIGEST
+    assert open_disclosure(RFC_DISCLOSURE, name="family_name", commitment=RFC_DIGEST) == "M\u00f6bius"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_disclosure_opens_to_its_value_and_to_nothing_else(value: str) -> None:
+    disclosure, commitment = disclose("prompt", value)
+    assert value == open_disclosure(disclosure, name="prompt", commitment=commitment)
+    with pytest.raises(DisclosureInvalid):
+        open_disclosure(disclosure, name="answer", commitment=commitment)
+    with pytest.raises(DisclosureInvalid):
+        open_disclosure(disclose("prompt", value)[0], name="prompt", commitment=commitment)
+
+
+def test_equal_values_have_unequal_commitments() -> None:
+    """Without the salt a short text could be guessed from its commitment."""
+    commitments = {disclose("prompt", "yes")[1] for _ in range(50)}
+    assert len(commitments) == 50
+    guesses = {b64(hashlib.sha256(guess).digest()) for guess in (b"yes", b'"yes"', b'["prompt","yes"]')}
+    assert not guesses & commitments
+
+
+def test_a_content_opens_for_its_own_entry_and_field_only() -> None:
+    sealed = sealing.seal(bytes(32), "text", entry_id="ent_1", name="prompt")
+    assert sealing.unseal(bytes(32), sealed, entry_id="ent_1", name="prompt") == "text"
+    for key, entry_id, name in (
+        (b"1" * 32, "ent_1", "prompt"),
+        (bytes(32), "ent_2", "prompt"),
+        (bytes(32), "ent_1", "x"),
+    ):
+        with pytest.raises(ContentGone):
+            sealing.unseal(key, sealed, entry_id=entry_id, name=name)
+
+
+def test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it(vault: Vault) -> None:
+    subject = vault.subject("subject", "anna@example.eu")
+    commitment, sealed = vault.seal("prompt", "hello", entry_id="ent_1", key_ref=subject.ref)
+    assert vault.open(sealed, entry_id="ent_1", commitment=commitment) == "hello"
+    vault.destroy(subject.ref)
+    with pytest.raises(ContentGone):
+        vault.open(sealed, entry_id="ent_1", commitment=commitment)
+    assert vault.find_subject("subject", "anna@example.eu") is None
+    assert vault.subject("subject", "anna@example.eu").pseudonym != subject.pseudonym
+
+
+def test_a_subject_keeps_one_pseudonym_across_openings_of_the_store(vault: Vault, tmp_path: Path) -> None:
+    first = vault.subject("subject", "4711").pseudonym
+    engine = open_engine(tmp_path / "vault.db")
+    assert first == Vault(engine, bytes(32)).subject("subject", "4711").pseudonym
+    engine.dispose()
+
+
+def test_no_identifier_and_no_token_stands_in_the_key_store(vault: Vault, tmp_path: Path) -> None:
+    vault.subject("subject", "anna@example.eu")
+    vault.remember_token("wl_prod_secret", "key_1")
+    assert vault.owner_of("wl_prod_secret") == "key_1"
+    assert vault.owner_of("wl_prod_secres") is None
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("vault.db*"))
+    assert b"anna@example.eu" not in stored
+    assert b"wl_prod_secret" not in stored
+
+
+def test_a_secret_file_is_private_never_overwritten_and_opens_with_its_passphrase_only(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "root.key"
+    custody.write_secret(path, b"s" * 32, "correct horse")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert b"s" * 32 not in path.read_bytes()
+    assert custody.read_secret(path, "correct horse") == b"s" * 32
+    for wrong in ("battery staple", None):
+        with pytest.raises(ContentGone):
+            custody.read_secret(path, wrong)
+    with pytest.raises(FileExistsError):
+        custody.write_secret(path, b"x", None)
