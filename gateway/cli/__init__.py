@@ -1,1 +1,44 @@
-"""The operator's command line."""
+"""The operator's command line. Heavy modules are imported by the command that needs them.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a part was skipped (said on stderr); `verify` has its own.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli import evidence, operate, people
+from gateway.settings import SettingsError, read_settings
+from ledger.errors import LedgerError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="WhyLedger: an LLM gateway that puts every decision on a provable record before the caller gets an answer.",
+)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder of databases and keys (WHYLEDGER_HOME).")] = None,
+) -> None:
+    context.obj = read_settings(home)
+
+
+operate.add_first(app)
+evidence.add(app)
+operate.add_rest(app)
+people.add(app)
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line on stderr, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except (LedgerError, SettingsError, FileExistsError) as error:
+        print(f"whyledger: {error}", file=sys.stderr)
+        raise SystemExit(1) from error

@@ -54,6 +54,14 @@ class Reader:
             )
             return [row[0] for row in rows]
 
+    def count(self, kind: str, value: str, low: int) -> int:
+        """Return how many entries from number `low` on are linked to this identifier."""
+        query = select(func.count()).where(
+            tables.ref.c.kind == kind, tables.ref.c.value == value, tables.ref.c.seq >= low
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def entries(self, seqs: Sequence[int]) -> list[Entry]:
         """Return the given entries in log order."""
         found: dict[int, Entry] = {}

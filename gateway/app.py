@@ -1,0 +1,180 @@
+"""The composition root: opens the installation, fills the ports, runs the timers, serves.
+
+/v1/chat/completions    the hot route, raw ASGI
+everything else         FastAPI: the own API, the pages, the API docs
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.pipeline.ports import Ports
+from gateway.providers.aiohttp_client import AiohttpUpstream
+from gateway.providers.cache import MemoryCache
+from gateway.settings import Settings
+from gateway.store import lifecycle
+from gateway.store.installation import Installation, opened
+from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
+from gateway.web import api, pages
+from gateway.web.chat import ChatCompletions
+from gateway.web.metrics import Metrics
+from gateway.web.openapi import document_hot_routes
+from ledger.entry import b64
+from ledger.errors import LogHalted
+from ledger.ids import new_id
+
+HOT = "/v1/chat/completions"
+POLL_SECONDS = 0.5
+CHECKPOINT_SECONDS = 1.0
+UNKNOWN_KEYS_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """The ASGI application of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.installation: Installation | None = None
+        self.ports: Ports | None = None
+        self._chat = ChatCompletions(self._filled_ports, self.metrics)
+        self._rest = FastAPI(
+            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
+        )
+        self._rest.include_router(api.router(lambda: self.running, lambda: self._filled_ports()))
+        self._rest.include_router(pages.router(lambda: self.running))
+        api.install_problems(self._rest)
+        document_hot_routes(self._rest)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hot = scope["type"] == "http" and scope["path"] == HOT and scope["method"] == "POST"
+        chosen: ASGIApp = self._chat if hot else self._rest
+        await chosen(scope, receive, send)
+
+    @property
+    def running(self) -> Installation:
+        if self.installation is None:
+            raise RuntimeError("the gateway has not started")
+        return self.installation
+
+    def _filled_ports(self) -> Ports:
+        if self.ports is None:
+            raise RuntimeError("the gateway has not started")
+        return self.ports
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        with opened(self.settings) as installation:
+            self.installation = installation
+            rules = RulesInForce(installation.reader, installation.vault, self.settings)
+            rules.read()
+            upstream = AiohttpUpstream(rules.endpoint)
+            boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
+            installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
+            self._sweep(installation, build)
+            self.ports = Ports(
+                keys=KeysFromLedger(installation.reader, installation.vault, rules, unknown),
+                evidence=EvidenceInLedger(installation.log),
+                contents=SealedContents(installation.vault),
+                upstream=upstream,
+                cache=MemoryCache(),
+                clock=installation.clock,
+                boot=boot,
+                build=build,
+                rules=rules,
+            )
+            timers = self._timers(installation, rules, boot, build, unknown)
+            try:
+                yield
+            finally:
+                for timer in timers:
+                    timer.cancel()
+                await asyncio.gather(*timers, return_exceptions=True)
+                await upstream.close()
+                _record_unknown_keys(installation, unknown, boot, build)
+                installation.log.append(lifecycle.stop_unit(boot, build))
+                self._sweep(installation, build)
+
+    @staticmethod
+    def _sweep(installation: Installation, build: str) -> None:
+        if unit := lifecycle.sweep_unit(installation.reader, build):
+            written = installation.log.append(unit)
+            if written.answer:
+                log.warning("interrupted calls closed at worst case", calls=written.answer)
+
+    def _timers(
+        self, installation: Installation, rules: RulesInForce, boot: str, build: str, unknown: UnknownKeys
+    ) -> list["asyncio.Task[None]"]:
+        async def renew() -> None:
+            written = await asyncio.wrap_future(installation.log.submit(lifecycle.renew_unit(boot)))
+            if not written.answer:
+                log.critical("the lease ran out: this process opens no more calls; restart it")
+            await asyncio.to_thread(self._sweep, installation, build)
+
+        async def sign() -> None:
+            try:
+                await asyncio.to_thread(installation.checkpointer.sign)
+            except LogHalted as halted:
+                log.critical("nothing was signed", reason=str(halted))
+
+        async def count() -> None:
+            await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
+
+        every = (
+            (lifecycle.RENEW_SECONDS, renew),
+            (POLL_SECONDS, rules.refresh),
+            (CHECKPOINT_SECONDS, sign),
+            (UNKNOWN_KEYS_SECONDS, count),
+        )
+        return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
+
+
+async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+    """Run `action` every `seconds`; one that fails is logged and tried again, never given up silently."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await action()
+        except Exception as error:  # noqa: BLE001 - a timer that dies silently would be worse
+            log.error("a timer failed and will run again", action=getattr(action, "__name__", ""), error=str(error))
+
+
+def _record_unknown_keys(installation: Installation, unknown: UnknownKeys, boot: str, build: str) -> None:
+    if count := unknown.take():
+        installation.log.append(lifecycle.unknown_keys_unit(count, boot, build))
+
+
+def build_digest() -> str:
+    """Return the digest of the source files that run: which build made an entry."""
+    total = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for package in ("classifiers", "gateway", "ledger", "reports"):
+        for path in sorted((root / package).rglob("*.py")):
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return b64(total.digest())
+
+
+def admin_app(gateway: Gateway) -> ASGIApp:
+    """The admin address: /healthz says that the process runs, /metrics what it did."""
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        found = {"/healthz": b"ok\n", "/metrics": gateway.metrics.exposition()}.get(scope["path"])
+        status = 200 if found else 404
+        headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": found or b"not found\n"})
+
+    return app

@@ -1,0 +1,46 @@
+"""What `doctor` looks at."""
+
+from collections.abc import Iterator
+
+from reports.pack.pdf import PdfUnavailable, require_renderer
+
+from gateway.settings import Settings
+from gateway.store.installation import is_made, opened
+from gateway.store.ports import RulesInForce
+from ledger.errors import LedgerError
+
+
+def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Yield (good, what to know or do)."""
+    if not is_made(settings):
+        yield False, f"no installation in {settings.home}: whyledger init"
+        return
+    try:
+        with opened(settings) as installation:
+            yield True, f"log {installation.origin}, {installation.reader.head().size} entries, head consistent"
+            durability = installation.reader.durability()
+            yield durability["synchronous"] == 2, f"commits wait for the disk (synchronous={durability['synchronous']})"
+            rules = RulesInForce(installation.reader, installation.vault, settings)
+            rules.read()
+            if installation.reader.state("control") is None:
+                yield False, "no configuration is active: whyledger config activate FILE --as PERSON --reason TEXT"
+            else:
+                yield from _providers(rules, settings)
+    except LedgerError as error:
+        yield False, str(error)
+    try:
+        require_renderer()
+        yield True, "PDF packs can be rendered"
+    except PdfUnavailable as error:
+        yield False, str(error)
+
+
+def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, str]]:
+    now = rules.now
+    yield True, f"configuration {now.config_digest[:12]} is active, {len(now.configuration.routes)} route(s)"
+    yield (
+        bool(now.usable),
+        f"providers with a key: {', '.join(sorted(now.usable)) or 'none; set one in the environment'}",
+    )
+    for name, environment in now.configuration.environments.items():
+        yield True, f"{name}: at most EUR {environment.max_budget_daily} a day"

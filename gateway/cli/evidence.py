@@ -1,0 +1,92 @@
+"""Commands that show evidence: why, pack, verify, calls."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.settings import Settings
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(why)
+    app.command()(pack)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(
+        verify
+    )
+
+
+def why(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(help="A call id, a provider's response id, a task, or a subject.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
+    ] = False,
+) -> None:
+    """What did it do, why, and who approved it."""
+    from gateway.store.evidence import LiveEvidence
+    from gateway.store.installation import opened
+    from reports.why.answer import NothingFound
+    from reports.why.answer import why as explain
+    from reports.why.text import as_text
+
+    with opened(context.obj) as installation:
+        if verify:
+            installation.checkpointer.sign()
+        evidence = LiveEvidence(installation)
+        kind, found = evidence.resolve(ref)
+        try:
+            answer = explain(ref, kind, found, evidence)
+        except NothingFound:
+            typer.echo(
+                f"whyledger: no entry is linked to {ref}: give a call id, response id, task or subject", err=True
+            )
+            raise SystemExit(1) from None
+    typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
+    check = answer.integrity
+    if verify and (check.failures or check.pending or not check.proved):
+        raise SystemExit(1)
+
+
+def pack(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PDF to write.")],
+    from_: Annotated[str, typer.Option("--from", help="First day or instant, UTC: 2026-11-01.")],
+    to: Annotated[str, typer.Option("--to", help="First day or instant after the period, UTC.")],
+    workflow: Annotated[str | None, typer.Option(help="Restrict contents and tables to one workflow.")] = None,
+    seed: Annotated[str, typer.Option(help="The auditor's seed, which draws the worked examples.")] = "",
+    as_: Annotated[str | None, typer.Option("--as", help="The person who exports.")] = None,
+    contents: Annotated[bool, typer.Option(help="Open prompts and answers of the worked examples too.")] = False,
+    bundle: Annotated[Path | None, typer.Option(help="Write the machine-readable bundle beside the PDF too.")] = None,
+    at: Annotated[str | None, typer.Option(help="Instant printed as the time of export; default now.")] = None,
+) -> None:
+    """Export a signed evidence pack: a PDF with the machine-readable bundle inside."""
+    from reports.pack.pdf import PdfUnavailable
+
+    from gateway.packing import PackRequest, export
+    from gateway.store.installation import opened
+
+    settings: Settings = context.obj
+    request = PackRequest(
+        start=from_, end=to, workflow=workflow, seed=seed, contents=contents, at=at, person=as_, token=settings.token
+    )
+    with opened(settings) as installation:
+        try:
+            made = export(installation, request)
+        except PdfUnavailable as error:
+            typer.echo(f"whyledger: no PDF: {error}", err=True)
+            raise SystemExit(3) from error
+    output.write_bytes(made.pdf)
+    if bundle:
+        bundle.write_bytes(made.bundle)
+    typer.echo(f"{output}: pack {made.pack_id}, {made.entries} entries, {made.calls} calls")
+    typer.echo(f"sha256 {made.digest}")
+
+
+def verify(context: typer.Context) -> None:
+    """Verify a pack, a bundle or a database offline; the same program as `python -m ledger verify`."""
+    from ledger.__main__ import main
+
+    raise SystemExit(main(["verify", *context.args]))

@@ -1,0 +1,169 @@
+"""Commands that run and set up an installation: demo, serve, init, doctor, migrate, config."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.settings import Settings
+
+config = typer.Typer(no_args_is_help=True, help="Check, activate and show the configuration.")
+
+
+def add_first(app: typer.Typer) -> None:
+    app.command()(demo)
+    app.command()(serve)
+
+
+def add_rest(app: typer.Typer) -> None:
+    app.command()(init)
+    app.command()(doctor)
+    app.add_typer(config, name="config")
+    app.command()(migrate)
+    app.command()(rebuild)
+
+
+def demo(
+    context: typer.Context,
+    live: Annotated[bool, typer.Option(help="Use the provider whose key is in the environment.")] = False,
+) -> None:
+    """See the whole product work once: calls, why, signed pack, offline verification, tampering refused."""
+    from gateway.demo.run import run_demo
+
+    settings: Settings = context.obj
+    home = settings.home if settings.environment.get("WHYLEDGER_HOME") else Path("whyledger-demo")
+    raise SystemExit(run_demo(home, live=live, environment=settings.environment))
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    admin_port: Annotated[int | None, typer.Option(help="Port of /metrics and /healthz on 127.0.0.1.")] = None,
+) -> None:
+    """Run gateway, pages and API docs."""
+    from gateway.server import run
+
+    settings: Settings = context.obj
+    run(
+        settings,
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        admin_port=settings.admin_port if admin_port is None else admin_port,
+    )
+
+
+def init(
+    context: typer.Context,
+    admin: Annotated[str, typer.Option(help="Name of the first person, an admin.")] = "admin",
+    origin: Annotated[str, typer.Option(help="Name of the log for ever: a schema-less URL of yours.")] = "",
+    organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
+) -> None:
+    """Make keys and databases, enrol the first admin, and print their token once."""
+    from gateway.oversight import acts
+    from gateway.store.installation import make, opened
+
+    settings: Settings = context.obj
+    origin = origin or f"ledger.invalid/{secrets.token_hex(8)}"
+    make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
+    with opened(settings) as installation:
+        acts.bind_signer(installation)
+        token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
+        typer.echo(f"log            {installation.origin}")
+        typer.echo(f"verifier key   {installation.signer.vkey}")
+        typer.echo("               give this line to your auditor by a road of its own; packs are checked against it")
+    typer.echo(f"person         {admin}")
+    typer.echo(f"token          {token}")
+    typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
+
+
+def doctor(context: typer.Context) -> None:
+    """Say what works here, and what is missing with the command that mends it."""
+    from gateway.cli.checkup import checkup
+
+    settings: Settings = context.obj
+    bad = 0
+    for good, line in checkup(settings):
+        bad += not good
+        typer.echo(f"{'ok  ' if good else 'FIX '} {line}")
+    raise SystemExit(1 if bad else 0)
+
+
+def migrate(context: typer.Context) -> None:
+    """Bring both databases to this version's schema."""
+    import migrations
+    from ledger.store.engine import open_engine, write_lock
+
+    settings: Settings = context.obj
+    with write_lock(settings.lock_file):
+        for path, history in ((settings.vault_database, "vault"), (settings.log_database, "log")):
+            engine = open_engine(path)
+            migrations.upgrade(engine, history)
+            engine.dispose()
+    typer.echo("the schema is current")
+
+
+def rebuild(context: typer.Context) -> None:
+    """Drop everything the entries can rebuild, and rebuild it from them."""
+    from gateway.store.installation import opened
+    from gateway.store.rebuild import rebuild_projections
+
+    with opened(context.obj) as installation:
+        count = rebuild_projections(installation)
+    typer.echo(f"rebuilt from {count} entries")
+
+
+@config.command("check")
+def config_check(file: Path) -> None:
+    """Check a file and say with line numbers what is wrong."""
+    from gateway.configuration.load import ConfigurationError, load
+
+    try:
+        loaded = load(file.read_text("utf-8"), name=file.name)
+    except ConfigurationError as error:
+        for one in error.problems:
+            typer.echo(one, err=True)
+        raise SystemExit(1) from error
+    typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
+
+
+@config.command("activate")
+def config_activate(
+    context: typer.Context,
+    file: Path,
+    as_: Annotated[str, typer.Option("--as", help="The person who activates.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+) -> None:
+    """Put a file into force: its text is kept by digest and every call quotes it."""
+    from gateway.configuration.load import ConfigurationError
+    from gateway.oversight import acts
+    from gateway.oversight.people import by_name
+    from gateway.store.installation import opened
+
+    settings: Settings = context.obj
+    try:
+        with opened(settings) as installation:
+            actor = by_name(installation, as_, settings.token)
+            digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
+    except ConfigurationError as error:
+        for one in error.problems:
+            typer.echo(one, err=True)
+        raise SystemExit(1) from error
+    typer.echo(f"active: {digest}")
+
+
+@config.command("show")
+def config_show(context: typer.Context) -> None:
+    """Print the text in force, then the built-in entries under it."""
+    from importlib import resources
+
+    from gateway.state import CONTROL, control_of
+    from gateway.store.installation import opened
+
+    with opened(context.obj) as installation:
+        control = control_of({CONTROL: installation.reader.state(CONTROL)})
+        text = installation.vault.text(control["config"]) if control["config"] else None
+    typer.echo(text or "# nothing is active")
+    typer.echo("# ---- built in ----")
+    typer.echo(resources.files("gateway.configuration").joinpath("builtin.yaml").read_text("utf-8"))

@@ -1,0 +1,138 @@
+"""Commands by which people act: person, key, workflow, override, stop. Each names the person with --as."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from gateway.settings import Settings
+
+person = typer.Typer(no_args_is_help=True, help="Enrol people and give them roles.")
+key = typer.Typer(no_args_is_help=True, help="Issue and revoke gateway keys.")
+workflow = typer.Typer(no_args_is_help=True, help="Release workflows.")
+
+As = Annotated[str, typer.Option("--as", help="The person who acts; their token in WHYLEDGER_TOKEN proves it.")]
+Reason = Annotated[str, typer.Option(help="Why, in words.")]
+
+
+def add(app: typer.Typer) -> None:
+    app.add_typer(person, name="person")
+    app.add_typer(key, name="key")
+    app.add_typer(workflow, name="workflow")
+    app.command()(override)
+    app.command()(stop)
+
+
+@contextmanager
+def _acting(context: typer.Context, name: str) -> Iterator[tuple[object, object]]:
+    from gateway.oversight.people import by_name
+    from gateway.store.installation import opened
+
+    settings: Settings = context.obj
+    with opened(settings) as installation:
+        yield installation, by_name(installation, name, settings.token)
+
+
+@person.command("add")
+def person_add(
+    context: typer.Context,
+    name: str,
+    as_: As,
+    role: Annotated[list[str], typer.Option(help="viewer, engineer, finance, compliance, approver, auditor, admin.")],
+) -> None:
+    """Enrol a person and print their token once."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        token = acts.enrol(installation, actor, name, role)  # type: ignore[arg-type]
+    typer.echo(token)
+    typer.echo("shown once; only its digest is kept", err=True)
+
+
+@person.command("grant")
+def person_grant(context: typer.Context, name: str, role: str, as_: As, take: bool = False) -> None:
+    """Give a person a role, or take it with --take."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        acts.grant(installation, actor, name, role, take=take)  # type: ignore[arg-type]
+    typer.echo(f"{name}: {'-' if take else '+'}{role}")
+
+
+@key.command("create")
+def key_create(
+    context: typer.Context,
+    environment: Annotated[str, typer.Option(help="prod, staging, dev, or another of the configuration.")],
+    workflow: Annotated[str, typer.Option(help="The workflow that the key belongs to.")],
+    as_: As,
+) -> None:
+    """Issue a gateway key and print it once."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        secret = acts.issue_key(installation, actor, environment, workflow)  # type: ignore[arg-type]
+    typer.echo(secret)
+    typer.echo("shown once; only its digest is kept", err=True)
+
+
+@key.command("revoke")
+def key_revoke(context: typer.Context, key: str, as_: As, reason: Reason) -> None:
+    """Revoke a key, given itself or its id."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        revoked = acts.revoke_key(installation, actor, key, reason)  # type: ignore[arg-type]
+    typer.echo(f"revoked {revoked}")
+
+
+@workflow.command("release")
+def workflow_release(context: typer.Context, name: str, as_: As, reason: Reason) -> None:
+    """Release a workflow for prod: the named person takes it on themselves."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        acts.release(installation, actor, name, reason)  # type: ignore[arg-type]
+    typer.echo(f"released {name}")
+
+
+def override(
+    context: typer.Context,
+    call: str,
+    as_: As,
+    action: Annotated[str, typer.Option(help="approve, modify, disregard, reverse or interrupt.")],
+    reason_code: Annotated[str, typer.Option(help="R01 to R11, or R99 with words.")],
+    presented: Annotated[str, typer.Option(help="What the person was shown.")],
+    reason: Reason = "",
+    before: Annotated[str | None, typer.Option(help="What the system had decided.")] = None,
+    after: Annotated[str | None, typer.Option(help="What the person decided instead.")] = None,
+) -> None:
+    """Record that a person approved, changed or reversed what a call did."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        entry = acts.override(
+            installation, actor, call, action=action, reason_code=reason_code, reason=reason,  # type: ignore[arg-type]
+            presented=presented, before=before, after=after,
+        )  # fmt: skip
+    typer.echo(entry)
+
+
+def stop(
+    context: typer.Context,
+    as_: As,
+    reason: Reason,
+    everything: Annotated[bool, typer.Option("--all", help="Every call.")] = False,
+    key: Annotated[str | None, typer.Option(help="One gateway key, itself or its id.")] = None,
+    task: Annotated[str | None, typer.Option(help="One task.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="One workflow.")] = None,
+    release: Annotated[bool, typer.Option(help="Lift the stop instead.")] = False,
+) -> None:
+    """Stop a scope at once: no call in it is opened any more, running streams end within half a second."""
+    from gateway.oversight import acts
+
+    with _acting(context, as_) as (installation, actor):
+        scope = acts.stop_scope(installation, everything=everything, key=key, task=task, workflow=workflow)  # type: ignore[arg-type]
+        act = acts.release_stop if release else acts.stop
+        act(installation, actor, scope, reason)  # type: ignore[arg-type]
+    typer.echo(f"{'lifted' if release else 'stopped'} {scope[0]}")

@@ -1,0 +1,162 @@
+"""The shape of the configuration file. Strict: an unknown key, a wrong type or an impossible value is an error.
+
+Amounts are EUR (prices USD per million tokens, as providers publish them); days are those of the organisation's
+time zone.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
+
+
+def _decimal(value: Any) -> Any:
+    """Take YAML numbers by their text: 15.10 means 15.10, not the nearest double."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return value
+    return Decimal(str(value))
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=1_000_000, decimal_places=9)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, no coercion between types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Route(Section):
+    """The playbook's routing entry: which models may serve an intent, in what order, for how much a day."""
+
+    intent: Name
+    primary: Names
+    fallback: Names = ()
+    max_retries: int = Field(default=1, ge=0, le=10)
+    cache_ttl: int = Field(default=0, ge=0, le=86_400 * 30)
+    max_budget_daily: Amount | None = None
+    max_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)
+    max_input_tokens: int | None = Field(default=None, ge=1)
+    timeout: float = Field(default=60.0, gt=0, le=3600)
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (*self.primary, *self.fallback)
+
+
+class Price(Section):
+    """USD per million tokens."""
+
+    input: Amount
+    output: Amount
+    cached: Amount | None = None
+
+
+class Provider(Section):
+    """An upstream that speaks the OpenAI chat-completions format."""
+
+    base_url: str = Field(pattern=r"^https?://[^\s?#]+$")
+    key: str | None = None
+    models: Texts
+    catalogue: str | None = None
+    """Name of this provider in the price catalogue."""
+    price: Price | Literal[0] | None = None
+    """One price for all its models; 0 for local ones."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    output_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    simulated: bool = False
+    """Labelled as simulated in every entry: no model answers here."""
+
+    @field_validator("key")
+    @classmethod
+    def _reference(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", value):
+            raise ValueError("write env:NAME or file:PATH; secrets do not stand in the file")
+        return value
+
+
+class Environment(Section):
+    """A hard daily cap, and whether models may be asked for by name."""
+
+    max_budget_daily: Amount
+    direct_route: bool = False
+
+
+class Workflow(Section):
+    """A registered AI use. Tools that are not listed here are not granted."""
+
+    purpose: str = Field(min_length=1, max_length=500)
+    owner: str = Field(min_length=1, max_length=200)
+    role: Literal["provider", "deployer"] = "deployer"
+    tools: Names = ()
+    routes: Names = ()
+    """Intents it may use; empty means all."""
+    content: Literal["full", "none"] = "full"
+    max_calls_per_task: int = Field(default=200, ge=1)
+
+
+class Organisation(Section):
+    name: str = Field(default="not named", min_length=1, max_length=200)
+    time_zone: str = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value} is no IANA time zone; write one like Europe/Berlin") from None
+        return value
+
+
+class Fx(Section):
+    usd_per_eur: Amount
+    date: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    source: str
+
+
+class Configuration(Section):
+    """The whole file, merged with the built-in entries."""
+
+    routes: tuple[Route, ...] = ()
+    organisation: Organisation = Organisation()
+    providers: dict[Name, Provider] = Field(default_factory=dict)
+    aliases: dict[str, str] = Field(default_factory=dict)
+    environments: dict[Name, Environment] = Field(default_factory=dict)
+    workflows: dict[Name, Workflow] = Field(default_factory=dict)
+    fx: Fx
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _sequence(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Configuration":
+        intents = [route.intent for route in self.routes]
+        twice = sorted({intent for intent in intents if intents.count(intent) > 1})
+        if twice:
+            raise ValueError(f"intents listed twice: {', '.join(twice)}")
+        for name, workflow in self.workflows.items():
+            unknown = sorted(set(workflow.routes) - set(intents))
+            if unknown:
+                raise ValueError(f"workflow {name} names routes that do not exist: {', '.join(unknown)}")
+        return self
+
+    def route(self, intent: str) -> Route | None:
+        return next((route for route in self.routes if route.intent == intent), None)

@@ -1,0 +1,57 @@
+"""Why a call was refused or failed.
+
+    GatewayError
+    ├── Refused             decided here, recorded as call.refused; `code` says why
+    ├── UpstreamFailed      no target answered; recorded in call.closed
+    │   └── AnswerWithheld  a target answered, but the answer may not be given out
+    ├── EvidenceLost        a paid answer whose outcome could not be made durable
+    └── ConfigurationMoved  the configuration changed while the call was being decided: decide again
+
+An error knows nothing of HTTP: `gateway.web.problems` gives each code a status and each dialect its envelope.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GatewayError(Exception):
+    """Base of all errors of a call. `message` says what to do, in words for the caller."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Refused(GatewayError):
+    """The call was refused at `stage` before anything was sent upstream. `inputs` determined it."""
+
+    def __init__(self, code: str, message: str, *, stage: int, inputs: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code, message)
+        self.stage = stage
+        self.inputs = dict(inputs or {})
+
+
+class UpstreamFailed(GatewayError):
+    """The call was opened, and no target gave an answer."""
+
+    def __init__(self, code: str, message: str, *, status: int | None = None, body: bytes | None = None) -> None:
+        super().__init__(code, message)
+        self.status = status
+        self.body = body
+        """The provider's own error, to be passed on when it is the caller's to mend (4xx)."""
+
+
+class AnswerWithheld(UpstreamFailed):
+    """The answer broke a rule: it was paid for and recorded, and is not given out."""
+
+
+class EvidenceLost(GatewayError):
+    """The outcome could not be committed after a paid answer: the answer must not be given out."""
+
+
+class ConfigurationMoved(GatewayError):
+    """Another configuration took effect between deciding and opening."""
+
+    def __init__(self) -> None:
+        super().__init__("configuration_moved", "the configuration changed during the call; try again")

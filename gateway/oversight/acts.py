@@ -1,0 +1,279 @@
+"""What people do. Each act is a unit: the role is checked inside the transaction that records it."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.configuration.load import digest, load
+from gateway.economics.prices import compile_rows
+from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
+from gateway.state import CONTROL, changes_of, control_of
+from gateway.store.installation import Installation
+from ledger.entry import Draft, Sealed
+from ledger.ids import new_id
+from ledger.store.vault import LEDGER_KEY
+from ledger.unit import State, Step, Unit, Written
+
+REASON_CODES = {
+    "R01": "factually wrong", "R02": "not supported by source", "R03": "policy breach", "R04": "personal data",
+    "R05": "unfair or discriminatory", "R06": "out of scope", "R07": "amount above limit", "R08": "customer request",
+    "R09": "duplicate", "R10": "system degraded", "R11": "safety", "R99": "other",
+}  # fmt: skip
+ACTIONS = ("approve", "modify", "disregard", "reverse", "interrupt")
+_STOPPERS = ("engineer", "compliance", "approver", "admin")
+
+
+def _act(
+    installation: Installation, kind: str, actor: Actor | None, *, roles: Sequence[str] = (), keys: Sequence[str] = (),
+    facts: Mapping[str, Any], texts: Mapping[str, object] | None = None, key_ref: str = LEDGER_KEY,
+    refs: Mapping[str, str] | None = None, task: str | None = None, call: str | None = None,
+    workflow: str | None = None, check: Callable[[State], None] | None = None,
+    more: Callable[[State, datetime], list[Draft]] | None = None,
+) -> Written:  # fmt: skip
+    """Append one act: check the actor's role and `check` on the state rows, then record it with its sealed texts."""
+    entry_id = new_id("ent", installation.clock())
+    c: dict[str, str] = {}
+    contents: list[Sealed] = []
+    for name, value in (texts or {}).items():
+        c[name], sealed = installation.vault.seal(name, value, entry_id=entry_id, key_ref=key_ref)
+        contents.append(sealed)
+    said = dict(facts) | ({"assurance": actor.assurance} if actor else {})
+    draft = Draft(
+        id=entry_id, kind=kind, call=call, task=task, workflow=workflow, act=actor.pseudonym if actor else None,
+        facts=said, refs=refs or {}, c=c, contents=tuple(contents),
+    )  # fmt: skip
+
+    def run(state: State, at: datetime) -> Step:
+        if actor and roles:
+            actor.require(state, *roles)
+        if check:
+            check(state)
+        working, changes = dict(state), dict[str, Any]()
+        drafts = [draft, *(more(state, at) if more else ())]
+        for one in drafts:
+            moved = changes_of(one, working)
+            working |= moved
+            changes |= moved
+        return Step(drafts=drafts, changes=changes)
+
+    rows = [CONTROL, *keys, *([actor.row] if actor else [])]
+    return installation.log.append(Unit(keys=lambda _at: rows, run=run))
+
+
+def bind_signer(installation: Installation) -> None:
+    """Record the log key and the certificate of the PDF seal: the first entry of a log."""
+    facts = {"vkey": installation.signer.vkey, "seal_certificate": installation.seal_key.digest, "custody": "file"}
+    _act(installation, "signer.added", None, facts=facts)
+
+
+def enrol(installation: Installation, actor: Actor | None, name: str, roles: Sequence[str]) -> str:
+    """Enrol a person and return their personal token, which is kept nowhere. The first admin enrols themselves.
+
+    Raises:
+        ActRefused: unknown role, already enrolled, or the actor is no admin.
+    """
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise ActRefused(f"roles are {', '.join(ROLES)}; not {', '.join(unknown) or 'none'}")
+    if not name.strip() or len(name) > 200:
+        raise ActRefused("a person needs a name of at most 200 characters")
+    subject = installation.vault.subject(PERSON, name)
+    row = f"person:{subject.pseudonym}"
+
+    def check(state: State) -> None:
+        if row in state:
+            raise ActRefused(f"{name} is already enrolled")
+
+    if installation.reader.state(row):
+        raise ActRefused(f"{name} is already enrolled")
+    token = new_token()
+    installation.vault.remember_token(token, subject.pseudonym)
+    facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))}
+    act = actor or Actor(subject.pseudonym, "first")
+    _act(
+        installation, "person.enrolled", act, roles=("admin",) if actor else (), keys=(row,), facts=facts,
+        texts={"name": name}, key_ref=subject.ref, check=check,
+    )  # fmt: skip
+    return token
+
+
+def activate(installation: Installation, actor: Actor, text: str, reason: str) -> str:
+    """Put a configuration into force and return its digest. New and changed workflows are registered with it.
+
+    Raises:
+        ConfigurationError: the text is not a valid configuration.
+        ActRefused: no reason, or the actor is neither engineer nor admin.
+    """
+    configuration = load(text)
+    _require_reason(reason)
+    prices = compile_rows(configuration)
+    refs = {"config": digest(text), "prices": digest(prices)}
+    installation.vault.keep_text(refs["config"], text)
+    installation.vault.keep_text(refs["prices"], prices)
+    workflows = {name: digest(entry.model_dump_json()) for name, entry in configuration.workflows.items()}
+
+    def registrations(state: State, at: datetime) -> list[Draft]:
+        return [
+            Draft(
+                id=new_id("ent", at), kind="workflow.registered", workflow=name, act=actor.pseudonym,
+                facts={"role": entry.role, "tools": list(entry.tools)[:64], "workflow_ref": name},
+                refs={"workflow": version, "config": refs["config"]},
+            )
+            for name, version in workflows.items()
+            for entry in (configuration.workflows[name],)
+            if (state.get(f"workflow:{name}") or {}).get("version") != version
+        ]  # fmt: skip
+
+    facts = {"routes": len(configuration.routes), "workflows": len(workflows), "config_ref": refs["config"]}
+    _act(
+        installation, "config.activated", actor, roles=("engineer", "admin"),
+        keys=[f"workflow:{name}" for name in workflows], facts=facts, refs=refs, texts={"reason": reason},
+        more=registrations,
+    )  # fmt: skip
+    return refs["config"]
+
+
+def issue_key(installation: Installation, actor: Actor, environment: str, workflow: str) -> str:
+    """Issue a gateway key for one workflow in one environment; returns the secret, which is kept nowhere."""
+    control = control_of({CONTROL: installation.reader.state(CONTROL)})
+    text = installation.vault.text(control["config"]) if control["config"] else None
+    if text is None:
+        raise ActRefused("no configuration is active yet: whyledger config activate FILE --as PERSON --reason TEXT")
+    configuration = load(text)
+    for kind, name, known in (
+        ("environment", environment, configuration.environments), ("workflow", workflow, configuration.workflows)
+    ):  # fmt: skip
+        if name not in known:
+            raise ActRefused(f"{kind} {name} is not in the active configuration; it has {', '.join(known) or 'none'}")
+    secret = f"wl_{environment}_{secrets.token_urlsafe(32)}"
+    key = new_id("key", installation.clock())
+    installation.vault.remember_token(secret, key)
+    facts = {"key": key, "key_ref": key, "environment": environment}
+    _act(installation, "key.issued", actor, roles=("engineer", "admin"), facts=facts, workflow=workflow)
+    return secret
+
+
+def revoke_key(installation: Installation, actor: Actor, secret_or_id: str, reason: str) -> str:
+    """Revoke a gateway key, given its id or itself; returns the id."""
+    key = installation.vault.owner_of(secret_or_id) or secret_or_id
+    row = f"key:{key}"
+    if installation.reader.state(row) is None:
+        raise ActRefused("no gateway key by this id or secret")
+    _require_reason(reason)
+    facts = {"key": key, "key_ref": key}
+    _act(
+        installation, "key.revoked", actor, roles=("engineer", "compliance", "admin"), keys=(row,), facts=facts,
+        texts={"reason": reason},
+    )  # fmt: skip
+    return key
+
+
+def release(installation: Installation, actor: Actor, workflow: str, reason: str) -> None:
+    """Release a workflow for use in prod: a named person takes it on themselves."""
+    _require_reason(reason)
+    row = f"workflow:{workflow}"
+
+    def check(state: State) -> None:
+        if state.get(row) is None:
+            raise ActRefused(f"workflow {workflow} is not registered: add it to the configuration and activate that")
+
+    _act(
+        installation, "workflow.released", actor, roles=("compliance", "admin"), keys=(row,),
+        facts={"workflow_ref": workflow},        texts={"reason": reason}, workflow=workflow, check=check,
+    )  # fmt: skip
+
+
+def stop_scope(
+    installation: Installation, *, everything: bool = False, key: str | None = None, task: str | None = None,
+    workflow: str | None = None,
+) -> tuple[str, str | None]:  # fmt: skip
+    """Return the scope of a stop and the pseudonym of the task it names, if it does.
+
+    Raises:
+        ActRefused: not exactly one of the four, or there is no such key or workflow.
+    """
+    if sum(map(bool, (everything, key, task, workflow))) != 1:
+        raise ActRefused("name exactly one of: all, a key, a task, a workflow")
+    if everything:
+        return "all", None
+    if task:
+        pseudonym = installation.vault.pseudonym("task", task)
+        return f"task:{pseudonym}", pseudonym
+    kind, name = ("key", installation.vault.owner_of(key) or key) if key else ("workflow", workflow)
+    if installation.reader.state(f"{kind}:{name}") is None:
+        raise ActRefused(f"there is no {kind} {name if kind == 'workflow' else 'by this id'}")
+    return f"{kind}:{name}", None
+
+
+def stop(installation: Installation, actor: Actor, scope: tuple[str, str | None], reason: str) -> None:
+    """Stop a scope: no call in it is opened any more, running streams end."""
+    _require_reason(reason)
+    name, task = scope
+    workflow = name.removeprefix("workflow:") if name.startswith("workflow:") else None
+    _act(
+        installation, "stop.engaged", actor, roles=_STOPPERS, facts={"scope": name, "scope_ref": name},
+        texts={"reason": reason}, task=task, workflow=workflow,
+    )  # fmt: skip
+
+
+def release_stop(installation: Installation, actor: Actor, scope: tuple[str, str | None], reason: str) -> None:
+    """Lift a stop."""
+    _require_reason(reason)
+    name, task = scope
+
+    def check(state: State) -> None:
+        if name not in control_of(state)["stops"]:
+            raise ActRefused("this scope is not stopped")
+
+    _act(
+        installation, "stop.released", actor, roles=("compliance", "approver", "admin"),
+        facts={"scope": name, "scope_ref": name}, texts={"reason": reason}, task=task, check=check,
+    )  # fmt: skip
+
+
+def override(
+    installation: Installation, actor: Actor, call: str, *, action: str, reason_code: str, reason: str,
+    presented: str, before: str | None, after: str | None,
+) -> str:  # fmt: skip
+    """Record that a person approved, changed, disregarded, reversed or interrupted what a call did; returns its id.
+
+    Raises:
+        ActRefused: unknown call, action or reason code; R99 or a reversal without words; not an approver.
+    """
+    if action not in ACTIONS:
+        raise ActRefused(f"action is one of {', '.join(ACTIONS)}")
+    if reason_code not in REASON_CODES:
+        listed = ", ".join(f"{code} {words}" for code, words in REASON_CODES.items())
+        raise ActRefused(f"reason code is one of: {listed}")
+    if not reason.strip() and (reason_code == "R99" or action == "reverse"):
+        raise ActRefused("a reversal, and R99, need a reason in words")
+    opened = [one for one in installation.reader.entries(installation.reader.find("call", call)) if one.call == call]
+    if not opened:
+        raise ActRefused(f"there is no call {call}")
+    texts = {"reason": reason, "presented": presented, "before": before, "after": after}
+    written = _act(
+        installation, "override.recorded", actor, roles=("approver", "compliance", "admin"),
+        facts={"action": action, "reason_code_ref": reason_code}, texts={k: v for k, v in texts.items() if v},
+        call=call, task=opened[0].task, workflow=opened[0].workflow,
+    )  # fmt: skip
+    return written.receipts[0].id
+
+
+def grant(installation: Installation, actor: Actor, name: str, role: str, *, take: bool = False) -> None:
+    """Give a person a role, or take it; the last admin keeps theirs."""
+    if role not in ROLES:
+        raise ActRefused(f"roles are {', '.join(ROLES)}")
+    person = find(installation, name)
+    row = f"person:{person.pseudonym}"
+    admins = [key for key, value in installation.reader.states("person:").items() if "admin" in value["roles"]]
+    if take and role == "admin" and admins == [row]:
+        raise ActRefused(f"{name} is the last admin")
+    facts = {"person_ref": person.pseudonym, "roles": [role]}
+    kind = "role.revoked" if take else "role.granted"
+    _act(installation, kind, actor, roles=("admin",), keys=(row, *admins), facts=facts)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ActRefused("say why: --reason TEXT")

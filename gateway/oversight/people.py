@@ -1,0 +1,83 @@
+"""Who may act, and how sure we are that it was them.
+
+Every human act names one person. The command line takes `--as PERSON`; with that person's token in WHYLEDGER_TOKEN
+the entry says `token`, without one it says `claimed`: whoever can run commands on this host can also read its keys, so
+refusing would pretend to a protection that is not there. Over HTTP a token is always required.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from gateway.store.installation import Installation
+from ledger.errors import LedgerError
+from ledger.store.vault import SubjectKey
+from ledger.unit import State
+
+ROLES = ("viewer", "engineer", "finance", "compliance", "approver", "auditor", "admin")
+PERSON = "person"
+
+
+class ActRefused(LedgerError):
+    """The act is not allowed or not possible; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, and `token` or `claimed`."""
+
+    pseudonym: str
+    assurance: str
+
+    @property
+    def row(self) -> str:
+        return f"person:{self.pseudonym}"
+
+    def require(self, state: State, *roles: str) -> None:
+        """Check inside the transaction that the person holds one of `roles`.
+
+        Raises:
+            ActRefused: they do not.
+        """
+        held = (state.get(self.row) or {"roles": []})["roles"]
+        if not set(held) & set(roles):
+            raise ActRefused(f"this needs the role {' or '.join(roles)}; the person has {', '.join(held) or 'none'}")
+
+
+def by_name(installation: Installation, name: str, token: str | None) -> Actor:
+    """Return the person called `name` on the command line.
+
+    Raises:
+        ActRefused: nobody by this name, or the token is another person's.
+    """
+    found = find(installation, name)
+    if token is None:
+        return Actor(found.pseudonym, "claimed")
+    if installation.vault.owner_of(token) != found.pseudonym:
+        raise ActRefused(f"the token in WHYLEDGER_TOKEN is not {name}'s")
+    return Actor(found.pseudonym, "token")
+
+
+def find(installation: Installation, name: str) -> SubjectKey:
+    """Return the key and pseudonym of an enrolled person."""
+    found = installation.vault.find_subject(PERSON, name)
+    if found is None or installation.reader.state(f"person:{found.pseudonym}") is None:
+        raise ActRefused(f"nobody called {name} is enrolled: whyledger person add {name!r} --role ...")
+    return found
+
+
+def by_token(installation: Installation, token: str | None) -> Actor | None:
+    """Return the person whose personal token this is, or None."""
+    owner = installation.vault.owner_of(token) if token else None
+    if owner is None or not owner.startswith(f"{PERSON}."):
+        return None
+    return Actor(owner, "token") if installation.reader.state(f"person:{owner}") else None
+
+
+def new_token() -> str:
+    """Return a personal token: 256 random bits, shown once."""
+    return f"wlp_{secrets.token_urlsafe(32)}"
+
+
+def roles_of(installation: Installation, actor: Actor) -> list[str]:
+    row = installation.reader.state(actor.row)
+    return list(row["roles"]) if row else []

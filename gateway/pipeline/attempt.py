@@ -1,0 +1,154 @@
+"""Stage 8 of 10: try the targets in order until one answers. Every try is a value in the entry.
+
+An attempt that may have been billed without an answer (time-out or cut after sending) needs a second reservation
+before the next one; where that does not fit the caps, nothing more is tried. Once a response head with status 200 is
+here, the target is settled: the provider is never switched after that.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.errors import UpstreamFailed
+from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
+from gateway.pipeline.open import extend_unit
+from gateway.pipeline.ports import (
+    Ports,
+    UpstreamAnswer,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreached,
+)
+from gateway.providers.openai_wire import rewrite
+from ledger.errors import LedgerError
+
+RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+PASSED_ON = frozenset({400, 413, 415, 422})
+"""The caller's own mistake: another target would refuse it too."""
+MAX_ATTEMPTS = 16
+MAX_WAIT = 5.0
+_EXHAUSTED_CODES = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"}
+
+
+@dataclass(slots=True)
+class Tries:
+    """The attempts of a call so far; survives whatever ends the trying."""
+
+    made: list[Attempt] = field(default_factory=list)
+
+    @property
+    def unknown(self) -> bool:
+        return any(one.billed == "unknown" for one in self.made)
+
+
+async def first_answer(
+    call: Call, plan: Plan, opened: Opened, tries: Tries, ports: Ports
+) -> tuple[Target, UpstreamAnswer]:
+    """Return the first target that answers with status 200, and its answer.
+
+    Raises:
+        UpstreamFailed: no target did.
+    """
+    failure = UpstreamFailed("upstream_failed", "no target answered")
+    for target in plan.targets:
+        limit = (target.limit_field, plan.output_limit) if plan.output_limit_set else None
+        body = rewrite(call.request, model=target.model, output_limit=limit)
+        for round_ in range(plan.max_retries + 1):
+            if len(tries.made) >= MAX_ATTEMPTS:
+                raise failure
+            if tries.made and tries.made[-1].billed == "unknown":
+                await _require_second_reservation(plan, opened, ports)
+            answer, failure = await _one(target, body, plan, tries, ports)
+            if answer is not None:
+                return target, answer
+            if failure.status in PASSED_ON:
+                raise failure
+            if failure.code == "exhausted" or (failure.status is not None and failure.status not in RETRIED):
+                break  # this target will not do better; the next one may
+            if round_ < plan.max_retries:
+                await asyncio.sleep(_wait(failure, round_))
+    raise failure
+
+
+async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) -> None:
+    try:
+        written = await asyncio.wrap_future(ports.evidence.submit(extend_unit(opened, plan.reserved, plan.caps, ports)))
+    except LedgerError as error:
+        raise UpstreamFailed("ledger_unavailable", f"a second attempt could not be recorded: {error}") from error
+    if not written.answer:
+        raise UpstreamFailed(
+            "upstream_failed",
+            "an attempt got no answer but may have been billed, and the caps have no room for a second one",
+        )
+
+
+async def _one(
+    target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports
+) -> tuple[UpstreamAnswer | None, UpstreamFailed]:
+    started = asyncio.get_running_loop().time()
+
+    def note(outcome: str, billed: str, status: int | None = None) -> None:
+        spent = int((asyncio.get_running_loop().time() - started) * 1000)
+        tries.made.append(Attempt(target=target, outcome=outcome, billed=billed, status=status, milliseconds=spent))
+
+    nothing = UpstreamFailed("upstream_failed", "no target answered")
+    try:
+        answer = await ports.upstream.send(target, body, timeout=plan.timeout)
+        if answer.status == 200:
+            note("answered", "reported", 200)
+            return answer, nothing
+        content = await answer.read()
+    except UpstreamUnreached as error:
+        note("unreached", "no")
+        return None, UpstreamFailed("upstream_unreached", f"{target.provider} could not be reached: {error}")
+    except (UpstreamTimeout, UpstreamCut) as error:
+        timed_out = isinstance(error, UpstreamTimeout)
+        note("timeout" if timed_out else "cut", "unknown")
+        code = "upstream_timeout" if timed_out else "upstream_failed"
+        return None, UpstreamFailed(code, f"{target.provider} gave no answer: {error}")
+    except asyncio.CancelledError:
+        note("cancelled", "unknown")
+        raise
+    note(f"http_{answer.status}", "no", answer.status)
+    code = "exhausted" if answer.status == 429 and _quota_is_gone(content) else "upstream_failed"
+    return None, _Failed(code, target, answer, content)
+
+
+def _quota_is_gone(content: bytes) -> bool:
+    """A 429 that waiting does not mend."""
+    try:
+        error = json.loads(content).get("error", {})
+        return error.get("code") in _EXHAUSTED_CODES or error.get("type") in _EXHAUSTED_CODES
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
+class _Failed(UpstreamFailed):
+    """An answer with an error status, and how long the provider asked to wait."""
+
+    def __init__(self, code: str, target: Target, answer: UpstreamAnswer, body: bytes) -> None:
+        message = f"{target.provider} answered {answer.status}"
+        super().__init__(code, message, status=answer.status, body=body)
+        self.wait = _asked_to_wait(answer.headers)
+
+
+def _asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            return float(headers[name]) / divisor
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def _wait(failure: UpstreamFailed, round_: int) -> float:
+    asked = getattr(failure, "wait", None)
+    if asked is not None:
+        return float(min(max(asked, 0.0), MAX_WAIT))
+    return float(min(0.1 * 2**round_, MAX_WAIT) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+__all__ = ["MAX_ATTEMPTS", "Tries", "UpstreamError", "first_answer"]

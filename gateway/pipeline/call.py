@@ -1,0 +1,160 @@
+"""The values that travel between the stages of a call. Frozen; money in nano-EUR, times in milliseconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.economics.money import PriceRow, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What came in over HTTP: header names in lower case, the body as received."""
+
+    call: str
+    """Our id of the call, given before anything can fail."""
+    secret: str | None
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Stage 1: a request in the OpenAI chat dialect. `request` keeps every field that was sent."""
+
+    id: str
+    dialect: str
+    request: Mapping[str, Any]
+    body: bytes
+    requested: str
+    """The `model` as written: an intent, or a model for the direct route."""
+    stream: bool
+    task_id: str
+    task_source: str
+    subject_id: str | None
+    content: str
+    """`full` or `none`, as asked by header; the stricter of this and the workflow's counts."""
+    tools: tuple[str, ...]
+    """Names of the tools that the request defines."""
+    output_limit: int | None
+    choices: int
+    input_bound: int
+    """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Stage 2: whose key it is."""
+
+    key: str
+    environment: str
+    workflow: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One evaluated rule: `verdict` is pass, flag or deny; `inputs` determined it."""
+
+    id: str
+    verdict: str
+    reason: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        return {"id": self.id, "verdict": self.verdict, "reason": self.reason, "inputs": dict(self.inputs)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A model at a provider that may serve the call."""
+
+    provider: str
+    model: str
+    alias_of: str | None
+    price: PriceRow
+    simulated: bool
+    limit_field: str = "max_completion_tokens"
+
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"provider": self.provider, "model": self.model}
+        if self.alias_of:
+            facts["alias_of"] = self.alias_of
+        if self.simulated:
+            facts["simulated"] = True
+        return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Stage 6: the targets in order, the rejected ones with reasons, and what the route allows."""
+
+    route: str
+    direct: bool
+    targets: tuple[Target, ...]
+    rejected: tuple[tuple[str, str], ...]
+    max_retries: int
+    timeout: float
+    output_limit: int
+    output_limit_set: bool
+    """The request named no limit, so the route's was set."""
+    cache_ttl: int
+    reserved: int
+    """Worst case of one attempt at the dearest target, nano-EUR."""
+    caps: tuple[tuple[str, int], ...]
+    """(budget scope, daily cap in nano-EUR) that the call counts in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Stage 7: the call is on record and its worst case reserved."""
+
+    call: str
+    seq: int
+    entry: str
+    task: str | None
+    budgets: tuple[str, ...]
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Stage 8: one try at one target. `billed` is no, reported or unknown."""
+
+    target: Target
+    outcome: str
+    billed: str
+    status: int | None
+    milliseconds: int
+
+    def facts(self) -> dict[str, Any]:
+        return self.target.facts() | {
+            "outcome": self.outcome, "billed": self.billed, "status": self.status, "ms": self.milliseconds
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool call in an answer: the arguments stay sealed, the name is a fact only when it was granted."""
+
+    name: str
+    arguments: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Stage 9: how the answer went. `result` is answered, refused_answer, failed, client_gone, upstream_cut,
+    stopped or cancelled."""
+
+    result: str
+    finish: str | None = None
+    usage: Usage | None = None
+    response_id: str | None = None
+    served_model: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    checks: tuple[Check, ...] = ()
+    answer: str | None = None
+    """The answer as it was sent, for sealing."""
+    cached_from: str | None = None
+    """The call whose answer the cache gave."""

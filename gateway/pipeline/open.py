@@ -1,0 +1,279 @@
+"""Stage 7 of 10: one transaction decides everything that counts or is consumed, and puts the call on record.
+
+The unit runs under the head lock of the ledger. It looks again at what earlier stages could only guess (the key, stops,
+the configuration, the release), checks caps and calls per task, and yields either `call.opened` with the worst case
+reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.configuration.model import Workflow
+from gateway.economics.money import eur_text
+from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
+from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
+from gateway.pipeline.ports import Ports
+from gateway.pipeline.rules import Rules, stop_among
+from gateway.pipeline.screen import stopped, unreleased
+from gateway.state import CONTROL, changes_of, control_of
+from ledger.entry import Draft, Sealed, format_time
+from ledger.errors import LedgerError
+from ledger.ids import new_id
+from ledger.unit import State, Step, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The parts of the entries of one call that are made outside the transaction: ids, pseudonyms, sealed contents."""
+
+    entry_id: str
+    task: str | None
+    sub: str | None
+    key_ref: str | None
+    keep: bool
+    c: dict[str, str]
+    contents: tuple[Sealed, ...]
+
+
+async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Record:
+    """Seal the request and look up the pseudonyms."""
+    key_ref = sub = None
+    if call.subject_id:
+        key_ref, sub = await ports.contents.subject(call.subject_id)
+    keep = call.content == "full" and (workflow is None or workflow.content == "full")
+    entry_id = new_id("ent", ports.clock())
+    c: dict[str, str] = {}
+    contents: list[Sealed] = []
+    if keep:
+        # Plain names of task and subject are contents too: whoever may read contents can be shown them.
+        values = {"prompt": _text(call.body), "task": call.task_id, "requested": call.requested}
+        if call.subject_id:
+            values["subject"] = call.subject_id
+        for name, value in values.items():
+            c[name], sealed = ports.contents.seal(name, value, entry_id=entry_id, key_ref=key_ref)
+            contents.append(sealed)
+    return Record(
+        entry_id=entry_id, task=ports.contents.pseudonym("task", call.task_id), sub=sub, key_ref=key_ref, keep=keep,
+        c=c, contents=tuple(contents),
+    )  # fmt: skip
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+async def open_call(
+    call: Call,
+    principal: Principal,
+    workflow: Workflow,
+    plan: Plan,
+    checks: Sequence[Check],
+    record: Record,
+    ports: Ports,
+) -> Opened:
+    """Put the call on record and reserve its worst case; durable when this returns.
+
+    Raises:
+        Refused: the transaction refused it, and recorded that.
+        ConfigurationMoved: decide again.
+        EvidenceLost: the ledger could not commit; nothing was sent and nothing may be.
+    """
+    unit = open_unit(call, principal, workflow, plan, checks, record, ports)
+    try:
+        written = await asyncio.wrap_future(ports.evidence.submit(unit))
+    except LedgerError as error:
+        raise EvidenceLost(
+            "ledger_unavailable", f"the call was not sent, because it could not be recorded: {error}"
+        ) from error
+    if isinstance(written.answer, Refused):
+        raise written.answer
+    opened: Opened = written.answer(written.receipts[0].seq)
+    return opened
+
+
+def open_unit(
+    call: Call,
+    principal: Principal,
+    workflow: Workflow,
+    plan: Plan,
+    checks: Sequence[Check],
+    record: Record,
+    ports: Ports,
+) -> Unit:
+    """Return the unit of `open_call`."""
+    rules = ports.rules.now
+    zone = ZoneInfo(rules.configuration.organisation.time_zone)
+
+    def budgets(at: datetime) -> list[tuple[str, int]]:
+        day = at.astimezone(zone).date().isoformat()
+        return [(f"budget:{scope}:{day}", cap) for scope, cap in plan.caps]
+
+    def keys(at: datetime) -> Sequence[str]:
+        rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
+        return [*rows, f"task:{record.task}", *(row for row, _ in budgets(at))]
+
+    def run(state: State, at: datetime) -> Step:
+        _require_lease(state, ports.boot, at)
+        control = control_of(state)
+        if control["config"] != rules.config_digest or control["prices"] != rules.prices_digest:
+            raise ConfigurationMoved
+        try:
+            extra = _require_admission(state, principal, workflow, record)
+            counted = _require_headroom(state, budgets(at), plan)
+        except Refused as refusal:
+            draft = refused_draft(refusal, call, principal, record, rules, ports, route=plan.route)
+            return Step(drafts=[draft], answer=refusal)
+        facts = _facts(call, principal, plan, [*checks, *extra], ports) | {"budgets": counted}
+        draft = Draft(
+            id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
+            sub=record.sub, facts=facts, refs=rules.refs() | {"build": ports.build}, c=record.c,
+            contents=record.contents,
+        )  # fmt: skip
+        return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
+
+    return Unit(keys=keys, run=run)
+
+
+def _answer(draft: Draft, plan: Plan) -> Callable[[int], Opened]:
+    rows = tuple(one["row"] for one in draft.facts["budgets"])
+    return lambda seq: Opened(
+        call=draft.call or "", seq=seq, entry=draft.id, task=draft.task, budgets=rows, reserved=plan.reserved
+    )
+
+
+def _require_lease(state: State, boot: str, at: datetime) -> None:
+    """A process whose lease ran out may have had its calls closed as interrupted: it opens no more."""
+    lease = state.get(f"boot:{boot}")
+    if lease is None or lease["until"] < format_time(at):
+        raise EvidenceLost("ledger_unavailable", "this process lost its lease on the ledger; restart it")
+
+
+def _require_admission(state: State, principal: Principal, workflow: Workflow, record: Record) -> list[Check]:
+    key = state.get(f"key:{principal.key}")
+    if key is None or key["status"] != "active":
+        raise Refused("key_revoked", "this key was revoked; ask an engineer for a new one", stage=7)
+    scope = stop_among(control_of(state)["stops"], key=principal.key, workflow=principal.workflow, task=record.task)
+    if scope:
+        raise stopped(scope, stage=7)
+    released = (state.get(f"workflow:{principal.workflow}") or {}).get("released")
+    flags = [] if released else [unreleased(principal, stage=7)]
+    calls = (state.get(f"task:{record.task}") or {"calls": 0})["calls"]
+    if calls >= workflow.max_calls_per_task:
+        raise Refused(
+            "task_calls_exceeded",
+            f"this task has made {calls} calls, the most that workflow {principal.workflow} allows; "
+            "a loop? raise `max_calls_per_task` if it is meant",
+            stage=7,
+            inputs={"calls": calls, "limit": workflow.max_calls_per_task},
+        )
+    return [item for item in flags if item.verdict == "flag"]
+
+
+def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Plan) -> list[dict[str, Any]]:
+    """Return the budgets the call counts in, with the arithmetic; a worst case that does not fit is refused whole."""
+    counted = []
+    for row, cap in budgets:
+        used = state.get(row) or {"spent": 0, "reserved": 0}
+        facts = {"row": row, "cap": cap, "spent": used["spent"], "reserved": used["reserved"]}
+        if used["spent"] + used["reserved"] + plan.reserved > cap:
+            scope = row.removeprefix("budget:")
+            raise Refused(
+                "budget_exceeded",
+                f"the daily cap of {scope} is EUR {eur_text(cap, 2)}; EUR {eur_text(used['spent'])} is spent, "
+                f"EUR {eur_text(used['reserved'])} reserved, and this call may cost up to "
+                f"EUR {eur_text(plan.reserved)}. Lower max_completion_tokens, wait for tomorrow, or raise the cap",
+                stage=7,
+                inputs=facts | {"needed": plan.reserved},
+            )
+        counted.append(facts)
+    return counted
+
+
+def _facts(call: Call, principal: Principal, plan: Plan, checks: Sequence[Check], ports: Ports) -> dict[str, Any]:
+    rules = ports.rules.now
+    return {
+        "boot": ports.boot, "dialect": call.dialect, "stream": call.stream, "environment": principal.environment,
+        "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
+        "targets": [target.facts() for target in plan.targets],
+        "rejected": [{"model": model, "reason": reason} for model, reason in plan.rejected],
+        "prices": [target.price.facts() | {"provider": target.provider} for target in plan.targets],
+        "fx": rules.rate.facts(), "task_source": call.task_source,
+        "content": "full" if call.content == "full" else "none", "tools_defined": len(call.tools),
+        "input_bound_tokens": call.input_bound, "output_bound_tokens": plan.output_limit * call.choices,
+        "output_limit_set": plan.output_limit_set, "cache_ttl": plan.cache_ttl,
+        "reserved_nano_eur": plan.reserved,
+        "passed": [check.id for check in checks if check.verdict == "pass"],
+        "checks": [check.facts() for check in checks if check.verdict != "pass"],
+    }  # fmt: skip
+
+
+def refused_draft(
+    refusal: Refused, call: Call | None, principal: Principal, record: Record, rules: Rules | None, ports: Ports,
+    *, route: str | None = None, call_id: str | None = None,
+) -> Draft:  # fmt: skip
+    """Return the entry of a refusal: a refusal is evidence too."""
+    facts = {
+        "boot": ports.boot, "environment": principal.environment, "key": principal.key, "reason_ref": refusal.code,
+        "stage": refusal.stage, "inputs": refusal.inputs,
+        "dialect": call.dialect if call else "openai.chat", "task_source": call.task_source if call else "none",
+    }  # fmt: skip
+    if route:
+        facts["route"] = route
+    return Draft(
+        id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,
+        workflow=principal.workflow, sub=record.sub, facts=facts,
+        refs=(rules.refs() if rules else {}) | {"build": ports.build}, c=record.c, contents=record.contents,
+    )  # fmt: skip
+
+
+async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: Principal, ports: Ports) -> None:
+    """Put a refusal of stages 1 to 6 on record; durable when this returns.
+
+    A revoked key gets a few entries a minute, not one per try, so that a stranger who found it cannot write the log.
+    """
+    if refusal.code == "key_revoked" and not ports.evidence.may_record_refusal_of(principal.key):
+        return
+    try:
+        rules: Rules | None = ports.rules.now
+    except Refused:
+        rules = None
+    workflow = rules.configuration.workflows.get(principal.workflow or "") if rules else None
+    if call:
+        record = await record_of(call, workflow, ports)
+    else:
+        record = Record(
+            entry_id=new_id("ent", ports.clock()), task=None, sub=None, key_ref=None, keep=False, c={}, contents=()
+        )
+    draft = refused_draft(refusal, call, principal, record, rules, ports, call_id=call_id)
+    unit = Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[draft]))
+    try:
+        await asyncio.wrap_future(ports.evidence.submit(unit))
+    except LedgerError as error:
+        raise EvidenceLost("ledger_unavailable", f"the refusal could not be recorded: {error}") from error
+
+
+def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], ports: Ports) -> Unit:
+    """Reserve another worst case for a further attempt after one that may have been billed.
+
+    The answer is True when it fitted; when it did not, nothing changes.
+    """
+
+    def run(state: State, at: datetime) -> Step:
+        if f"call:{opened.call}" not in state:
+            return Step(answer=False)
+        for row, (_, cap) in zip(opened.budgets, caps, strict=True):
+            used = state.get(row) or {"spent": 0, "reserved": 0}
+            if used["spent"] + used["reserved"] + amount > cap:
+                return Step(answer=False)
+        draft = Draft(
+            id=new_id("ent", at), kind="call.extended", call=opened.call, task=opened.task,
+            facts={"boot": ports.boot, "reserved_nano_eur": amount, "reason": "ambiguous_attempt"},
+            refs={"build": ports.build},
+        )  # fmt: skip
+        return Step(drafts=[draft], changes=changes_of(draft, state), answer=True)
+
+    return Unit(keys=lambda _at: (f"call:{opened.call}", *opened.budgets), run=run)

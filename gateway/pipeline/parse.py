@@ -1,0 +1,136 @@
+"""Stage 1 of 10: from bytes to a `Call`. Unknown fields are kept; what is malformed is refused with what to do."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway.errors import Refused
+from gateway.pipeline.call import Arrival, Call
+
+# Most tokens that a part may cost which the body only refers to. An image is billed at up to 36,835 tokens
+# (gpt-4o-mini, eight high-detail tiles, vendor's vision guide); a file at up to the largest context window.
+IMAGE_TOKENS = 40_000
+FILE_TOKENS = 1_000_000
+
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+MAX_ID = 256
+
+
+def parse_chat(arrival: Arrival) -> Call:
+    """Parse a request of POST /v1/chat/completions.
+
+    Raises:
+        Refused: `invalid_request`, naming the field.
+    """
+    try:
+        request = orjson.loads(arrival.body)
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"the body is not valid JSON in UTF-8 ({error}); send a JSON object") from error
+    if not isinstance(request, dict):
+        raise _invalid("the body must be a JSON object")
+    model, messages = request.get("model"), request.get("messages")
+    if not isinstance(model, str) or not 0 < len(model) <= MAX_ID:
+        raise _invalid("`model` must be a string: the name of an intent or, where allowed, of a model")
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+        raise _invalid("`messages` must be a list of objects")
+    stream = request.get("stream", False)
+    if not isinstance(stream, bool) and stream is not None:
+        raise _invalid("`stream` must be true or false")
+    task_id, task_source = task_of(arrival.headers, request, arrival.call)
+    return Call(
+        id=arrival.call,
+        dialect="openai.chat",
+        request=request,
+        body=arrival.body,
+        requested=model,
+        stream=bool(stream),
+        task_id=task_id,
+        task_source=task_source,
+        subject_id=_subject(arrival.headers),
+        content="none" if arrival.headers.get("x-whyledger-content", "").lower() == "none" else "full",
+        tools=_tools(request),
+        output_limit=_limit(request),
+        choices=_whole(request, "n", 1, 128),
+        input_bound=len(arrival.body) + _referred(messages),
+    )
+
+
+def _invalid(message: str) -> Refused:
+    return Refused("invalid_request", message, stage=1)
+
+
+def _whole(request: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    value = request.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise _invalid(f"`{name}` must be a whole number from 1 to {most}")
+    return value
+
+
+def _limit(request: Mapping[str, Any]) -> int | None:
+    limits = [_whole(request, name, 0, 10_000_000) for name in ("max_completion_tokens", "max_tokens")]
+    return max(limits) or None
+
+
+def _tools(request: Mapping[str, Any]) -> tuple[str, ...]:
+    names: list[str] = []
+    tools = request.get("tools")
+    if tools is not None and not isinstance(tools, list):
+        raise _invalid("`tools` must be a list")
+    for tool in tools or ():
+        body = tool.get(tool.get("type")) if isinstance(tool, dict) and isinstance(tool.get("type"), str) else None
+        if isinstance(body, dict) and isinstance(body.get("name"), str):
+            names.append(body["name"])
+        elif isinstance(tool, dict) and isinstance(tool.get("type"), str):
+            names.append(tool["type"])  # a tool the provider runs itself
+        else:
+            raise _invalid("each tool must be an object with a `type`")
+    functions = request.get("functions")
+    for function in functions if isinstance(functions, list) else ():
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            names.append(function["name"])
+    if request.get("web_search_options") is not None:
+        names.append("web_search")
+    return tuple(dict.fromkeys(names))
+
+
+def _referred(messages: list[dict[str, Any]]) -> int:
+    tokens = 0
+    for message in messages:
+        parts = message.get("content")
+        for part in parts if isinstance(parts, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            tokens += IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS if kind == "file" else 0
+    return tokens
+
+
+def task_of(headers: Mapping[str, str], request: Mapping[str, Any], call: str) -> tuple[str, str]:
+    """Return the task the call belongs to, and which rule found it."""
+    metadata = request.get("metadata")
+    trace = _TRACE.fullmatch(headers.get("traceparent", "").strip().lower())
+    candidates = (
+        (headers.get("x-whyledger-task"), "header"),
+        (metadata.get("task_id") if isinstance(metadata, dict) else None, "metadata"),
+        (headers.get("helicone-property-task"), "helicone"),
+        (headers.get("helicone-session-id"), "helicone"),
+        (headers.get("x-litellm-trace-id"), "litellm"),
+        (trace[1] if trace else None, "trace"),
+    )
+    for value, source in candidates:
+        if isinstance(value, str) and value.strip():
+            if len(value) > MAX_ID:
+                raise _invalid(f"the task id is longer than {MAX_ID} characters")
+            return value.strip(), source
+    return call, "call"
+
+
+def _subject(headers: Mapping[str, str]) -> str | None:
+    for name in ("x-whyledger-subject", "helicone-user-id", "x-litellm-end-user-id", "x-litellm-customer-id"):
+        if value := headers.get(name, "").strip():
+            if len(value) > MAX_ID:
+                raise _invalid(f"the subject id is longer than {MAX_ID} characters")
+            return value
+    return None

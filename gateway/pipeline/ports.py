@@ -1,0 +1,126 @@
+"""What the pipeline needs from the outside, as one-method protocols, and the frozen set of them that `app.py` fills."""
+
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway.pipeline.call import Principal, Target
+from gateway.pipeline.rules import Rules
+from ledger.entry import Sealed
+from ledger.unit import Unit, Written
+
+
+class Keys(Protocol):
+    async def principal_of(self, secret: str | None) -> Principal:
+        """Return whose key this is.
+
+        Raises:
+            Refused: unknown_key.
+        """
+
+
+class Evidence(Protocol):
+    def submit(self, unit: Unit) -> "Future[Written]":
+        """Hand a unit to the writer without waiting. Safe while the calling task is being cancelled."""
+
+    def may_record_refusal_of(self, key: str) -> bool:
+        """Tell whether a revoked key's refusal still fits its few entries a minute."""
+
+
+class Contents(Protocol):
+    async def subject(self, identifier: str) -> tuple[str, str]:
+        """Return (key reference, pseudonym) of the person a call is about; durable before it returns."""
+
+    def pseudonym(self, kind: str, identifier: str) -> str:
+        """Return the keyed pseudonym of a task or a provider's response id."""
+
+    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str | None) -> tuple[str, Sealed]:
+        """Commit to a value and seal it: (commitment, what to store)."""
+
+
+class UpstreamAnswer(Protocol):
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """Return the whole body. Raises `UpstreamCut` or `UpstreamTimeout`."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives. Raises `UpstreamCut` or `UpstreamTimeout`."""
+
+    def close(self) -> None:
+        """Let go of the connection, read or not."""
+
+
+class Upstream(Protocol):
+    async def send(self, target: Target, body: bytes, *, timeout: float) -> UpstreamAnswer:
+        """POST a chat completion and return when the response head is there.
+
+        Raises:
+            UpstreamUnreached: nothing was sent; UpstreamTimeout, UpstreamCut: it may have been.
+        """
+
+
+class Cache(Protocol):
+    def get(self, key: str) -> "Cached | None": ...
+    def put(self, key: str, value: "Cached", *, ttl: int) -> None: ...
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Return the current instant, timezone-aware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached:
+    """An answer that may be given again: what was sent, and the call that bought it."""
+
+    call: str
+    content_type: str
+    body: bytes
+
+
+class UpstreamError(Exception):
+    """Base of the three ways an upstream can fail without an HTTP status."""
+
+
+class UpstreamUnreached(UpstreamError):
+    """No connection: nothing was sent, nothing can have been billed."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """Sent, and no answer in time: it may be billed."""
+
+
+class UpstreamCut(UpstreamError):
+    """The connection broke after something was sent: it may be billed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything a call touches outside itself."""
+
+    keys: Keys
+    evidence: Evidence
+    contents: Contents
+    upstream: Upstream
+    cache: Cache
+    clock: Clock
+    boot: str
+    build: str
+    rules: "RulesInForce"
+
+
+class RulesInForce(Protocol):
+    @property
+    def now(self) -> Rules:
+        """The newest snapshot of the rules.
+
+        Raises:
+            Refused: nothing is active yet.
+        """
+
+    async def refresh(self) -> None:
+        """Read the control row again."""

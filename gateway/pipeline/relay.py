@@ -1,0 +1,278 @@
+"""Stages 9 and 10 of 10: forward the answer, hold its end, close the call.
+
+A whole answer is read, checked, closed, and only then sent. A stream is forwarded event by event; everything from the
+first finish marker on is held until `call.closed` is durable. However the relay ends, exactly one close is handed to
+the writer: by `end` on the ordinary paths, by `abandon` when the task is cancelled, without awaiting anything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from gateway.configuration.model import Workflow
+from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
+from gateway.pipeline.attempt import Tries, first_answer
+from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal, Target, ToolCall
+from gateway.pipeline.open import Record
+from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
+from gateway.pipeline.settle import charge, close_unit
+from gateway.providers.openai_wire import Event, EventReader, Transcript, is_usage_only, wants_usage
+from ledger.errors import LedgerError
+from ledger.unit import Written
+
+DRAIN_SECONDS = 30.0
+MAX_KEPT = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What is known before the first byte of the body goes out."""
+
+    content_type: str
+    cache: str
+    cost_nano_eur: int | None
+    """None while a stream runs: its cost is known at its end."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Relay:
+    """The answer of one opened call, on its way to the client."""
+
+    call: Call
+    principal: Principal
+    workflow: Workflow
+    plan: Plan
+    record: Record
+    opened: Opened
+    cache_key: str
+    ports: Ports
+    tries: Tries = field(default_factory=Tries)
+    target: Target | None = None
+    upstream_seconds: float = 0.0
+    """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
+    _upstream: UpstreamAnswer | None = None
+    _closing: "Future[Written] | None" = None
+    _transcript: Transcript = field(default_factory=Transcript)
+    _sent: list[bytes] = field(default_factory=list)
+    _kept: int = 0
+    _started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _first_byte: float | None = None
+
+    async def whole(self) -> tuple[Head, bytes]:
+        """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
+
+        Raises:
+            UpstreamFailed, AnswerWithheld: recorded; nothing is given out.
+            EvidenceLost: the answer may not be given out.
+        """
+        if cached := self._cached():
+            outcome = Outcome(result="answered", finish="stop", cached_from=cached.call, answer=_text(cached.body))
+            await self.end(outcome)
+            return Head(content_type=cached.content_type, cache="hit", cost_nano_eur=0), cached.body
+        upstream = await self._answer()
+        waited = asyncio.get_running_loop().time()
+        try:
+            body = await upstream.read()
+        except UpstreamError as error:
+            await self.end(self._outcome("upstream_cut"))
+            raise UpstreamFailed("upstream_failed", f"the answer broke off: {error}") from error
+        self._first_byte = asyncio.get_running_loop().time()
+        self.upstream_seconds += self._first_byte - waited
+        if not self._transcript.see_whole(body):
+            await self.end(self._outcome("failed"))
+            raise UpstreamFailed("upstream_failed", "the upstream's answer is not a chat completion")
+        self._sent.append(body)
+        if self._ungranted():
+            await self.end(self._outcome("refused_answer"))
+            raise self._withheld()
+        outcome = self._outcome("answered")
+        await self.end(outcome)
+        content_type = upstream.headers.get("content-type", "application/json")
+        self._remember(content_type)
+        amount, _ = charge(self.plan, self.tries.made, self.target, outcome, self.ports)
+        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=amount), body
+
+    async def begin(self) -> Head:
+        """Stage 8 of a stream: return when the first target has answered, or the cache will."""
+        if self._cached():
+            return Head(content_type="text/event-stream", cache="hit", cost_nano_eur=None)
+        upstream = await self._answer()
+        content_type = upstream.headers.get("content-type", "text/event-stream")
+        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=None)
+
+    async def stream(self, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Stages 9 and 10 of a stream: yield what goes to the client, the end only after the close is durable.
+
+        Args:
+            gone: tells whether the client has left; the upstream is then drained so that real usage settles.
+
+        Raises:
+            UpstreamFailed, AnswerWithheld, EvidenceLost: after which the stream must not end cleanly.
+        """
+        if cached := self._cached():
+            await self.end(
+                Outcome(result="answered", finish="stop", cached_from=cached.call, answer=_text(cached.body))
+            )
+            yield cached.body
+            return
+        held: list[bytes] = []
+        result = "answered"
+        try:
+            async for event in self._events():
+                if self._first_byte is None:
+                    self._first_byte = asyncio.get_running_loop().time()
+                ending = self._transcript.see(event)
+                if self._ungranted():
+                    result = "refused_answer"
+                    break
+                if gone():
+                    result = "client_gone"
+                    await self._drain()
+                    break
+                if self._is_stopped():
+                    result = "stopped"
+                    break
+                if is_usage_only(event) and not wants_usage(self.call.request):
+                    continue  # asked for by us, not by the client
+                self._keep(event.raw)
+                if ending or held:
+                    held.append(event.raw)
+                else:
+                    yield event.raw
+        except UpstreamError:
+            result = "upstream_cut"
+        if result == "answered" and (self._transcript.error or not self._transcript.finished):
+            result = "upstream_cut"
+        await self.end(self._outcome(result))
+        if result == "answered":
+            self._remember("text/event-stream")
+            yield b"".join(held)
+        elif result != "client_gone":
+            raise self._broken(result)
+
+    def _broken(self, result: str) -> UpstreamFailed:
+        if result == "refused_answer":
+            return self._withheld()
+        if result == "stopped":
+            return AnswerWithheld("stopped", "a person stopped this while the answer was running")
+        return UpstreamFailed("upstream_failed", "the upstream broke off its answer")
+
+    async def _answer(self) -> UpstreamAnswer:
+        waited = asyncio.get_running_loop().time()
+        try:
+            self.target, self._upstream = await first_answer(self.call, self.plan, self.opened, self.tries, self.ports)
+        except UpstreamFailed:
+            await self.end(Outcome(result="failed"))
+            raise
+        self.upstream_seconds += asyncio.get_running_loop().time() - waited
+        return self._upstream
+
+    async def _events(self) -> AsyncIterator[Event]:
+        upstream = self._upstream
+        if upstream is None:
+            raise RuntimeError("stream() before begin()")
+        reader = EventReader()
+        async for chunk in upstream.chunks():
+            for event in reader.feed(chunk):
+                yield event
+        for event in reader.finish():
+            yield event
+
+    async def _drain(self) -> None:
+        """Read the upstream to its end for the usage it reports last; what it says is kept, not sent."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for event in self._events():
+                    self._transcript.see(event)
+                    self._keep(event.raw)
+        except (UpstreamError, TimeoutError):
+            return
+
+    def _keep(self, raw: bytes) -> None:
+        self._kept += len(raw)
+        if self._kept <= MAX_KEPT:
+            self._sent.append(raw)
+
+    def _is_stopped(self) -> bool:
+        stop = self.ports.rules.now.stop_for(
+            key=self.principal.key, workflow=self.principal.workflow, task_id=self.call.task_id
+        )
+        return stop is not None
+
+    def _ungranted(self) -> bool:
+        return any(name and name not in self.workflow.tools for name, _ in self._transcript.tool_calls())
+
+    def _withheld(self) -> AnswerWithheld:
+        return AnswerWithheld(
+            "policy_denied",
+            f"the model called a tool that workflow {self.principal.workflow} is not granted; the answer was withheld",
+        )
+
+    def _outcome(self, result: str) -> Outcome:
+        transcript = self._transcript
+        tools = tuple(
+            ToolCall(name=name, arguments=arguments, granted=name in self.workflow.tools)
+            for name, arguments in transcript.tool_calls()
+        )
+        ungranted = sum(not one.granted for one in tools)
+        check = Check(
+            id="granted-tool-calls",
+            verdict="deny" if ungranted else "pass",
+            reason="the answer calls a tool that is not granted" if ungranted else "",
+            inputs={"called": len(tools), "ungranted": ungranted} if ungranted else {},
+        )
+        return Outcome(
+            result=result, finish=transcript.finish, usage=transcript.usage, response_id=transcript.response_id,
+            served_model=transcript.model, tool_calls=tools, checks=(check,),
+            answer=_text(b"".join(self._sent)) if self._sent else None,
+        )  # fmt: skip
+
+    def _cached(self) -> Cached | None:
+        return self.ports.cache.get(self.cache_key) if self.plan.cache_ttl else None
+
+    def _cache_word(self) -> str:
+        return "miss" if self.plan.cache_ttl else "off"
+
+    def _remember(self, content_type: str) -> None:
+        if self.plan.cache_ttl and self._transcript.finish == "stop" and not self._transcript.tool_calls():
+            answer = Cached(call=self.call.id, content_type=content_type, body=b"".join(self._sent))
+            self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
+
+    async def end(self, outcome: Outcome) -> None:
+        """Hand the close to the writer and wait until it is durable.
+
+        Raises:
+            EvidenceLost: it could not be committed.
+        """
+        self._hand_over(outcome)
+        if self._closing is None:
+            return
+        try:
+            await asyncio.wrap_future(self._closing)
+        except LedgerError as error:
+            raise EvidenceLost("outcome_not_recorded", f"the outcome could not be recorded: {error}") from error
+
+    def abandon(self) -> None:
+        """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""
+        if self._closing is None:
+            self._hand_over(self._outcome("cancelled"))
+        if self._upstream is not None:
+            self._upstream.close()
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        if self._closing is not None:
+            return
+        now = asyncio.get_running_loop().time()
+        timing = {"total": int((now - self._started) * 1000)}
+        if self._first_byte is not None:
+            timing["first_byte"] = int((self._first_byte - self._started) * 1000)
+        unit = close_unit(
+            self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,
+            timing, self.ports,
+        )  # fmt: skip
+        self._closing = self.ports.evidence.submit(unit)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")

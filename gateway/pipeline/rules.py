@@ -1,0 +1,44 @@
+"""The rules in force: the active configuration with its prices, and what people have stopped or released.
+
+A frozen snapshot. A new one is made when the generation of the control row moves; every call quotes the digests.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.configuration.model import Configuration
+from gateway.economics.money import Rate
+from gateway.economics.prices import PriceList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """One generation of rules."""
+
+    generation: int
+    configuration: Configuration
+    config_digest: str
+    prices_digest: str
+    prices: PriceList
+    rate: Rate
+    stops: Mapping[str, str]
+    """Active stops: scope (`all`, `key:..`, `task:..`, `workflow:..`) to the entry that engaged them."""
+    released: frozenset[str]
+    usable: frozenset[str]
+    """Providers whose credentials are present."""
+    task_pseudonym: Callable[[str], str]
+
+    def refs(self) -> dict[str, str]:
+        return {"config": self.config_digest, "prices": self.prices_digest}
+
+    def stop_for(self, *, key: str, workflow: str | None, task_id: str) -> str | None:
+        """Return the scope of a stop that is in the way, or None."""
+        if not self.stops:
+            return None
+        return stop_among(self.stops, key=key, workflow=workflow, task=self.task_pseudonym(task_id))
+
+
+def stop_among(stops: Mapping[str, Any], *, key: str, workflow: str | None, task: str | None) -> str | None:
+    scopes = ("all", f"key:{key}", f"workflow:{workflow}", f"task:{task}")
+    return next((scope for scope in scopes if scope in stops), None)

@@ -1,0 +1,84 @@
+"""One model call from arrival to evidence. Read this file first.
+
+The order of the stages is the product's promise:
+
+* the call is on record, durably, with its worst case reserved (7) before a provider sees a byte (8);
+* the end of the answer waits (9) until the outcome is on record too (10), however the call ends;
+* a refusal is evidence as well;
+* stages 3 to 6 are pure, so a recorded decision can be replayed.
+"""
+
+import hashlib
+
+import orjson
+
+from gateway.errors import ConfigurationMoved, Refused
+from gateway.pipeline.call import Arrival, Call, Principal
+from gateway.pipeline.open import open_call, record_of, refuse
+from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.ports import Ports
+from gateway.pipeline.relay import Relay
+from gateway.pipeline.route import plan_route
+from gateway.pipeline.screen import admit, decide, screen
+
+
+async def handle_call(arrival: Arrival, ports: Ports) -> Relay:
+    """Take a request through stages 1 to 7 and return the relay, which runs 8 to 10 as the web layer drains it.
+
+    Raises:
+        Refused: the call was refused, and that is on record (an unknown key: counted, not recorded one by one).
+        EvidenceLost: the ledger could not commit; nothing was sent.
+    """
+    principal = await ports.keys.principal_of(arrival.secret)  # 2, first: who may not call may not make us parse
+    call: Call | None = None
+    try:
+        call = parse_chat(arrival)  # 1
+        try:
+            return await _open(call, principal, ports)
+        except ConfigurationMoved:
+            await ports.rules.refresh()
+            return await _open(call, principal, ports)
+    except Refused as refusal:
+        if refusal.stage != 7:  # stage 7 recorded its own refusal in its transaction
+            await refuse(refusal, arrival.call, call, principal, ports)
+        raise
+
+
+async def refuse_unread(refusal: Refused, arrival: Arrival, ports: Ports) -> None:
+    """Record that a call was refused before its body was read whole, when a known key made it."""
+    try:
+        principal = await ports.keys.principal_of(arrival.secret)
+    except Refused:
+        return
+    await refuse(refusal, arrival.call, None, principal, ports)
+
+
+async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
+    rules = ports.rules.now
+    workflow, admitted = admit(principal, call, rules)  # 3
+    findings = screen(call, workflow)  # 4
+    checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
+    plan = plan_route(call, principal, rules)  # 6
+    record = await record_of(call, workflow, ports)
+    opened = await open_call(call, principal, workflow, plan, checks, record, ports)  # 7: durable from here on
+    return Relay(  # 8, 9, 10
+        call=call,
+        principal=principal,
+        workflow=workflow,
+        plan=plan,
+        record=record,
+        opened=opened,
+        cache_key=cache_key(call, principal),
+        ports=ports,
+    )
+
+
+def cache_key(call: Call, principal: Principal) -> str:
+    """Return what must be equal for one answer to serve two calls: environment, workflow, subject and request."""
+    parts = (
+        principal.environment,
+        principal.workflow,
+        call.subject_id,
+        orjson.dumps(call.request, option=orjson.OPT_SORT_KEYS),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""Stages 3, 4 and 5 of 10: admit, screen, decide. Pure: the same call under the same rules gives the same checks.
+
+What counts or is consumed (caps, calls of a task, a key's status) is looked at here only to refuse early; stage 7
+decides it again inside the transaction. No content detector exists yet: screening looks at the tools a request
+defines, and each entry lists the checks that ran.
+"""
+
+from dataclasses import dataclass
+
+from gateway.configuration.model import Workflow
+from gateway.errors import Refused
+from gateway.pipeline.call import Call, Check, Principal
+from gateway.pipeline.rules import Rules
+
+
+def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tuple[Check, ...]]:
+    """Stage 3: the workflow is registered, may be used in this environment, and nothing stops it.
+
+    Raises:
+        Refused: key_revoked, stopped, workflow_unknown, workflow_not_released.
+    """
+    if principal.status != "active":
+        raise Refused("key_revoked", "this key was revoked; ask an engineer for a new one", stage=2)
+    if stop := rules.stop_for(key=principal.key, workflow=principal.workflow, task_id=call.task_id):
+        raise stopped(stop, stage=3)
+    workflow = rules.configuration.workflows.get(principal.workflow or "")
+    if workflow is None:
+        raise Refused(
+            "workflow_unknown",
+            f"workflow {principal.workflow} is not in the active configuration; add it under `workflows`",
+            stage=3,
+        )
+    if principal.workflow in rules.released:
+        return workflow, (Check(id="workflow-released", verdict="pass"),)
+    return workflow, (unreleased(principal, stage=3),)
+
+
+def unreleased(principal: Principal, *, stage: int) -> Check:
+    """A workflow nobody has released is refused in prod and flagged elsewhere."""
+    if principal.environment == "prod":
+        raise Refused(
+            "workflow_not_released",
+            f"workflow {principal.workflow} has not been released: whyledger workflow release {principal.workflow}",
+            stage=stage,
+            inputs={"environment": principal.environment},
+        )
+    return Check(id="workflow-released", verdict="flag", reason="not released")
+
+
+def stopped(scope: str, *, stage: int) -> Refused:
+    shown = scope.partition(":")[0]
+    return Refused(
+        "stopped",
+        f"a person has stopped this {shown}; see the why link, or `whyledger stop --release`",
+        stage=stage,
+        inputs={"scope": scope},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Stage 4: what the request brings along."""
+
+    ungranted: tuple[str, ...]
+    defined: int
+
+
+def screen(call: Call, workflow: Workflow) -> Findings:
+    """Stage 4: compare the tools the request defines with the granted ones."""
+    return Findings(tuple(name for name in call.tools if name not in workflow.tools), len(call.tools))
+
+
+def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findings) -> tuple[Check, ...]:
+    """Stage 5: policy over findings.
+
+    Raises:
+        Refused: policy_denied, with the determining inputs.
+    """
+    if findings.ungranted:
+        raise Refused(
+            "policy_denied",
+            f"workflow {principal.workflow} is not granted the tool(s) {', '.join(findings.ungranted[:5])}; "
+            "remove them from the request or grant them in the configuration",
+            stage=5,
+            inputs={"rule": "granted-tools", "defined": findings.defined, "ungranted": len(findings.ungranted)},
+        )
+    if workflow.routes and call.requested not in workflow.routes:
+        raise Refused(
+            "policy_denied",
+            f"workflow {principal.workflow} may not use `{call.requested[:100]}`; "
+            f"it may use {', '.join(workflow.routes)}",
+            stage=5,
+            inputs={"rule": "allowed-routes"},
+        )
+    return (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))

@@ -1,0 +1,214 @@
+"""The OpenAI chat-completions wire format, read and rewritten without I/O.
+
+Events are cut from the byte stream with their raw bytes kept, so that what is forwarded is what was received. A
+parse fault never breaks the pass-through: an event that is not JSON is forwarded and counts as carrying nothing.
+Source: the types of openai 3.54.0 and the vendor's API reference, read 2026-11-23.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import orjson
+
+from gateway.economics.money import Usage
+
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+MAX_EVENT = 8 * 1024 * 1024
+
+
+def rewrite(request: Mapping[str, Any], *, model: str, output_limit: tuple[str, int] | None) -> bytes:
+    """Return the body to send upstream: the client's, with the model, a limit if it set none, and usage asked for.
+
+    `output_limit` is the field that the provider reads, and its value.
+    """
+    body = dict(request)
+    body["model"] = model
+    if output_limit is not None:
+        body[output_limit[0]] = output_limit[1]
+    if body.get("stream"):
+        options = body.get("stream_options")
+        body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return orjson.dumps(body)
+
+
+def wants_usage(request: Mapping[str, Any]) -> bool:
+    """Tell whether the client itself asked for the usage chunk of a stream."""
+    options = request.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def usage_of(value: Any) -> Usage | None:
+    """Return the disjoint usage of a `usage` object, or None when it is absent or malformed: missing is not zero."""
+    if not isinstance(value, dict):
+        return None
+    prompt, output = value.get("prompt_tokens"), value.get("completion_tokens")
+    if not _count(prompt) or not _count(output):
+        return None
+    details = value.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    written = details.get("cache_write_tokens") if isinstance(details, dict) else None
+    from_cache = min(cached, prompt) if _count(cached) else 0
+    to_cache = min(written, prompt - from_cache) if _count(written) else 0
+    parts = value.get("completion_tokens_details") or {}
+    reasoning = parts.get("reasoning_tokens") if isinstance(parts, dict) else None
+    return Usage(
+        input=prompt - from_cache - to_cache,
+        cached=from_cache,
+        cache_write=to_cache,
+        output=output,
+        reasoning=reasoning if _count(reasoning) else 0,
+    )
+
+
+def _count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event: its raw bytes, the JSON it carries if any, and whether it is `[DONE]`."""
+
+    raw: bytes
+    value: dict[str, Any] | None
+    done: bool
+
+
+class EventReader:
+    """Cuts a byte stream into events. Handles CR, LF and CRLF, multi-line data, comments, any chunking."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Yield the events that `data` completes."""
+        self._rest += data
+        start = 0
+        for match in _BOUNDARY.finditer(self._rest):
+            if match.end() == len(self._rest) and match.group() == b"\r\r":
+                break  # may be the first half of CR CR LF; wait for more
+            yield read_event(self._rest[start : match.end()])
+            start = match.end()
+        self._rest = self._rest[start:]
+        if len(self._rest) > MAX_EVENT:
+            yield self._flush()
+
+    def finish(self) -> Iterator[Event]:
+        """Yield what is left when the stream ends without a final blank line."""
+        if self._rest:
+            yield self._flush()
+
+    def _flush(self) -> Event:
+        raw, self._rest = self._rest, b""
+        return read_event(raw)
+
+
+def read_event(raw: bytes) -> Event:
+    lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    text = b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
+    if text.strip() == b"[DONE]":
+        return Event(raw, None, done=True)
+    try:
+        value = orjson.loads(text) if text else None
+    except orjson.JSONDecodeError:
+        value = None
+    return Event(raw, value if isinstance(value, dict) else None, done=False)
+
+
+class Transcript:
+    """What an answer, whole or streamed, has said so far."""
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.finish: str | None = None
+        self.usage: Usage | None = None
+        self.error: bool = False
+        self.finished: bool = False
+        """Every choice of the stream has its finish reason."""
+        self._calls: dict[tuple[int, int], list[str]] = {}
+        self._open_choices: set[int] = set()
+
+    def see_whole(self, body: bytes) -> bool:
+        """Read a non-streamed answer; returns False when it is not a chat completion."""
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return False
+        if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
+            return False
+        self._header(value)
+        for position, choice in enumerate(value["choices"]):
+            if isinstance(choice, dict):
+                self._finish(choice.get("finish_reason"))
+                self._tool_calls(position, choice.get("message"))
+        self.finished = True
+        return True
+
+    def see(self, event: Event) -> bool:
+        """Read one event of a stream; returns True when it carries a finish marker or comes after one."""
+        value = event.value
+        if event.done:
+            self.finished = True
+        if value is None:
+            return self.finished
+        if "error" in value:
+            self.error = True
+            return True
+        self._header(value)
+        for choice in value.get("choices") or ():
+            if not isinstance(choice, dict):
+                continue
+            index = choice.get("index")
+            number = index if _count(index) else 0
+            self._tool_calls(number, choice.get("delta"))
+            self._open_choices.add(number)
+            if choice.get("finish_reason"):
+                self._finish(choice["finish_reason"])
+                self._open_choices.discard(number)
+                self.finished = self.finished or not self._open_choices
+        return self.finished or self.finish is not None
+
+    def tool_calls(self) -> list[tuple[str, str]]:
+        """Return (name, arguments) of each tool call in order."""
+        return [(name, arguments) for _, (name, arguments) in sorted(self._calls.items())]
+
+    def _header(self, value: dict[str, Any]) -> None:
+        if isinstance(value.get("id"), str) and value["id"]:
+            self.response_id = value["id"]
+        if isinstance(value.get("model"), str):
+            self.model = value["model"]
+        self.usage = usage_of(value.get("usage")) or self.usage
+
+    def _finish(self, reason: Any) -> None:
+        if isinstance(reason, str):
+            self.finish = reason
+
+    def _tool_calls(self, choice: int, message: Any) -> None:
+        if not isinstance(message, dict):
+            return
+        calls = message.get("tool_calls")
+        for position, call in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(call, dict):
+                index = call.get("index", position)
+                self._piece(choice, index if _count(index) else position, call.get("function") or call.get("custom"))
+        if isinstance(message.get("function_call"), dict):  # the deprecated single call
+            self._piece(choice, 1000, message["function_call"])
+
+    def _piece(self, choice: int, index: int, function: Any) -> None:
+        if not isinstance(function, dict):
+            return
+        call = self._calls.setdefault((choice, index), ["", ""])
+        for slot, names in ((0, ("name",)), (1, ("arguments", "input"))):
+            for name in names:
+                piece = function.get(name)
+                if isinstance(piece, str):
+                    call[slot] += piece
+                elif piece is not None:
+                    call[slot] += orjson.dumps(piece).decode()
+
+
+def is_usage_only(event: Event) -> bool:
+    """Tell whether this is the extra last chunk that exists because usage was asked for."""
+    return event.value is not None and event.value.get("choices") == [] and "usage" in event.value

@@ -1,0 +1,41 @@
+"""Running the application: two listeners in one process, the callers' and the admin's."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import uvicorn
+
+from gateway.app import Gateway, admin_app
+from gateway.settings import Settings
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to the main one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
+    """Serve until a signal ends it."""
+    gateway = Gateway(settings)
+    common = {"log_level": "warning", "access_log": False, "server_header": False}
+    main = uvicorn.Server(
+        uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
+    )
+    admin = _Quiet(
+        uvicorn.Config(admin_app(gateway), host="127.0.0.1", port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
+    )
+    with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
+        runner.run(_both(main, admin))
+
+
+async def _both(main: uvicorn.Server, admin: uvicorn.Server) -> None:
+    side = asyncio.ensure_future(admin.serve())
+    try:
+        await main.serve()
+    finally:
+        admin.should_exit = True
+        await side

@@ -1,0 +1,93 @@
+"""The only reader of the environment: where things are on this machine. What the gateway does is in the configuration.
+
+WHYLEDGER_HOME          folder of databases and keys (default ./whyledger-data)
+WHYLEDGER_PASSPHRASE    opens the secret files, when they were made with one
+WHYLEDGER_TOKEN         the personal token of whoever uses the command line
+WHYLEDGER_HOST, _PORT   where `serve` listens (default 127.0.0.1:8080)
+WHYLEDGER_ADMIN_PORT    where /metrics and /healthz listen (default 9464, on 127.0.0.1)
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "WHYLEDGER_"
+KNOWN = frozenset({"HOME", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"})
+
+
+class SettingsError(Exception):
+    """A setting is misspelt or malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Frozen at start."""
+
+    home: Path
+    passphrase: str | None
+    token: str | None
+    host: str
+    port: int
+    admin_port: int
+    environment: Mapping[str, str]
+    """The whole environment, for `env:NAME` references in the configuration."""
+
+    @property
+    def log_database(self) -> Path:
+        return self.home / "log.db"
+
+    @property
+    def vault_database(self) -> Path:
+        return self.home / "vault.db"
+
+    @property
+    def head_file(self) -> Path:
+        return self.home / "head.note"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.home / "log.lock"
+
+    def secret_file(self, name: str) -> Path:
+        return self.home / "secrets" / name
+
+    def resolve(self, reference: str | None) -> str | None:
+        """Return the secret that `env:NAME` or `file:PATH` refers to, or None when it is not there."""
+        if reference is None:
+            return None
+        kind, _, name = reference.partition(":")
+        if kind == "env":
+            return self.environment.get(name) or None
+        path = Path(name)
+        return path.read_text("utf-8").strip() or None if path.is_file() else None
+
+
+def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: an unknown WHYLEDGER_ name, or a port that is no port.
+    """
+    values = dict(os.environ if environment is None else environment)
+    unknown = sorted(name for name in values if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN)
+    if unknown:
+        raise SettingsError(
+            f"unknown setting {unknown[0]}; known are {', '.join(PREFIX + name for name in sorted(KNOWN))}"
+        )
+    return Settings(
+        home=(home or Path(values.get("WHYLEDGER_HOME") or "whyledger-data")).absolute(),
+        passphrase=values.get("WHYLEDGER_PASSPHRASE") or None,
+        token=values.get("WHYLEDGER_TOKEN") or None,
+        host=values.get("WHYLEDGER_HOST") or "127.0.0.1",
+        port=_port(values, "WHYLEDGER_PORT", 8080),
+        admin_port=_port(values, "WHYLEDGER_ADMIN_PORT", 9464),
+        environment=values,
+    )
+
+
+def _port(values: Mapping[str, str], name: str, default: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isdecimal() or not 0 <= int(text) < 65536:
+        raise SettingsError(f"{name} is {text!r}, not a port")
+    return int(text)

@@ -1,0 +1,129 @@
+"""What entries do to the state rows: one pure function, used when they are appended and when the state is rebuilt.
+
+Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
+kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a copy of the head file).
+
+    control                 configuration and prices in force, active stops, generation
+    key:<id>                a gateway key: status, environment, workflow
+    person:<pseudonym>      roles
+    workflow:<name>         registered and released
+    budget:<scope>:<day>    nano-EUR spent and reserved
+    task:<pseudonym>        calls opened
+    call:<id>               an open call: boot, reservation, the budgets it counts in
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.entry import Draft, Entry
+from ledger.unit import State
+
+CONTROL = "control"
+EPHEMERAL = ("boot:", "checkpoint")
+
+Item = Draft | Entry
+Changes = dict[str, Any]
+
+
+def changes_of(item: Item, state: State) -> Changes:
+    """Return the rows that `item` changes, given the rows before it. A kind without a rule changes none."""
+    rule = _RULES.get(item.kind)
+    return rule(item, state) if rule else {}
+
+
+def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
+
+
+def _opened(item: Item, state: State) -> Changes:
+    facts = item.facts
+    changes: Changes = {
+        f"call:{item.call}": {
+            "boot": facts["boot"],
+            "budgets": [one["row"] for one in facts["budgets"]],
+            "reserved": facts["reserved_nano_eur"],
+            "task": item.task,
+            "workflow": item.workflow,
+            "environment": facts["environment"],
+        }
+    }
+    if item.task:
+        task = state.get(f"task:{item.task}") or {"calls": 0}
+        changes[f"task:{item.task}"] = {"calls": task["calls"] + 1}
+    return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])
+
+
+def _extended(item: Item, state: State) -> Changes:
+    call = state[f"call:{item.call}"]
+    more = item.facts["reserved_nano_eur"]
+    grown = call | {"reserved": call["reserved"] + more}
+    return {f"call:{item.call}": grown} | _move(state, call["budgets"], reserved=more)
+
+
+def _ended(item: Item, state: State) -> Changes:
+    call = state[f"call:{item.call}"]
+    moved = _move(state, call["budgets"], reserved=-call["reserved"], spent=item.facts["cost_nano_eur"])
+    return {f"call:{item.call}": None} | moved
+
+
+def _move(state: State, rows: list[str], *, reserved: int, spent: int = 0) -> Changes:
+    changes: Changes = {}
+    for row in rows:
+        old = state.get(row) or {"spent": 0, "reserved": 0}
+        changes[row] = {"spent": old["spent"] + spent, "reserved": old["reserved"] + reserved}
+    return changes
+
+
+def _controlled(item: Item, state: State) -> Changes:
+    control = control_of(state)
+    control = control | {"generation": control["generation"] + 1}
+    if item.kind == "config.activated":
+        control |= {"config": item.refs["config"], "prices": item.refs["prices"]}
+    elif item.kind == "stop.engaged":
+        control["stops"] = control["stops"] | {item.facts["scope"]: item.id}
+    elif item.kind == "stop.released":
+        control["stops"] = {scope: by for scope, by in control["stops"].items() if scope != item.facts["scope"]}
+    return {CONTROL: control}
+
+
+def _key_issued(item: Item, _state: State) -> Changes:
+    facts = item.facts
+    return {f"key:{facts['key']}": {"status": "active", "environment": facts["environment"], "workflow": item.workflow}}
+
+
+def _key_revoked(item: Item, state: State) -> Changes:
+    name = f"key:{item.facts['key']}"
+    return {name: state[name] | {"status": "revoked"}} | _controlled(item, state)
+
+
+def _person(item: Item, state: State) -> Changes:
+    name = f"person:{item.facts['person_ref']}"
+    roles = set((state.get(name) or {"roles": []})["roles"])
+    given = set(item.facts["roles"])
+    return {name: {"roles": sorted(roles - given if item.kind == "role.revoked" else roles | given)}}
+
+
+def _workflow(item: Item, state: State) -> Changes:
+    name = f"workflow:{item.workflow}"
+    row = state.get(name) or {"released": None, "registered": None}
+    if item.kind == "workflow.released":
+        return {name: row | {"released": item.id}} | _controlled(item, state)
+    return {name: row | {"registered": item.id, "version": item.refs["workflow"]}}
+
+
+_RULES: dict[str, Callable[[Item, State], Changes]] = {
+    "call.opened": _opened,
+    "call.extended": _extended,
+    "call.closed": _ended,
+    "call.interrupted": _ended,
+    "config.activated": _controlled,
+    "stop.engaged": _controlled,
+    "stop.released": _controlled,
+    "key.issued": _key_issued,
+    "key.revoked": _key_revoked,
+    "person.enrolled": _person,
+    "role.granted": _person,
+    "role.revoked": _person,
+    "workflow.registered": _workflow,
+    "workflow.released": _workflow,
+}

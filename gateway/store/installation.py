@@ -1,0 +1,123 @@
+"""One installation on disk: both databases, the key files, the head file; making it and opening it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+
+from gateway.settings import Settings
+from ledger import custody
+from ledger.checkpointing import Checkpointer, HeadFile, require_continuation
+from ledger.custody import SealKey
+from ledger.errors import LedgerUnavailable
+from ledger.log import Log
+from ledger.note import Signer
+from ledger.store import tables, vault, writer
+from ledger.store.engine import open_engine
+from ledger.store.reader import Reader
+from ledger.store.vault import Vault
+
+KEY_FILES = ("root.key", "log.key", "seal.key", "seal.crt")
+
+
+def now() -> datetime:
+    """The system clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything opened. `log` is the only way to change the main database."""
+
+    settings: Settings
+    engine: Engine
+    log: Log
+    reader: Reader
+    vault: Vault
+    signer: Signer
+    seal_key: SealKey
+    checkpointer: Checkpointer
+    clock: Callable[[], datetime]
+
+    @property
+    def origin(self) -> str:
+        return self.signer.name
+
+
+def is_made(settings: Settings) -> bool:
+    return settings.log_database.exists()
+
+
+def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, bytes]) -> None:
+    """Make the folder, the keys and both databases. `seeds` are 32 random bytes for `root` and `log`.
+
+    Raises:
+        FileExistsError: there is an installation already, or part of one.
+    """
+    import migrations  # Alembic is needed here and in `migrate` only
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.chmod(0o700)
+    if is_made(settings):
+        raise FileExistsError(f"{settings.home} already holds an installation")
+    settings.secret_file("").mkdir(mode=0o700, exist_ok=True)
+    Signer.from_seed(origin, seeds["log"])  # refuses an impossible origin before anything is written
+    seal = custody.new_seal_key(origin, organisation, now())
+    secrets = {
+        "root.key": seeds["root"],
+        "log.key": seeds["log"],
+        "seal.key": seal.key_der,
+        "seal.crt": seal.certificate_der,
+    }
+    for name, secret in secrets.items():
+        custody.write_secret(settings.secret_file(name), secret, None if name == "seal.crt" else settings.passphrase)
+    log, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
+    migrations.upgrade(keys, "vault")
+    Vault(keys, seeds["root"]).create_ledger_key()
+    migrations.upgrade(log, "log")
+    with log.execution_options(writes=True).begin() as connection:
+        writer.create_head(connection, origin)
+    log.dispose()
+    keys.dispose()
+
+
+@contextmanager
+def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterator[Installation]:
+    """Open the installation for writing; on leaving, the log is closed and its head signed.
+
+    Raises:
+        LedgerUnavailable: nothing is installed here, or the schema is another one.
+        LogHalted: the database does not continue the log that was last signed.
+    """
+    if not is_made(settings):
+        raise LedgerUnavailable(f"no installation in {settings.home}: run `whyledger init`")
+    secrets = {name: custody.read_secret(settings.secret_file(name), settings.passphrase) for name in KEY_FILES}
+    engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
+    reader = Reader(engine)
+    _require_revisions(reader, Reader(keys))
+    signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
+    head_file = HeadFile(settings.head_file)
+    require_continuation(reader, head_file, signer.vkey)
+    log = Log(engine, clock=clock, lock=settings.lock_file)
+    checkpointer = Checkpointer(log, reader, signer, head_file)
+    seal_key = custody.load_seal_key(secrets["seal.key"], secrets["seal.crt"])
+    try:
+        yield Installation(
+            settings, engine, log, reader, Vault(keys, secrets["root.key"]), signer, seal_key, checkpointer, clock
+        )
+        checkpointer.sign()
+    finally:
+        log.close()
+        engine.dispose()
+        keys.dispose()
+
+
+def _require_revisions(log: Reader, keys: Reader) -> None:
+    for reader, wanted in ((log, tables.REVISION), (keys, vault.REVISION)):
+        found = reader.revision()
+        if found != wanted:
+            raise LedgerUnavailable(
+                f"the database has schema {found}, this version needs {wanted}: run `whyledger migrate`"
+            )

@@ -1,0 +1,99 @@
+"""A process's life in the ledger: it starts, renews its lease, closes what dead processes left open, stops.
+
+A boot id has a lease on the ledger's clock. Only calls of boots whose lease has run out (or was given back) become
+`call.interrupted`, charged at their worst case; so a restarting process never touches the live calls of its siblings,
+and a process that slept past its lease opens nothing more.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.state import changes_of
+from ledger.entry import Draft, format_time
+from ledger.ids import new_id
+from ledger.store.reader import Reader
+from ledger.unit import State, Step, Unit
+
+LEASE = timedelta(seconds=6)
+RENEW_SECONDS = 2.0
+
+
+def start_unit(boot: str, build: str, version: str) -> Unit:
+    """Take a lease and record `gateway.started`."""
+
+    def run(_state: State, at: datetime) -> Step:
+        facts = {"boot": boot, "version": version, "lease_seconds": int(LEASE.total_seconds())}
+        draft = Draft(id=new_id("ent", at), kind="gateway.started", facts=facts, refs={"build": build})
+        return Step(drafts=[draft], changes={f"boot:{boot}": {"until": format_time(at + LEASE)}})
+
+    return Unit(keys=lambda _at: (), run=run)
+
+
+def renew_unit(boot: str) -> Unit:
+    """Prolong a lease that has not run out. The answer tells whether it had not."""
+
+    def run(state: State, at: datetime) -> Step:
+        lease = state.get(f"boot:{boot}")
+        if lease is None or lease["until"] < format_time(at):
+            return Step(answer=False)
+        return Step(changes={f"boot:{boot}": {"until": format_time(at + LEASE)}}, answer=True)
+
+    return Unit(keys=lambda _at: (f"boot:{boot}",), run=run)
+
+
+def stop_unit(boot: str, build: str) -> Unit:
+    """Give the lease back and record `gateway.stopped`."""
+
+    def run(_state: State, at: datetime) -> Step:
+        draft = Draft(id=new_id("ent", at), kind="gateway.stopped", facts={"boot": boot}, refs={"build": build})
+        return Step(drafts=[draft], changes={f"boot:{boot}": None})
+
+    return Unit(keys=lambda _at: (f"boot:{boot}",), run=run)
+
+
+def sweep_unit(reader: Reader, build: str) -> Unit | None:
+    """Return the unit that interrupts the open calls of dead boots, or None when no call is open."""
+    calls = {key: row for key, row in reader.states("call:").items()}
+    if not calls:
+        return None
+    boots = sorted({row["boot"] for row in calls.values()})
+    rows = [*calls, *(f"boot:{boot}" for boot in boots), *{row for call in calls.values() for row in call["budgets"]}]
+
+    def run(state: State, at: datetime) -> Step:
+        alive = {boot for boot in boots if (state.get(f"boot:{boot}") or {"until": ""})["until"] >= format_time(at)}
+        dead = [key for key in calls if key in state and state[key]["boot"] not in alive]
+        return _interrupt(dead, state, at, build)
+
+    return Unit(keys=lambda _at: rows, run=run)
+
+
+def _interrupt(dead: Sequence[str], state: State, at: datetime, build: str) -> Step:
+    working = dict(state)
+    drafts: list[Draft] = []
+    changes: dict[str, Any] = {}
+    for key in dead:
+        call = working[key]
+        draft = Draft(
+            id=new_id("ent", at), kind="call.interrupted", call=key.removeprefix("call:"), task=call["task"],
+            workflow=call["workflow"],
+            facts={"boot": call["boot"], "cost_nano_eur": call["reserved"], "cost_state": "upper_bound",
+                   "environment": call["environment"], "reason": "process_ended"},
+            refs={"build": build},
+        )  # fmt: skip
+        moved = changes_of(draft, working)
+        working |= {name: row for name, row in moved.items() if row is not None}
+        working.pop(key)
+        changes |= moved
+        drafts.append(draft)
+    return Step(drafts=drafts, changes=changes, answer=len(drafts))
+
+
+def unknown_keys_unit(count: int, boot: str, build: str) -> Unit:
+    """One entry for all tries with unknown keys since the last one."""
+
+    def run(_state: State, at: datetime) -> Step:
+        facts = {"boot": boot, "reason_ref": "unknown_key", "stage": 2, "count": count, "inputs": {}}
+        return Step(drafts=[Draft(id=new_id("ent", at), kind="call.refused", facts=facts, refs={"build": build})])
+
+    return Unit(keys=lambda _at: (), run=run)

@@ -1,0 +1,163 @@
+"""The pipeline's ports over the ledger: keys, evidence, contents, rules in force."""
+
+import asyncio
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from gateway.configuration.load import load
+from gateway.economics.money import Rate
+from gateway.economics.prices import PriceList
+from gateway.errors import Refused
+from gateway.pipeline.call import Principal
+from gateway.pipeline.rules import Rules
+from gateway.settings import Settings
+from gateway.state import CONTROL, control_of
+from ledger.entry import Sealed
+from ledger.log import Log
+from ledger.store.reader import Reader
+from ledger.store.vault import LEDGER_KEY, Vault, token_digest
+from ledger.unit import Unit, Written
+
+REFUSALS_A_MINUTE = 10
+
+
+class RulesInForce:
+    """The newest rules, read from the control row when its generation moves."""
+
+    def __init__(self, reader: Reader, vault: Vault, settings: Settings) -> None:
+        self._reader, self._vault, self._settings = reader, vault, settings
+        self._now: Rules | None = None
+
+    @property
+    def now(self) -> Rules:
+        if self._now is None:
+            raise Refused(
+                "not_configured",
+                "no configuration is active: whyledger config activate FILE --as PERSON --reason TEXT",
+                stage=3,
+            )
+        return self._now
+
+    async def refresh(self) -> None:
+        await asyncio.to_thread(self.read)
+
+    def read(self) -> None:
+        """Read the control row; build new rules only when it moved."""
+        control = control_of({CONTROL: self._reader.state(CONTROL)})
+        if control["config"] is None or (self._now and self._now.generation == control["generation"]):
+            return
+        released = {
+            key.removeprefix("workflow:") for key, row in self._reader.states("workflow:").items() if row["released"]
+        }
+        if self._now and self._now.config_digest == control["config"]:
+            configuration, prices = self._now.configuration, self._now.prices
+        else:
+            configuration = load(self._vault.text(control["config"]) or "")
+            prices = PriceList.parse(self._vault.text(control["prices"]) or "{}")
+        fx = configuration.fx
+        usable = frozenset(
+            name
+            for name, provider in configuration.providers.items()
+            if provider.key is None or self._settings.resolve(provider.key)
+        )
+        self._now = Rules(
+            generation=control["generation"],
+            configuration=configuration,
+            config_digest=control["config"],
+            prices_digest=control["prices"],
+            prices=prices,
+            rate=Rate.from_usd_per_eur(fx.usd_per_eur, fx.date, fx.source),
+            stops=control["stops"],
+            released=frozenset(released),
+            usable=usable,
+            task_pseudonym=lambda task: self._vault.pseudonym("task", task),
+        )
+
+    def endpoint(self, provider: str) -> tuple[str, str | None]:
+        """Return the base URL and the credential of a provider."""
+        entry = self.now.configuration.providers[provider]
+        return entry.base_url.rstrip("/"), self._settings.resolve(entry.key)
+
+
+@dataclass(slots=True)
+class UnknownKeys:
+    """Counts tries with unknown keys; one entry a minute tells how many there were."""
+
+    count: int = 0
+
+    def take(self) -> int:
+        count, self.count = self.count, 0
+        return count
+
+
+class KeysFromLedger:
+    """Looks keys up by the full digest of the token, and their standing in the state rows."""
+
+    def __init__(self, reader: Reader, vault: Vault, rules: RulesInForce, unknown: UnknownKeys) -> None:
+        self._reader, self._vault, self._rules, self._unknown = reader, vault, rules, unknown
+        self._known: dict[str, tuple[int, Principal]] = {}
+
+    async def principal_of(self, secret: str | None) -> Principal:
+        if not secret:
+            self._unknown.count += 1
+            raise Refused("unknown_key", "send a gateway key as `Authorization: Bearer ...`", stage=2)
+        generation = self._rules.now.generation
+        digest = token_digest(secret)
+        kept = self._known.get(digest)
+        if kept and kept[0] == generation:
+            return kept[1]
+        principal = await asyncio.to_thread(self._look_up, secret)
+        if principal is None:
+            self._unknown.count += 1
+            raise Refused("unknown_key", "this gateway key is not known here; ask an engineer for one", stage=2)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[digest] = (generation, principal)
+        return principal
+
+    def _look_up(self, secret: str) -> Principal | None:
+        owner = self._vault.owner_of(secret)
+        row = self._reader.state(f"key:{owner}") if owner else None
+        if owner is None or row is None:
+            return None
+        return Principal(key=owner, environment=row["environment"], workflow=row["workflow"], status=row["status"])
+
+
+@dataclass(slots=True)
+class EvidenceInLedger:
+    """Hands units to the writer; bounds what a revoked key can make it write."""
+
+    log: Log
+    _refusals: dict[str, deque[float]] = field(default_factory=dict)
+
+    def submit(self, unit: Unit) -> "Future[Written]":
+        return self.log.submit(unit)
+
+    def may_record_refusal_of(self, key: str) -> bool:
+        now = time.monotonic()
+        recent = self._refusals.setdefault(key, deque())
+        while recent and recent[0] < now - 60:
+            recent.popleft()
+        if len(recent) >= REFUSALS_A_MINUTE:
+            return False
+        recent.append(now)
+        return True
+
+
+class SealedContents:
+    """Seals contents under the key of the person they are about, or the ledger's."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def subject(self, identifier: str) -> tuple[str, str]:
+        found = await asyncio.to_thread(self._vault.subject, "subject", identifier)
+        return found.ref, found.pseudonym
+
+    def pseudonym(self, kind: str, identifier: str) -> str:
+        return self._vault.pseudonym(kind, identifier)
+
+    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str | None) -> tuple[str, Sealed]:
+        return self._vault.seal(name, value, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)

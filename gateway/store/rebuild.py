@@ -1,0 +1,33 @@
+"""Rebuilding the projections from the entries: the proof that everything outside the log follows from it."""
+
+from typing import Any
+
+from gateway.state import EPHEMERAL, changes_of
+from gateway.store.installation import Installation
+from ledger.entry import decode, links
+from ledger.store.reader import Reader
+from ledger.store.rebuilding import replace_projections
+
+
+def replay(reader: Reader) -> tuple[dict[str, Any], list[tuple[str, str, int]]]:
+    """Return the state rows and the links that the entries amount to, from number 0."""
+    state: dict[str, Any] = {}
+    found: list[tuple[str, str, int]] = []
+    for data in reader.raw(0, reader.head().size):
+        entry = decode(data)
+        found += [(kind, value, entry.seq) for kind, value in links(entry)]
+        for key, row in changes_of(entry, state).items():
+            if row is None:
+                state.pop(key, None)
+            else:
+                state[key] = row
+    return state, found
+
+
+def rebuild_projections(installation: Installation) -> int:
+    """Replace links and state by what the entries give; leases and the checkpoint copy stay.
+
+    Returns the number of entries.
+    """
+    lock = installation.settings.lock_file
+    return replace_projections(installation.engine, lock, replay, keep=EPHEMERAL)

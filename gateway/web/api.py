@@ -1,0 +1,212 @@
+"""The own API under /api/v1, with RFC 9457 problems. Persons come with their token; a gateway key may only ask why
+about its own workflow."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from gateway.errors import Refused
+from gateway.oversight import acts
+from gateway.oversight.people import Actor, ActRefused, by_token, roles_of
+from gateway.pipeline.ports import Ports
+from gateway.store.evidence import LiveEvidence
+from gateway.store.installation import Installation
+from reports.why.answer import NothingFound, WhyAnswer, why
+
+COOKIE = "whyledger_token"
+PROBLEM = "application/problem+json"
+
+Running = Callable[[], Installation]
+
+
+class OverrideRequest(BaseModel):
+    """A person's decision about what a call did. Texts are sealed, not part of the entry."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    call: str = Field(max_length=64)
+    action: Literal["approve", "modify", "disregard", "reverse", "interrupt"]
+    reason_code: str = Field(max_length=8)
+    reason: str = Field(default="", max_length=10_000)
+    presented: str = Field(min_length=1, max_length=100_000)
+    before: str | None = Field(default=None, max_length=100_000)
+    after: str | None = Field(default=None, max_length=100_000)
+
+
+class StopRequest(BaseModel):
+    """What to stop, exactly one of four, and why."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    everything: bool = False
+    key: str | None = Field(default=None, max_length=200)
+    task: str | None = Field(default=None, max_length=256)
+    workflow: str | None = Field(default=None, max_length=100)
+    reason: str = Field(min_length=1, max_length=10_000)
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def problem(status: int, title: str, detail: str) -> JSONResponse:
+    body = Problem(title=title, status=status, detail=detail).model_dump()
+    return JSONResponse(body, status_code=status, media_type=PROBLEM)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Give FastAPI's own errors the same form."""
+
+    @app.exception_handler(StarletteHTTPException)
+    async def http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
+        return problem(error.status_code, "refused", str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        places = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return problem(422, "invalid request", places)
+
+
+def token_of(request: Request, authorization: Annotated[str | None, Header()] = None) -> str | None:
+    """Return the token of a request: the bearer token, or the cookie that the login page set."""
+    kind, _, token = (authorization or "").partition(" ")
+    if kind.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.cookies.get(COOKIE)
+
+
+Token = Annotated[str | None, Depends(token_of)]
+
+
+def require_person(installation: Installation, token: str | None) -> Actor:
+    """Return the person whose token this is.
+
+    Raises:
+        HTTPException: 401.
+    """
+    actor = by_token(installation, token)
+    if actor is None or not roles_of(installation, actor):
+        raise HTTPException(401, "send a person's token as `Authorization: Bearer ...` (whyledger person add)")
+    return actor
+
+
+def explain(installation: Installation, ref: str) -> WhyAnswer:
+    """Answer why about a reference.
+
+    Raises:
+        NothingFound: nothing is linked to it.
+    """
+    evidence = LiveEvidence(installation)
+    kind, found = evidence.resolve(ref)
+    return why(ref, kind, found, evidence)
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": "problem"} for status in (400, 401, 403, 404, 422)
+}
+
+
+def router(running: Running, ports: Callable[[], Ports]) -> APIRouter:
+    """Return the routes; `running` and `ports` give what the started application has opened."""
+    routes = APIRouter(responses=_ERRORS)
+
+    @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it")
+    def get_why(ref: Annotated[str, Path(max_length=300)], token: Token) -> Any:
+        """`ref` is a call id, a provider's response id, a task, or a subject."""
+        return _why(running(), ref, token)
+
+    @routes.get("/api/v1/why", summary="The same, with the reference as a query")
+    def find_why(q: Annotated[str, Query(min_length=1, max_length=300)], token: Token) -> Any:
+        return _why(running(), q, token)
+
+    @routes.post("/api/v1/overrides", status_code=201, summary="Record what a person decided about a call")
+    def post_override(said: OverrideRequest, token: Token) -> Any:
+        installation = running()
+        actor = require_person(installation, token)
+        try:
+            entry = acts.override(installation, actor, **said.model_dump())
+        except ActRefused as error:
+            return problem(403 if "needs the role" in str(error) else 400, "override refused", str(error))
+        return {"override": entry, "why": f"/why/{said.call}"}
+
+    @routes.post("/api/v1/stops", status_code=201, summary="Stop a key, a task, a workflow or everything")
+    def post_stop(said: StopRequest, token: Token) -> Any:
+        return _stop(running(), said, token, acts.stop)
+
+    @routes.post("/api/v1/stops/release", summary="Lift a stop")
+    def release_stop(said: StopRequest, token: Token) -> Any:
+        return _stop(running(), said, token, acts.release_stop)
+
+    @routes.get("/v1/models", summary="The intents this key may ask for, in the OpenAI list format")
+    async def models(token: Token) -> Any:
+        try:
+            await ports().keys.principal_of(token)
+            listed = ports().rules.now.configuration.routes
+        except Refused as refusal:
+            return problem(401 if refusal.code == "unknown_key" else 503, refusal.code, refusal.message)
+        return {
+            "object": "list",
+            "data": [{"id": one.intent, "object": "model", "created": 0, "owned_by": "whyledger"} for one in listed],
+        }
+
+    @routes.get("/readyz", summary="Ready to take calls", responses={503: {"model": Problem}})
+    async def ready() -> Any:
+        try:
+            await ports().rules.refresh()
+            generation = ports().rules.now.generation
+        except Refused as refusal:
+            return problem(503, refusal.code, refusal.message)
+        return {"ready": True, "generation": generation}
+
+    return routes
+
+
+def _why(installation: Installation, ref: str, token: str | None) -> Any:
+    workflow = _own_workflow(installation, token)
+    if workflow is None:
+        require_person(installation, token)
+    try:
+        answer = explain(installation, ref)
+    except NothingFound:
+        return problem(
+            404, "nothing found", f"no entry is linked to {ref}: give a call id, response id, task or subject"
+        )
+    if workflow is not None and not _is_about(installation, answer, workflow):
+        return problem(404, "nothing found", f"no entry of workflow {workflow} is linked to this reference")
+    return JSONResponse(answer.as_json())
+
+
+def _own_workflow(installation: Installation, token: str | None) -> str | None:
+    """Return the workflow of an active gateway key, or None when the token is not one."""
+    owner = installation.vault.owner_of(token) if token else None
+    row = installation.reader.state(f"key:{owner}") if owner else None
+    return row["workflow"] if row and row["status"] == "active" else None
+
+
+def _is_about(installation: Installation, answer: WhyAnswer, workflow: str) -> bool:
+    evidence = LiveEvidence(installation)
+    return all(
+        entry.workflow in (workflow, None) for call in answer.calls for entry in evidence.find("call", call["call"])
+    )
+
+
+def _stop(installation: Installation, said: StopRequest, token: str | None, act: Callable[..., None]) -> Any:
+    actor = require_person(installation, token)
+    try:
+        scope = acts.stop_scope(
+            installation, everything=said.everything, key=said.key, task=said.task, workflow=said.workflow
+        )
+        act(installation, actor, scope, said.reason)
+    except ActRefused as error:
+        return problem(403 if "needs the role" in str(error) else 400, "stop refused", str(error))
+    return {"scope": scope[0]}

@@ -1,0 +1,170 @@
+"""POST /v1/chat/completions as raw ASGI: read the body, run the ten stages, send the relay.
+
+This is the response class that owns the duty to close: whatever ends it (an answer, a departed client, a failed send,
+a cancelled task), `finally` hands the close to the writer without awaiting anything.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.economics.money import eur_text
+from gateway.errors import EvidenceLost, GatewayError, Refused
+from gateway.pipeline.call import Arrival
+from gateway.pipeline.ports import Ports
+from gateway.pipeline.relay import Head, Relay
+from gateway.pipeline.run import handle_call, refuse_unread
+from gateway.web.metrics import Metrics
+from gateway.web.problems import RETRYABLE, openai_event, openai_response
+from ledger.ids import new_id
+
+MAX_BODY = 20 * 1024 * 1024
+MAX_IN_FLIGHT = 512
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class StreamBroken(Exception):
+    """Raised into the server to end a connection without a clean end of body."""
+
+
+class ChatCompletions:
+    """The hot route."""
+
+    def __init__(self, ports: Callable[[], Ports], metrics: Metrics) -> None:
+        self._ports, self._metrics = ports, metrics
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ports = self._ports()
+        call = new_id("call", ports.clock())
+        started = time.perf_counter()
+        self._in_flight += 1
+        try:
+            if self._in_flight > MAX_IN_FLIGHT:
+                raise Refused("busy", f"{MAX_IN_FLIGHT} calls are in flight; try again in a moment", stage=0)
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            arrival = Arrival(call=call, secret=_secret(headers), headers=headers, body=b"")
+            try:
+                arrival = replace(arrival, body=await _body(scope, receive))
+            except Refused as refusal:
+                await refuse_unread(refusal, arrival, ports)
+                raise
+            relay = await handle_call(arrival, ports)
+        except GatewayError as error:
+            self._metrics.refused(error.code)
+            await _send_error(send, error, call)
+            return
+        finally:
+            self._in_flight -= 1
+        await self._send_relay(relay, receive, send, started)
+
+    async def _send_relay(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
+        self._in_flight += 1
+        try:
+            if relay.call.stream:
+                await self._send_stream(relay, receive, send, started)
+            else:
+                await self._send_whole(relay, send, started)
+            self._metrics.closed("answered", time.perf_counter() - started)
+        except GatewayError as error:
+            self._metrics.closed(error.code, time.perf_counter() - started)
+            await _send_error(send, error, relay.call.id, decided="allow")
+        finally:
+            self._in_flight -= 1
+            relay.abandon()
+
+    async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
+        head, body = await relay.whole()
+        headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
+        head = await relay.begin()
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            async for part in relay.stream(leaving.done):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        except GatewayError as error:
+            # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
+            await send({"type": "http.response.body", "body": openai_event(error, relay.call.id), "more_body": True})
+            raise StreamBroken(error.code) from error
+        finally:
+            leaving.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """Read the request body.
+
+    Raises:
+        Refused: too_large.
+    """
+    too_large = Refused(
+        "too_large", f"the body is larger than {MAX_BODY // 2**20} MiB; send less, or refer to files by URL", stage=0
+    )
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
+            raise too_large
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            raise too_large
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _secret(headers: dict[str, str]) -> str | None:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key") or headers.get("api-key")
+
+
+def _headers(relay: Relay, head: Head, started: float) -> Headers:
+    overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
+    headers = [
+        (b"content-type", head.content_type.encode("latin-1")),
+        (b"x-whyledger-call", relay.call.id.encode()),
+        (b"x-whyledger-why", f"/why/{relay.call.id}".encode()),
+        (b"x-whyledger-decision", b"allow"),
+        (b"x-whyledger-cache", head.cache.encode()),
+        (b"x-whyledger-overhead-ms", f"{overhead:.2f}".encode()),
+    ]
+    if relay.plan.output_limit_set:
+        headers.append((b"x-whyledger-output-limit", str(relay.plan.output_limit).encode()))
+    if head.cost_nano_eur is not None:
+        headers.append((b"x-whyledger-cost-eur", eur_text(head.cost_nano_eur, 9).encode()))
+    return headers
+
+
+async def _send_error(send: Send, error: GatewayError, call: str, *, decided: str = "deny") -> None:
+    status, body = openai_response(error, call)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-whyledger-call", call.encode()),
+        (b"x-whyledger-why", f"/why/{call}".encode()),
+        (b"x-whyledger-decision", decided.encode()),
+        (b"x-should-retry", b"true" if error.code in RETRYABLE else b"false"),
+    ]
+    if isinstance(error, EvidenceLost) and error.code in RETRYABLE:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

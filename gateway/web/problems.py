@@ -1,0 +1,67 @@
+"""The one table from what went wrong to an HTTP status, and the envelopes of the dialects.
+
+`x-should-retry: false` matters: the official SDKs repeat 408, 409, 429 and 5xx by themselves, and a repeated call may
+be bought twice. Only what was certainly not sent may be retried.
+"""
+
+from typing import Any
+
+import orjson
+
+from gateway.errors import GatewayError, UpstreamFailed
+
+STATUS = {
+    "invalid_request": 400,
+    "unknown_key": 401,
+    "key_revoked": 401,
+    "budget_exceeded": 402,
+    "policy_denied": 403,
+    "stopped": 403,
+    "task_calls_exceeded": 403,
+    "workflow_unknown": 403,
+    "workflow_not_released": 403,
+    "environment_unknown": 403,
+    "route_unknown": 404,
+    "input_too_large": 413,
+    "too_large": 413,
+    "outcome_not_recorded": 500,
+    "exhausted": 502,
+    "upstream_failed": 502,
+    "upstream_unreached": 502,
+    "busy": 503,
+    "configuration_moved": 503,
+    "ledger_unavailable": 503,
+    "no_target": 503,
+    "not_configured": 503,
+    "upstream_timeout": 504,
+}
+RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable"})
+PASSED_ON = range(400, 500)
+
+_TYPES = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
+    404: "not_found_error", 413: "invalid_request_error",
+}  # fmt: skip
+
+
+def status_of(error: GatewayError) -> int:
+    return STATUS[error.code]
+
+
+def openai_error(error: GatewayError, call: str) -> bytes:
+    """Return the error in the envelope of the OpenAI API, with our call id beside it."""
+    kind = _TYPES.get(status_of(error), "server_error")
+    body: dict[str, Any] = {"message": error.message, "type": kind, "param": None, "code": error.code}
+    return orjson.dumps({"error": body, "whyledger_call": call})
+
+
+def openai_response(error: GatewayError, call: str) -> tuple[int, bytes]:
+    """Return status and body; the provider's own 4xx is passed on, because only the caller can mend it."""
+    if isinstance(error, UpstreamFailed) and error.body and error.status in (400, 413, 415, 422):
+        return error.status, error.body
+    return status_of(error), openai_error(error, call)
+
+
+def openai_event(error: GatewayError, call: str) -> bytes:
+    """Return the error as a server-sent event, for a stream that has begun."""
+    return b"data: " + openai_error(error, call) + b"\n\n"

@@ -1,0 +1,29 @@
+"""Replacing the projections in one transaction under the head lock: the only writer besides `ledger.log`, for an
+operator's command and its test."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ledger.store import writer
+from ledger.store.engine import write_lock
+from ledger.store.reader import Reader
+
+Replay = Callable[[Reader], tuple[dict[str, Any], list[tuple[str, str, int]]]]
+
+
+def replace_projections(engine: Engine, lock: Path, replay: Replay, *, keep: Sequence[str]) -> int:
+    """Replace links and state rows by what `replay` gives, keeping the rows whose keys start with one of `keep`.
+
+    Returns the number of entries they were rebuilt from. Calls that are opened meanwhile wait for the lock.
+    """
+    reader = Reader(engine)
+    with write_lock(lock), engine.execution_options(writes=True).begin() as connection:
+        kept = {key: row for prefix in keep for key, row in reader.states(prefix).items()}
+        state, links = replay(reader)
+        writer.clear_projections(connection)
+        writer.save_state(connection, state | kept)
+        writer.insert_links(connection, links)
+    return reader.head().size

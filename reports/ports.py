@@ -1,0 +1,49 @@
+"""What a report needs from wherever the evidence is: a live database, or a bundle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ledger.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A content value, or why there is none to show: not_kept, erased, or unreadable."""
+
+    value: Any
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """The result of a real check of some entries against the signed head."""
+
+    checked: int
+    proved: int
+    """How many have an inclusion proof under the signed checkpoint."""
+    pending: int
+    """Appended after the last checkpoint; signed within a second while a gateway runs."""
+    failures: tuple[str, ...]
+    origin: str
+    checkpoint_size: int | None
+    key: str
+
+
+class Evidence(Protocol):
+    """Read access to entries and what is kept beside them."""
+
+    def find(self, kind: str, value: str) -> list[Entry]:
+        """Return the entries linked to an identifier, in log order."""
+
+    def count_since(self, kind: str, value: str, at: str) -> int:
+        """Return how many entries are linked to an identifier and not older than `at`."""
+
+    def content(self, entry: Entry, name: str) -> Content:
+        """Return the content that the entry commits to under `name`."""
+
+    def integrity(self, entries: Sequence[Entry]) -> Integrity:
+        """Check the entries against the signed head."""
+
+    def size(self) -> int:
+        """Return how many entries the log had when this view was taken."""

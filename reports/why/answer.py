@@ -1,0 +1,124 @@
+"""The answer to "why": headline, narrative, timeline, three levels of approval, fourteen questions, and the unknown."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ledger.entry import Entry
+from reports.ports import Evidence, Integrity
+from reports.why.narrative import Sentence, narrate
+from reports.why.questions import Answered, answers, decided_by, unknowns
+from reports.why.story import Story, collect
+from reports.why.words import RESULTS, clock, eur
+
+SCHEMA = "whyledger.why/1"
+BOUNDARY = (
+    "This explains why the system was allowed to act and what it did. It does not claim to explain the model's "
+    "internal reasoning."
+)
+
+
+class NothingFound(Exception):
+    """No entry is linked to this reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyAnswer:
+    """Everything one reference leads to. `as_of_seq` is the size of the log it was taken from."""
+
+    ref: str
+    kind: str
+    as_of_seq: int
+    headline: str
+    narrative: tuple[Sentence, ...]
+    timeline: tuple[dict[str, Any], ...]
+    approvals: dict[str, Any]
+    questions: tuple[Answered, ...]
+    unknown: tuple[str, ...]
+    integrity: Integrity
+    calls: tuple[dict[str, Any], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "boundary": BOUNDARY} | asdict(self)
+
+
+def why(ref: str, kind: str, found: list[Entry], evidence: Evidence) -> WhyAnswer:
+    """Explain what the entries found through a reference amount to.
+
+    Raises:
+        NothingFound: there are none that belong to a call.
+    """
+    story = collect(ref, kind, found, evidence)
+    if not story.calls:
+        raise NothingFound(ref)
+    check = evidence.integrity(story.entries)
+    return WhyAnswer(
+        ref=ref,
+        kind=kind,
+        as_of_seq=evidence.size(),
+        headline=_headline(story),
+        narrative=narrate(story, evidence),
+        timeline=tuple(_moment(entry) for entry in story.entries),
+        approvals=_approvals(story, evidence),
+        questions=answers(story, evidence, check),
+        unknown=tuple(unknowns(story, evidence)),
+        integrity=check,
+        calls=tuple(
+            {"call": call.id, "route": call.route, "result": call.result, "cost_nano_eur": call.cost}
+            for call in story.calls
+        ),
+    )
+
+
+def _headline(story: Story) -> str:
+    total = eur(sum(call.cost for call in story.calls))
+    people = sum(len(call.overrides) for call in story.calls) + len(story.stops)
+    acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
+    if len(story.calls) == 1:
+        return f"The call to {story.calls[0].route} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
+    counts: dict[str, int] = {}
+    for call in story.calls:
+        counts[call.result] = counts.get(call.result, 0) + 1
+    listed = ", ".join(f"{count} {result}" for result, count in counts.items())
+    return f"{len(story.calls)} calls ({listed}); {total}; {acts}."
+
+
+_MOMENTS = {
+    "call.opened": "call opened: {route_ref}",
+    "call.extended": "a further attempt reserved",
+    "call.closed": "call closed: {result}",
+    "call.refused": "call refused: {reason_ref}",
+    "call.interrupted": "call interrupted: {reason}",
+    "override.recorded": "person: {action} ({reason_code_ref})",
+    "stop.engaged": "person: stop of {scope}",
+    "stop.released": "person: stop of {scope} lifted",
+    "config.activated": "configuration activated",
+    "workflow.released": "workflow released",
+    "key.issued": "gateway key issued",
+    "key.revoked": "gateway key revoked",
+}
+
+
+def _moment(entry: Entry) -> dict[str, Any]:
+    text = _MOMENTS.get(entry.kind, entry.kind).format_map(dict(entry.facts))
+    return {
+        "at": entry.at,
+        "shown": clock(entry.at),
+        "kind": entry.kind,
+        "seq": entry.seq,
+        "call": entry.call,
+        "text": text,
+    }
+
+
+def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
+    """Approval at three levels; where no person is recorded, it says so."""
+    overrides = tuple(entry for call in story.calls for entry in call.overrides)
+    levels = {
+        "this_call": (overrides, "No person decided about this call."),
+        "rules_in_force": (story.activations, "No activation of the rules is on record."),
+        "workflow_release": (story.releases, "Nobody has released the workflow."),
+    }
+    return {
+        name: {"people": decided_by(entries, evidence), "said": "" if entries else nobody}
+        for name, (entries, nobody) in levels.items()
+    }

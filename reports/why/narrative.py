@@ -1,0 +1,174 @@
+"""The narrative: fixed sentences over facts, each naming the facts it rests on. Same facts, same bytes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.entry import Entry
+from reports.ports import Evidence
+from reports.why.story import CallStory, Story
+from reports.why.words import (
+    ACTIONS,
+    COST_STATES,
+    REASON_CODES,
+    REASONS,
+    RESULTS,
+    clock,
+    eur,
+    person,
+    pointer,
+    quoted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence and the facts it states."""
+
+    text: str
+    facts: tuple[str, ...]
+
+
+def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
+    """Return the whole narrative of a story, in the order things happened."""
+    sentences: list[Sentence] = []
+    for number, call in enumerate(story.calls, start=1):
+        label = f"Call {number} of {len(story.calls)}" if len(story.calls) > 1 else "The call"
+        sentences += _asked(call, label)
+        sentences += _decided(call)
+        sentences += _attempted(call)
+        sentences += _ended(call)
+        sentences += [_overridden(entry, evidence) for entry in call.overrides]
+    sentences += [_stop(entry, evidence) for entry in story.stops]
+    sentences += _approvals(story, evidence)
+    return tuple(sentences)
+
+
+def _asked(call: CallStory, label: str) -> Iterator[Sentence]:
+    entry = call.first
+    if entry.kind == "call.interrupted":
+        return
+    simulated = any(target.get("simulated") for target in entry.facts.get("targets", ()))
+    yield Sentence(
+        f"{label} was made at {clock(entry.at)} by workflow {entry.workflow or 'none'} in {entry.facts['environment']}"
+        f" and asked for {call.route}" + (" (a simulated provider: no model ran)." if simulated else "."),
+        (pointer(entry, "at"), pointer(entry, "workflow"), pointer(entry, "facts.environment")),
+    )
+
+
+def _decided(call: CallStory) -> Iterator[Sentence]:
+    if call.opened:
+        facts = call.opened.facts
+        passed = ", ".join(facts["passed"]) or "none"
+        yield Sentence(
+            f"The checks {passed} passed, and {eur(facts['reserved_nano_eur'])} was reserved before anything was sent.",
+            (pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.reserved_nano_eur")),
+        )
+        for check in facts["checks"]:
+            yield Sentence(
+                f"The check {check['id']} raised a flag: {check['reason']}.", (pointer(call.opened, "facts.checks"),)
+            )
+    elif call.ended and call.ended.kind == "call.refused":
+        facts = call.ended.facts
+        reason = REASONS.get(facts["reason_ref"], facts["reason_ref"])
+        yield Sentence(
+            f"It was refused at stage {facts['stage']} because {reason}; nothing was sent to a provider."
+            + _arithmetic(facts["inputs"]),
+            (pointer(call.ended, "facts.reason_ref"), pointer(call.ended, "facts.inputs")),
+        )
+
+
+def _arithmetic(inputs: dict[str, Any]) -> str:
+    if {"cap", "spent", "reserved", "needed"} <= inputs.keys():
+        return (
+            f" Of the cap of {eur(inputs['cap'])}, {eur(inputs['spent'])} was spent and {eur(inputs['reserved'])} "
+            f"reserved; the call could have cost {eur(inputs['needed'])}."
+        )
+    if {"calls", "limit"} <= inputs.keys():
+        return f" It had made {inputs['calls']} calls; {inputs['limit']} are allowed."
+    if inputs.get("rule"):
+        return f" The determining rule is {inputs['rule']}."
+    return ""
+
+
+def _attempted(call: CallStory) -> Iterator[Sentence]:
+    if not call.ended or call.ended.kind != "call.closed":
+        return
+    facts = call.ended.facts
+    if facts.get("cached_from_ref"):
+        yield Sentence(
+            f"The exact cache gave the answer that {facts['cached_from_ref']} had bought; no provider was asked.",
+            (pointer(call.ended, "facts.cached_from_ref"),),
+        )
+    failed = [one for one in facts["attempts"] if one["outcome"] != "answered"]
+    if failed:
+        tried = ", ".join(f"{one['model']} at {one['provider']} ({one['outcome']})" for one in failed)
+        yield Sentence(f"Without an answer: {tried}.", (pointer(call.ended, "facts.attempts"),))
+    for one in facts["attempts"]:
+        if one["outcome"] == "answered":
+            first = call.opened is None or one["model"] == call.opened.facts["targets"][0]["model"]
+            place = "the first choice" if first else "a fallback"
+            yield Sentence(
+                f"{one['model']} at {one['provider']}, {place}, began to answer on attempt {len(failed) + 1}.",
+                (pointer(call.ended, "facts.attempts"),),
+            )
+
+
+def _ended(call: CallStory) -> Iterator[Sentence]:
+    if not call.ended:
+        yield Sentence("Its end is not on record yet.", (pointer(call.first),))
+        return
+    facts = call.ended.facts
+    if call.ended.kind == "call.refused":
+        return
+    words = COST_STATES[facts["cost_state"]]
+    usage = facts.get("usage")
+    tokens = ""
+    if usage:
+        inputs = usage["input_tokens"] + usage["cached_tokens"] + usage["cache_write_tokens"]
+        tokens = f" It used {inputs} input and {usage['output_tokens']} output tokens."
+    yield Sentence(
+        f"The call {RESULTS.get(call.result, call.result)} at {clock(call.ended.at)}.{tokens} "
+        f"It cost {eur(facts['cost_nano_eur'])} ({words}).",
+        (
+            pointer(call.ended, "facts.result"),
+            pointer(call.ended, "facts.usage"),
+            pointer(call.ended, "facts.cost_nano_eur"),
+        ),
+    )
+    for tool in facts.get("tool_calls", ()):
+        granted = f"the granted tool {tool['name']}" if tool["granted"] else "a tool that is not granted"
+        yield Sentence(f"The answer called {granted}.", (pointer(call.ended, "facts.tool_calls"),))
+
+
+def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
+    code = entry.facts["reason_code_ref"]
+    return Sentence(
+        f"At {clock(entry.at)} {person(entry, evidence)} {ACTIONS[entry.facts['action']]} what the system did: "
+        f"{code} {REASON_CODES.get(code, 'unknown code')}, {quoted(entry, 'reason', evidence)}.",
+        (pointer(entry, "facts.action"), pointer(entry, "act"), pointer(entry, "c.reason")),
+    )
+
+
+def _stop(entry: Entry, evidence: Evidence) -> Sentence:
+    verb = "stopped" if entry.kind == "stop.engaged" else "lifted the stop of"
+    return Sentence(
+        f"At {clock(entry.at)} {person(entry, evidence)} {verb} {entry.facts['scope'].partition(':')[0]}: "
+        f"{quoted(entry, 'reason', evidence)}.",
+        (pointer(entry, "facts.scope"), pointer(entry, "act"), pointer(entry, "c.reason")),
+    )
+
+
+def _approvals(story: Story, evidence: Evidence) -> Iterator[Sentence]:
+    for entry in story.activations:
+        yield Sentence(
+            f"The rules in force were activated at {clock(entry.at)} by {person(entry, evidence)}: "
+            f"{quoted(entry, 'reason', evidence)}.",
+            (pointer(entry, "act"), pointer(entry, "refs.config"), pointer(entry, "c.reason")),
+        )
+    for entry in story.releases:
+        yield Sentence(
+            f"Workflow {entry.workflow} was released at {clock(entry.at)} by {person(entry, evidence)}: "
+            f"{quoted(entry, 'reason', evidence)}.",
+            (pointer(entry, "act"), pointer(entry, "workflow"), pointer(entry, "c.reason")),
+        )

@@ -1,0 +1,300 @@
+"""The fourteen questions that one answer must settle. Missing knowledge is an answer: `not recorded`, with why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ledger.entry import Entry, format_time
+from reports.ports import Evidence, Integrity
+from reports.why.story import Story
+from reports.why.words import (
+    ACTIONS,
+    COST_STATES,
+    MISSING,
+    REASONS,
+    RESULTS,
+    clock,
+    eur,
+    person,
+    pointer,
+    quoted,
+    shorten,
+)
+
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question, its answer, whether the log has it, and the facts it rests on."""
+
+    number: int
+    question: str
+    answer: str
+    recorded: bool
+    facts: tuple[str, ...]
+
+
+def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    results = ", ".join(f"{RESULTS.get(call.result, call.result)}" for call in story.calls)
+    first = story.calls[0].first
+    task = quoted(first, "task", evidence) if "task" in first.c else first.task or "none"
+    lines = [f"Task {task} of workflow {first.workflow or 'none'}: {len(story.calls)} call(s); {results}."]
+    return lines, [pointer(call.first) for call in story.calls]
+
+
+def _who(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        entry = call.first
+        about = f"about {entry.sub} (claimed by the caller)" if entry.sub else "about nobody that the caller named"
+        source = entry.facts.get("task_source", "none")
+        lines.append(f"Key {entry.facts.get('key', 'unknown')} (authenticated), {about}; task found by {source}.")
+        facts += [pointer(entry, "facts.key"), pointer(entry, "sub"), pointer(entry, "facts.task_source")]
+    for issued in story.key_issues:
+        verb = "issued" if issued.kind == "key.issued" else "revoked"
+        lines.append(f"The key was {verb} at {clock(issued.at)} by {person(issued, evidence)}.")
+        facts.append(pointer(issued, "act"))
+    return list(dict.fromkeys(lines)), facts
+
+
+def _input(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        entry = call.first
+        facts.append(pointer(entry, "c.prompt"))
+        if "prompt" not in entry.c:
+            lines.append(f"The request is {MISSING['not_kept']}.")
+            continue
+        content = evidence.content(entry, "prompt")
+        lines.append(
+            f"The request is {MISSING[content.missing]}." if content.missing else f"Request: {shorten(content.value)}"
+        )
+    return lines, facts
+
+
+def _in_force(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        refs = call.first.refs
+        named = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(refs.items()))
+        lines.append(f"By digest: {named}.")
+        facts.append(pointer(call.first, "refs"))
+        if call.opened:
+            price = call.opened.facts["prices"][0]
+            fx = call.opened.facts["fx"]
+            lines.append(
+                f"Price row of {price['model']}: {price['input_pico_usd']} / {price['output_pico_usd']} pico-USD per "
+                f"input / output token ({price['source']}); EUR = USD x {fx['eur_num']}/{fx['usd_den']} "
+                f"({fx['source']}, {fx['date']})."
+            )
+            facts += [pointer(call.opened, "facts.prices"), pointer(call.opened, "facts.fx")]
+    return list(dict.fromkeys(lines)), facts
+
+
+def _decision(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        if call.ended and call.ended.kind == "call.refused":
+            code = call.ended.facts["reason_ref"]
+            lines.append(f"Refused: {code} ({REASONS.get(code, 'see its inputs')}), stage {call.ended.facts['stage']}.")
+            facts.append(pointer(call.ended, "facts.reason_ref"))
+        elif call.opened:
+            said = call.opened.facts
+            room = "; ".join(
+                f"{one['row'].removeprefix('budget:')}: {eur(one['cap'] - one['spent'] - one['reserved'])} free of "
+                f"{eur(one['cap'])}"
+                for one in said["budgets"]
+            )
+            lines.append(
+                f"Allowed: {', '.join(said['passed'])} passed, {len(said['checks'])} flagged. "
+                f"Caps before the call: {room}. Nothing else was evaluated."
+            )
+            facts += [pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.budgets")]
+    return lines, facts
+
+
+def _model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        if not call.ended or call.ended.kind != "call.closed":
+            lines.append("No model answered." if call.ended else "No answer is on record yet.")
+            facts.append(pointer(call.first))
+            continue
+        said = call.ended.facts
+        tries = "; ".join(f"{one['model']} at {one['provider']}: {one['outcome']}" for one in said["attempts"])
+        cache = f"cache {said['cache']}"
+        lines.append(f"{tries or 'No provider was asked'} ({cache}).")
+        facts += [pointer(call.ended, "facts.attempts"), pointer(call.ended, "facts.cache")]
+    return lines, facts
+
+
+def _output(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        entry = call.ended
+        if entry is None or entry.kind != "call.closed":
+            lines.append("Nothing came out.")
+            facts.append(pointer(call.first))
+            continue
+        kept = evidence.content(entry, "answer") if "answer" in entry.c else None
+        text = f"The answer is {MISSING[kept.missing if kept and kept.missing else 'not_kept']}."
+        if kept and kept.missing is None:
+            text = f"Finish: {entry.facts['finish'] or 'none'}. Answer: {shorten(kept.value)}"
+        elif entry.facts["result"] == "failed":
+            text = "Nothing came out."
+        lines.append(text)
+        for tool in entry.facts["tool_calls"]:
+            arguments = evidence.content(entry, tool["c"]) if tool.get("c") else None
+            shown = shorten(arguments.value) if arguments and not arguments.missing else "not kept"
+            lines.append(f"Tool call {tool['name'] or 'of a tool that is not granted'}: {shown}")
+        facts += [pointer(entry, "c.answer"), pointer(entry, "facts.tool_calls")]
+    return lines, facts
+
+
+def _cost(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        if call.ended is None:
+            lines.append("Not settled yet; the worst case stays reserved.")
+            facts.append(pointer(call.first))
+            continue
+        said = call.ended.facts
+        lines.append(f"{eur(call.cost)}, {COST_STATES[said.get('cost_state', 'none')]}." + _sum(said))
+        facts.append(pointer(call.ended, "facts.cost_nano_eur"))
+    lines.append(f"Together {eur(sum(call.cost for call in story.calls))}. The provider's invoice may differ.")
+    return lines, facts
+
+
+def _sum(said: Any) -> str:
+    usage, price, fx = said.get("usage"), said.get("price"), said.get("fx")
+    if not usage or not price or not fx:
+        return ""
+    return (
+        f" ({usage['input_tokens']} x {price['input_pico_usd']} + {usage['cached_tokens']} x {price['cached_pico_usd']}"
+        f" + {usage['cache_write_tokens']} x {price['cache_write_pico_usd']}"
+        f" + {usage['output_tokens']} x {price['output_pico_usd']}) pico-USD x {fx['eur_num']}/{fx['usd_den']},"
+        " rounded up to nano-EUR."
+    )
+
+
+def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    return [f"{NOT_RECORDED}: no evaluation of answers exists in this version. Not sampled does not mean good."], []
+
+
+def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    acts = [entry for call in story.calls for entry in call.overrides] + list(story.stops)
+    if not acts:
+        return ["No person decided anything about this."], []
+    lines = []
+    for entry in acts:
+        if entry.kind == "override.recorded":
+            lines.append(
+                f"{clock(entry.at)}: {person(entry, evidence)} {ACTIONS[entry.facts['action']]} it, "
+                f"{entry.facts['reason_code_ref']}, {quoted(entry, 'reason', evidence)}; "
+                f"shown to them: {quoted(entry, 'presented', evidence)}; before: {quoted(entry, 'before', evidence)}; "
+                f"after: {quoted(entry, 'after', evidence)}."
+            )
+        else:
+            verb = "stopped it" if entry.kind == "stop.engaged" else "lifted the stop"
+            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {verb}, {quoted(entry, 'reason', evidence)}.")
+    return lines, [pointer(entry, "act") for entry in acts]
+
+
+def _next(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    later = [entry for call in story.calls for entry in call.overrides]
+    known = f" After the calls, {len(later)} human act(s) are on record, see question 10." if later else ""
+    return [f"{NOT_RECORDED}: outcomes, complaints and incidents are not taken in this version.{known}"], []
+
+
+def _trust(_story: Story, _evidence: Evidence, check: Integrity) -> tuple[list[str], list[str]]:
+    lines = [
+        f"{check.checked} entries were recomputed just now: {check.proved} are proved to be in the log {check.origin} "
+        f"under its checkpoint of {check.checkpoint_size or 0} entries, {check.pending} wait for the next checkpoint, "
+        f"{len(check.failures)} failed.",
+        "Checked by this installation with its own key; whoever does not trust it verifies a pack offline. "
+        "No outside party has marked the time.",
+    ]
+    return [*lines, *check.failures], []
+
+
+def _unknown(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    return unknowns(story, evidence), []
+
+
+def _before(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    lines, facts = [], []
+    for call in story.calls:
+        entry = call.first
+        since = format_time(entry.instant - timedelta(days=30))
+        kind, name = ("reason", "facts.reason_ref") if entry.kind == "call.refused" else ("route", "facts.route_ref")
+        value = entry.facts.get(name.removeprefix("facts."))
+        if value:
+            count = evidence.count_since(kind, value, since)
+            what = "refusals for" if kind == "reason" else "calls opened on"
+            lines.append(f"{count} {what} {value} since {since[:10]}, this one included.")
+            facts.append(pointer(entry, name))
+    return list(dict.fromkeys(lines)) or ["Nothing to compare with."], facts
+
+
+def unknowns(story: Story, evidence: Evidence) -> list[str]:
+    """Return what this answer cannot say: never empty."""
+    lines = [
+        "Why a model wrote what it wrote: this explains why the system was allowed to act and what it did, not the "
+        "model's reasoning.",
+        "Whether the caller's ids (task, subject) are true: they are claimed by the caller.",
+        "What happened outside the gateway.",
+    ]
+    if any("prompt" not in call.first.c for call in story.calls):
+        lines.append("The text of requests that were not kept.")
+    if not any(call.overrides for call in story.calls):
+        lines.append("Whether a person looked at it without recording anything.")
+    if not story.releases:
+        lines.append("Who confirmed the risk tier of the workflow: no release is on record.")
+    else:
+        lines.append("The risk tier of the workflow: classification is not part of this version.")
+    return lines
+
+
+QUESTIONS: tuple[tuple[str, Callable[[Story, Evidence, Integrity], tuple[list[str], list[str]]]], ...] = (
+    ("What is this?", _what),
+    ("Who asked, on whose behalf, about whom?", _who),
+    ("What went in?", _input),
+    ("What rules, models, prices and settings were in force?", _in_force),
+    ("What did the gateway decide, and which rule determined it?", _decision),
+    ("Which model answered, and was it the first choice?", _model),
+    ("What came out, and what did it do?", _output),
+    ("What did it cost?", _cost),
+    ("Was it checked, and how good is that check?", _quality),
+    ("What did a person do?", _human),
+    ("What happened next?", _next),
+    ("Can I trust this answer?", _trust),
+    ("What do we not know?", _unknown),
+    ("Has this happened before?", _before),
+)
+
+
+def answers(story: Story, evidence: Evidence, check: Integrity) -> tuple[Answered, ...]:
+    """Answer all fourteen questions about a story."""
+    answered = []
+    for number, (question, settle) in enumerate(QUESTIONS, start=1):
+        lines, facts = settle(story, evidence, check)
+        text = "\n".join(lines)
+        recorded = not text.startswith(NOT_RECORDED)
+        answered.append(Answered(number, question, text, recorded, tuple(dict.fromkeys(facts))))
+    return tuple(answered)
+
+
+def decided_by(entries: tuple[Entry, ...], evidence: Evidence) -> list[dict[str, str]]:
+    """List who decided, when and why, for the three levels of approval."""
+    return [
+        {
+            "at": entry.at,
+            "kind": entry.kind,
+            "person": person(entry, evidence),
+            "reason": quoted(entry, "reason", evidence),
+            "fact": pointer(entry),
+        }
+        for entry in entries
+    ]

@@ -1,0 +1,131 @@
+"""From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ledger.entry import Entry
+from reports.ports import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStory:
+    """The entries of one call."""
+
+    id: str
+    opened: Entry | None
+    ended: Entry | None
+    """call.closed, call.interrupted or call.refused; None while the call runs."""
+    extended: tuple[Entry, ...]
+    overrides: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Entry:
+        first = self.opened or self.ended
+        if first is None:
+            raise ValueError(f"{self.id} has neither beginning nor end")
+        return first
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        ends = [one for one in (self.opened, self.ended) if one]
+        return tuple(sorted((*ends, *self.extended, *self.overrides), key=lambda entry: entry.seq))
+
+    @property
+    def route(self) -> str:
+        facts = self.first.facts
+        return str(facts.get("route_ref") or facts.get("route") or "a name that is no intent")
+
+    @property
+    def result(self) -> str:
+        """answered, refused, interrupted, running, or what the close says."""
+        if self.ended is None:
+            return "running"
+        return str(self.ended.facts.get("result") or self.ended.kind.removeprefix("call."))
+
+    @property
+    def cost(self) -> int:
+        return int(self.ended.facts.get("cost_nano_eur", 0)) if self.ended else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything that belongs to the reference, and the rules and people around it."""
+
+    ref: str
+    kind: str
+    calls: tuple[CallStory, ...]
+    stops: tuple[Entry, ...]
+    activations: tuple[Entry, ...]
+    releases: tuple[Entry, ...]
+    key_issues: tuple[Entry, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        every = [entry for call in self.calls for entry in call.entries]
+        every += [*self.stops, *self.activations, *self.releases, *self.key_issues]
+        return tuple(sorted({entry.seq: entry for entry in every}.values(), key=lambda entry: entry.seq))
+
+
+def collect(ref: str, kind: str, found: Sequence[Entry], evidence: Evidence) -> Story:
+    """Return the story of the entries found through a reference.
+
+    The rules in force, the release and the stops are looked up by what the entries quote, never by time.
+    """
+    calls = _calls(found, evidence)
+    firsts = [call.first for call in calls]
+    digests = _unique(entry.refs.get("config") for entry in firsts)
+    workflows = _unique(entry.workflow for entry in firsts)
+    scopes = _unique(call.ended.facts.get("inputs", {}).get("scope") for call in calls if call.ended)
+    stops = [entry for entry in found if entry.kind.startswith("stop.")]
+    stops += [entry for scope in scopes for entry in evidence.find("scope", scope)]
+    last = max((entry.seq for call in calls for entry in call.entries), default=0)
+    return Story(
+        ref=ref,
+        kind=kind,
+        calls=calls,
+        stops=tuple({entry.seq: entry for entry in sorted(stops, key=lambda one: one.seq)}.values()),
+        activations=tuple(_latest_before(evidence.find("config", digest), last) for digest in digests),
+        releases=tuple(
+            entry
+            for workflow in workflows
+            for entry in evidence.find("workflow", workflow)
+            if entry.kind == "workflow.released" and entry.seq < last
+        ),
+        key_issues=tuple(
+            entry
+            for key in _unique(entry.facts.get("key") for entry in firsts)
+            for entry in evidence.find("key", key)
+            if entry.kind in ("key.issued", "key.revoked")
+        ),
+    )
+
+
+def _latest_before(activations: Sequence[Entry], seq: int) -> Entry:
+    """One text may be activated more than once: the last time before the call is the one that was in force."""
+    before = [entry for entry in activations if entry.seq <= seq]
+    return (before or list(activations))[-1]
+
+
+def _unique(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def _calls(found: Sequence[Entry], evidence: Evidence) -> tuple[CallStory, ...]:
+    stories = []
+    for call in _unique(entry.call for entry in found):
+        entries = evidence.find("call", call)
+        by_kind = {kind: [entry for entry in entries if entry.kind == kind] for kind in {one.kind for one in entries}}
+        ends = [*by_kind.get("call.closed", ()), *by_kind.get("call.interrupted", ()), *by_kind.get("call.refused", ())]
+        opened = by_kind.get("call.opened", [])
+        if not opened and not ends:
+            continue
+        stories.append(
+            CallStory(
+                id=call,
+                opened=opened[0] if opened else None,
+                ended=ends[0] if ends else None,
+                extended=tuple(by_kind.get("call.extended", ())),
+                overrides=tuple(by_kind.get("override.recorded", ())),
+            )
+        )
+    return tuple(sorted(stories, key=lambda one: one.first.seq))

@@ -1,0 +1,33 @@
+"""The why answer for a terminal."""
+
+import textwrap
+
+from reports.why.answer import BOUNDARY, WhyAnswer
+
+WIDTH = 110
+
+
+def as_text(answer: WhyAnswer) -> str:
+    """Return headline, narrative, approvals, unknown and the check, wrapped for a terminal."""
+    lines = [f"why {answer.ref}", "", *_wrapped(answer.headline, ""), ""]
+    for number, sentence in enumerate(answer.narrative, start=1):
+        lines += _wrapped(f"{sentence.text} [{', '.join(sentence.facts)}]", f"{number:>3}. ")
+    lines += ["", "who approved it"]
+    for level, name in (("this_call", "this call"), ("rules_in_force", "rules"), ("workflow_release", "release")):
+        said = answer.approvals[level]
+        people = [f"{one['person']} at {one['at']}: {one['reason']}" for one in said["people"]] or [said["said"]]
+        for one in people:
+            lines += _wrapped(one, f"  {name:<10} ")
+    lines += ["", "what we do not know"]
+    for one in answer.unknown:
+        lines += _wrapped(one, "  - ")
+    check = answer.integrity
+    lines += ["", *_wrapped(
+        f"verify: {check.proved} of {check.checked} entries proved under the checkpoint of "
+        f"{check.checkpoint_size or 0} entries, {check.pending} not signed yet, {len(check.failures)} failed.", ""
+    ), *check.failures, "", *_wrapped(BOUNDARY, "")]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, lead: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead)) or [lead]

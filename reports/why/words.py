@@ -1,0 +1,102 @@
+"""Small pieces of fixed wording, shared by the narrative and the questions. No model writes any of it."""
+
+from decimal import Decimal
+from typing import Any
+
+from ledger.entry import Entry
+from reports.ports import Evidence
+
+REASONS = {
+    "budget_exceeded": "its worst case did not fit under a daily cap",
+    "stopped": "a person had stopped it",
+    "task_calls_exceeded": "the task had used up its calls",
+    "workflow_not_released": "nobody has released its workflow for prod",
+    "workflow_unknown": "its workflow is not in the configuration",
+    "environment_unknown": "its environment is not in the configuration",
+    "key_revoked": "its key had been revoked",
+    "unknown_key": "its key is not known",
+    "route_unknown": "it asked for a name that is no intent",
+    "policy_denied": "a policy check denied it",
+    "no_target": "no target could serve it",
+    "input_too_large": "its input was larger than the route allows",
+    "invalid_request": "the request was malformed",
+    "too_large": "its body was larger than the gateway takes",
+}
+RESULTS = {
+    "answered": "was answered",
+    "failed": "got no answer from any target",
+    "upstream_cut": "lost its answer when the upstream broke off",
+    "client_gone": "was left by its client before the end",
+    "refused_answer": "got an answer that was withheld",
+    "stopped": "was stopped by a person while it ran",
+    "cancelled": "was cancelled",
+    "interrupted": "was interrupted: the process ended before the outcome was on record",
+    "refused": "was refused",
+    "running": "has no recorded end yet",
+}
+REASON_CODES = {
+    "R01": "factually wrong", "R02": "not supported by source", "R03": "policy breach", "R04": "personal data",
+    "R05": "unfair or discriminatory", "R06": "out of scope", "R07": "amount above limit", "R08": "customer request",
+    "R09": "duplicate", "R10": "system degraded", "R11": "safety", "R99": "other",
+}  # fmt: skip
+ACTIONS = {
+    "approve": "approved", "modify": "changed", "disregard": "set aside", "reverse": "reversed",
+    "interrupt": "interrupted",
+}  # fmt: skip
+COST_STATES = {
+    "provider_reported": "by the usage the provider reported",
+    "upper_bound": "an upper bound, because nobody reported what was billed",
+    "none": "nothing was bought",
+}
+MISSING = {
+    "not_kept": "not kept: the content mode was `none`",
+    "erased": "kept once, and no longer readable: its key was destroyed",
+    "unreadable": "kept, but it does not match its commitment",
+}
+
+
+def eur(nano: int) -> str:
+    """Write nano-EUR with the digits that matter: at least two decimals, at most nine."""
+    text = f"{Decimal(nano).scaleb(-9):.9f}".rstrip("0")
+    whole, _, fraction = text.partition(".")
+    return f"EUR {whole}.{fraction.ljust(2, '0')}"
+
+
+def clock(at: str) -> str:
+    """Write an entry's time as `2026-11-23 09:00:00 UTC`."""
+    return f"{at[:10]} {at[11:19]} UTC"
+
+
+def pointer(entry: Entry, path: str = "") -> str:
+    """Name a fact: the entry's number, and the member."""
+    return f"entry:{entry.seq}" + (f"#{path}" if path else "")
+
+
+def person(entry: Entry, evidence: Evidence) -> str:
+    """Name the person who acted, and how sure that is."""
+    if not entry.act:
+        return "nobody (the system itself)"
+    name = entry.act
+    for one in evidence.find("person", entry.act):
+        if one.kind == "person.enrolled" and one.facts.get("person_ref") == entry.act:
+            content = evidence.content(one, "name")
+            name = str(content.value) if content.missing is None else f"a person whose name was erased ({entry.act})"
+    sure = {
+        "token": "signed in with a personal token",
+        "claimed": "named on the host's command line, no token shown",
+        "first": "as the first person of this installation",
+    }
+    return f"{name} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
+
+
+def quoted(entry: Entry, name: str, evidence: Evidence) -> str:
+    """Quote a kept text, or say why it cannot be shown."""
+    if name not in entry.c:
+        return "not given" if entry.act else MISSING["not_kept"]
+    content = evidence.content(entry, name)
+    return MISSING[content.missing] if content.missing else f"\u201c{shorten(content.value)}\u201d"
+
+
+def shorten(value: Any, most: int = 600) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else text[:most] + " \u2026"
