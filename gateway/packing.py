@@ -1,0 +1,254 @@
+"""Exporting a pack from a live installation: choose the range, gather, compose, seal, record `pack.exported`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.oversight.people import Actor, ActRefused, by_name
+from gateway.state import CONTROL, control_of
+from gateway.store.evidence import LiveEvidence
+from gateway.store.installation import Installation
+from ledger import bundle, merkle
+from ledger import checkpoint as checkpoints
+from ledger.canonical import canonicalize
+from ledger.checkpoint import Checkpoint
+from ledger.disclosure import digest
+from ledger.entry import Draft, Entry, b64, decode, format_time, parse_time
+from ledger.errors import NoteInvalid
+from ledger.ids import new_id
+from ledger.pack import SCHEMA, Tally, pack_id, seed_of
+from ledger.unit import State, Step, Unit
+from reports.pack.document import as_html
+from reports.pack.facts import gather
+from reports.pack.pdf import render, require_renderer
+from reports.pack.sealing import seal
+from reports.ports import Content, Integrity
+from reports.why.answer import WhyAnswer, why
+
+OPENED_ALWAYS = frozenset({"name", "reason"})
+"""Statements of named people about their own acts; all other contents are withheld unless asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """What to export. Instants are days (2026-11-01) or RFC 3339 in UTC."""
+
+    start: str
+    end: str
+    workflow: str | None = None
+    seed: str = ""
+    contents: bool = False
+    at: str | None = None
+    person: str | None = None
+    token: str | None = None
+    since_head: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePack:
+    """A sealed pack and its bundle."""
+
+    pack_id: str
+    pdf: bytes
+    bundle: bytes
+    entries: int
+    calls: int
+    digest: str
+
+
+class PackEvidence:
+    """Evidence that withholds what a pack does not open, and remembers what it did open and quote."""
+
+    def __init__(self, live: LiveEvidence, *, contents: bool) -> None:
+        self._live, self._contents = live, contents
+        self.opened: dict[tuple[int, str], Entry] = {}
+        self.quoted: dict[int, Entry] = {}
+
+    def size(self) -> int:
+        return self._live.size()
+
+    def find(self, kind: str, value: str) -> list[Entry]:
+        return self._live.find(kind, value)
+
+    def count_since(self, kind: str, value: str, at: str) -> int:
+        return self._live.count_since(kind, value, at)
+
+    def content(self, entry: Entry, name: str) -> Content:
+        if name not in OPENED_ALWAYS and not self._contents:
+            return Content(None, "withheld")
+        found = self._live.content(entry, name)
+        if found.missing is None:
+            self.opened[entry.seq, name] = entry
+            self.quoted[entry.seq] = entry
+        return found
+
+    def integrity(self, entries: Sequence[Entry]) -> Integrity:
+        self.quoted |= {entry.seq: entry for entry in entries}
+        return self._live.integrity(entries)
+
+
+def export(installation: Installation, request: PackRequest) -> MadePack:
+    """Make a pack and record that it was made.
+
+    Raises:
+        PdfUnavailable: no PDF can be rendered here; nothing was exported.
+        ActRefused: malformed instants, or the person may not export.
+    """
+    require_renderer()
+    actor = by_name(installation, request.person, request.token) if request.person else None
+    made, said = compose(installation, request)
+    _record(installation, actor, made, said)
+    return made
+
+
+def compose(installation: Installation, request: PackRequest) -> tuple[MadePack, dict[str, Any]]:
+    """Make a pack without recording it; also returns what pack.json says."""
+    installation.checkpointer.sign()
+    signed = str(installation.reader.state("checkpoint")["note"]).encode()
+    head = checkpoints.verified(signed, [installation.signer.vkey])
+    at = _instant(request.at) if request.at else format_time(installation.clock())
+    scope = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
+    reader = installation.reader
+    low, high = (reader.first_at_or_after(str(scope[edge]), head.size) for edge in ("from", "to"))
+    raw = list(reader.raw(low, max(low, high)))
+    entries = [decode(data) for data in raw]
+    tally = Tally(request.workflow)
+    for entry in entries:
+        tally.see(entry)
+    said: dict[str, Any] = {
+        "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, low + len(raw)],
+        "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
+        "examples": tally.examples(seed_of(request.seed, head)),
+        "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),
+    }  # fmt: skip
+    evidence = PackEvidence(LiveEvidence(installation), contents=request.contents)
+    facts = gather(entries, request.workflow, evidence)
+    examples = [_example(call, evidence) for call in said["examples"]]
+    archive = _archive(installation, said, signed, head, raw, evidence, request.since_head)
+    html = as_html(
+        said, facts, examples, organisation=_organisation(installation), vkey=installation.signer.vkey,
+        certificate=installation.seal_key.digest,
+    )  # fmt: skip
+    identifier = hashlib.sha256(str(said["pack"]).encode()).digest()[:16]
+    pdf = seal(render(html, archive, at=parse_time(at), identifier=identifier), installation.seal_key)
+    made = MadePack(
+        pack_id=str(said["pack"]), pdf=pdf, bundle=archive, entries=len(entries), calls=said["counts"]["opened"],
+        digest=hashlib.sha256(pdf).hexdigest(),
+    )  # fmt: skip
+    return made, said
+
+
+def _instant(text: str) -> str:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ActRefused(
+            f"{text!r} is neither a day like 2026-11-01 nor an instant like 2026-11-01T09:00:00Z"
+        ) from None
+    return format_time(found.replace(tzinfo=UTC) if found.tzinfo is None else found)
+
+
+def _organisation(installation: Installation) -> str:
+    from gateway.configuration.load import load
+
+    control = control_of({CONTROL: installation.reader.state(CONTROL)})
+    text = installation.vault.text(control["config"]) if control["config"] else None
+    return load(text).organisation.name if text else "not named"
+
+
+def _example(call: str, evidence: PackEvidence) -> WhyAnswer:
+    return why(call, "call", evidence.find("call", call), evidence)
+
+
+def _archive(
+    installation: Installation, said: dict[str, Any], signed: bytes, head: Checkpoint, raw: Sequence[bytes],
+    evidence: PackEvidence, since_head: bytes | None,
+) -> bytes:  # fmt: skip
+    reader = installation.reader
+    low, high = said["range"]
+    before, after = merkle.range_cover(head.size, low, high)
+    proof = bundle.Range(
+        low, high, head.size,
+        tuple(reader.subtree(*span) for span in before), tuple(reader.subtree(*span) for span in after),
+    )  # fmt: skip
+    signer = next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")
+    outside = sorted({signer, *evidence.quoted} - set(range(low, high)))
+    context = [
+        bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.subtree, head.size, seq))
+        for seq in outside
+        if seq < head.size
+    ]
+    files = {
+        "README.txt": _README.encode(),
+        "checkpoint": signed,
+        "context.jsonl": b"".join(one.line() for one in context),
+        "disclosures.jsonl": _disclosures(installation, evidence, head.size),
+        "entries.jsonl": b"".join(data + b"\n" for data in raw),
+        "pack.json": canonicalize(said),
+        "range": proof.text(),
+        "seal.der": installation.seal_key.certificate_der,
+    }
+    if since_head:
+        files["consistency"] = _consistency(installation, since_head, head)
+    return bundle.write(files)
+
+
+def _disclosures(installation: Installation, evidence: PackEvidence, size: int) -> bytes:
+    lines = []
+    for (seq, name), entry in sorted(evidence.opened.items()):
+        if seq >= size:
+            continue
+        sealed = installation.reader.contents(seq)[name]
+        disclosure = installation.vault.unseal(sealed, entry_id=entry.id)
+        if digest(disclosure) != entry.c[name]:
+            raise ActRefused(f"the content {name} of entry {seq} does not match its commitment")
+        lines.append(canonicalize({"disclosure": disclosure, "name": name, "seq": seq}) + b"\n")
+    return b"".join(lines)
+
+
+def _consistency(installation: Installation, since_head: bytes, head: Checkpoint) -> bytes:
+    try:
+        old = checkpoints.verified(since_head, [installation.signer.vkey])
+    except NoteInvalid as error:
+        raise ActRefused(f"the given head is not of this log: {error}") from error
+    if not 0 < old.size <= head.size:
+        raise ActRefused(f"the given head has {old.size} entries, the log {head.size}")
+    proof = merkle.consistency_path(installation.reader.subtree, old.size, head.size)
+    return bundle.consistency_text(old.size, head.size, proof)
+
+
+def _record(installation: Installation, actor: Actor | None, made: MadePack, said: dict[str, Any]) -> None:
+    facts = {
+        "pack_ref": made.pack_id, "range": said["range"], "size": said["size"], "contents": said["contents"],
+        "scope": {"from": said["scope"]["from"], "to": said["scope"]["to"]},
+    }  # fmt: skip
+    if actor:
+        facts["assurance"] = actor.assurance
+    refs = {
+        "pdf": b64(hashlib.sha256(made.pdf).digest()),
+        "bundle": b64(hashlib.sha256(made.bundle).digest()),
+    }
+
+    def run(state: State, at: datetime) -> Step:
+        if actor:
+            actor.require(state, "compliance", "auditor", "admin")
+        draft = Draft(
+            id=new_id("ent", at), kind="pack.exported", workflow=said["scope"]["workflow"],
+            act=actor.pseudonym if actor else None, facts=facts, refs=refs,
+        )  # fmt: skip
+        return Step(drafts=[draft])
+
+    installation.log.append(Unit(keys=lambda _at: (actor.row,) if actor else (), run=run))
+
+
+_README = """This archive is the machine-readable half of a WhyLedger evidence pack.
+
+Check it offline, with a verifier and a key that you got by a road of their own:
+
+    python -m ledger verify bundle.zip --key 'VERIFIER KEY'
+
+Its format is written down in docs/formats of WhyLedger (entry.md, checkpoint.md, bundle.md); a second verifier can be
+written from these three pages.
+"""

@@ -9,7 +9,7 @@ from ledger.entry import Entry
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A content value, or why there is none to show: not_kept, erased, or unreadable."""
+    """A content value, or why there is none to show: not_kept, erased, withheld, or unreadable."""
 
     value: Any
     missing: str | None = None

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from reports.pack.pdf import PdfUnavailable, require_renderer
-
 from gateway.settings import Settings
 from gateway.store.installation import is_made, opened
 from gateway.store.ports import RulesInForce
 from ledger.errors import LedgerError
+from reports.pack.pdf import PdfUnavailable, require_renderer
 
 
 def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:

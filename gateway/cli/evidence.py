@@ -61,16 +61,26 @@ def pack(
     contents: Annotated[bool, typer.Option(help="Open prompts and answers of the worked examples too.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Write the machine-readable bundle beside the PDF too.")] = None,
     at: Annotated[str | None, typer.Option(help="Instant printed as the time of export; default now.")] = None,
+    since_head: Annotated[
+        Path | None, typer.Option(help="A head the auditor holds: adds the consistency proof.")
+    ] = None,
 ) -> None:
     """Export a signed evidence pack: a PDF with the machine-readable bundle inside."""
-    from reports.pack.pdf import PdfUnavailable
-
     from gateway.packing import PackRequest, export
     from gateway.store.installation import opened
+    from reports.pack.pdf import PdfUnavailable
 
     settings: Settings = context.obj
     request = PackRequest(
-        start=from_, end=to, workflow=workflow, seed=seed, contents=contents, at=at, person=as_, token=settings.token
+        start=from_,
+        end=to,
+        workflow=workflow,
+        seed=seed,
+        contents=contents,
+        at=at,
+        person=as_,
+        token=settings.token,
+        since_head=since_head.read_bytes() if since_head else None,
     )
     with opened(settings) as installation:
         try:

@@ -51,6 +51,7 @@ COST_STATES = {
 MISSING = {
     "not_kept": "not kept: the content mode was `none`",
     "erased": "kept once, and no longer readable: its key was destroyed",
+    "withheld": "withheld from this pack; its salted commitment is in the entry",
     "unreadable": "kept, but it does not match its commitment",
 }
 

@@ -1,0 +1,110 @@
+"""`python -m ledger verify FILE`: the auditor's program. Also built as the zipapp `whyledger-verify.pyz`.
+
+Exit codes: 0 nothing failed and the pinned key was checked, 1 something failed, 2 incomplete, 3 wrong usage.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from ledger.errors import LedgerError
+from ledger.store.live import open_live
+from ledger.verify import LEVELS, Report, verify_log, verify_pack
+
+VALID, INVALID, INCOMPLETE, USAGE = range(4)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m ledger", description="Check evidence offline; trusts nobody.")
+    verify = parser.add_subparsers(dest="command", required=True).add_parser(
+        "verify", help="verify a PDF pack, a bundle, or a live database"
+    )
+    verify.add_argument("file", type=Path, help="the PDF, the bundle (.zip) or the SQLite database")
+    verify.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key you pinned")
+    verify.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
+    verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
+    verify.add_argument("--require", choices=LEVELS, help="fail as incomplete below this level")
+    verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    try:
+        chosen = _parser().parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        report = _verify(chosen)
+    except OSError as error:
+        print(f"python -m ledger: {error}", file=sys.stderr)
+        return USAGE
+    except LedgerError as error:
+        print(f"python -m ledger: {error}", file=sys.stderr)
+        return INVALID
+    code = _code(report, chosen.require, bool(chosen.key))
+    print(_json(report, code) if chosen.json else _text(report, code))
+    return code
+
+
+def _verify(chosen: argparse.Namespace) -> Report:
+    held = [path.read_bytes() for path in chosen.head]
+    with chosen.file.open("rb") as file:
+        is_database = file.read(16) == b"SQLite format 3\0"
+    if is_database:
+        live = open_live(chosen.file)
+        return verify_log(
+            live.raw(),
+            origin=live.origin,
+            size=live.size,
+            root=live.root,
+            signed=live.signed,
+            vkeys=chosen.key,
+            held=held,
+        )
+    beside = chosen.bundle.read_bytes() if chosen.bundle else None
+    return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside)
+
+
+def _code(report: Report, required: str | None, pinned: bool) -> int:
+    if report.failed or report.level is None:
+        return INVALID
+    if not pinned or (required and LEVELS.index(report.level) < LEVELS.index(required)):
+        return INCOMPLETE
+    return VALID
+
+
+_VERDICTS = {VALID: "VALID", INVALID: "INVALID", INCOMPLETE: "INCOMPLETE"}
+_MEANING = {
+    "L0": "self-consistent; who made it is not proved",
+    "L1": "made by the holder of the pinned key; whether that holder rewrote history is NOT CHECKED",
+    "L2": "made by the holder of the pinned key, and it continues the head you held",
+}
+
+
+def _text(report: Report, code: int) -> str:
+    lines = [f"{step.number:>2}  {step.result:<11}  {step.name:<14} {step.detail}" for step in report.steps]
+    level = report.level
+    verdict = _VERDICTS[code] + (f" to level {level}: {_MEANING[level]}" if level else "")
+    return "\n".join([*lines, verdict])
+
+
+def _json(report: Report, code: int) -> str:
+    steps = [
+        {"number": one.number, "name": one.name, "result": one.result, "detail": one.detail} for one in report.steps
+    ]
+    return json.dumps({"verdict": _VERDICTS[code], "level": report.level, "steps": steps}, indent=2)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
