@@ -1,9 +1,10 @@
-# make help prints this list. The first target that needs the environment makes it.
+# `make help` prints this list. Each target makes what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SERVE_HOME ?= whyledger-data
 
-.PHONY: help setup demo test check serve sabotage bench clean
+.PHONY: help setup demo serve test check sabotage verifier bench clean
 
 help: ## print the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
@@ -16,20 +17,39 @@ $(VENV)/.ready: pyproject.toml
 
 setup: $(VENV)/.ready ## make the virtual environment with everything in it
 
+demo: setup ## the whole product once, end to end (LIVE=1: with the provider whose key is in the environment)
+	@sh .ci/system-packages pdf
+	@$(BIN)/whyledger demo $(if $(LIVE),--live)
+
+serve: setup ## gateway, pages and API docs on :8080
+	@test -e $(SERVE_HOME)/log.db || $(BIN)/whyledger --home $(SERVE_HOME) init
+	@$(BIN)/whyledger --home $(SERVE_HOME) serve --port 8080
+
 check: setup ## format, lint, types, import contracts, fast tests (under 60 s)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q -m "not slow"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/pytest -q -m "not slow"
 
 test: setup ## everything: what CI runs
-	@sh .ci/system-packages
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q
+	@sh .ci/system-packages test
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/python -m tests.sabotage
+	@$(BIN)/pytest -q
+
+sabotage: setup ## switch each mechanism off in a copy; a test must go red for each
+	@$(BIN)/python -m tests.sabotage
+
+verifier: setup ## build dist/whyledger-verify.pyz, the auditor's program in one file
+	@mkdir -p dist
+	@$(BIN)/whyledger verifier -o dist/whyledger-verify.pyz
+
+bench: setup ## measure, and print with commit and conditions
+	@$(BIN)/python -m bench.spine
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) whyledger-demo build dist

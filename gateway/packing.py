@@ -47,10 +47,20 @@ class PackRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """A pack before rendering: what pack.json says, the document, the bundle."""
+
+    said: dict[str, Any]
+    html: str
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MadePack:
     """A sealed pack and its bundle."""
 
     pack_id: str
+    said: dict[str, Any]
     pdf: bytes
     bundle: bytes
     entries: int
@@ -97,14 +107,31 @@ def export(installation: Installation, request: PackRequest) -> MadePack:
         ActRefused: malformed instants, or the person may not export.
     """
     require_renderer()
-    actor = by_name(installation, request.person, request.token) if request.person else None
-    made, said = compose(installation, request)
-    _record(installation, actor, made, said)
+    if request.person:
+        by_name(installation, request.person, request.token)  # before the work, and before anything is written
+    made = sealed(installation, compose(installation, request))
+    record(installation, request, made)
     return made
 
 
-def compose(installation: Installation, request: PackRequest) -> tuple[MadePack, dict[str, Any]]:
-    """Make a pack without recording it; also returns what pack.json says."""
+def sealed(installation: Installation, composed: Composed) -> MadePack:
+    """Render and seal a composed pack.
+
+    Raises:
+        PdfUnavailable: no PDF can be rendered here.
+    """
+    said = composed.said
+    identifier = hashlib.sha256(str(said["pack"]).encode()).digest()[:16]
+    rendered = render(composed.html, composed.bundle, at=parse_time(said["at"]), identifier=identifier)
+    pdf = seal(rendered, installation.seal_key)
+    return MadePack(
+        pack_id=said["pack"], said=said, pdf=pdf, bundle=composed.bundle, entries=said["counts"]["entries"],
+        calls=said["counts"]["opened"], digest=hashlib.sha256(pdf).hexdigest(),
+    )  # fmt: skip
+
+
+def compose(installation: Installation, request: PackRequest) -> Composed:
+    """Gather what a pack says: its bundle, and its document as HTML. Writes nothing but a checkpoint."""
     installation.checkpointer.sign()
     signed = str(installation.reader.state("checkpoint")["note"]).encode()
     head = checkpoints.verified(signed, [installation.signer.vkey])
@@ -131,13 +158,7 @@ def compose(installation: Installation, request: PackRequest) -> tuple[MadePack,
         said, facts, examples, organisation=_organisation(installation), vkey=installation.signer.vkey,
         certificate=installation.seal_key.digest,
     )  # fmt: skip
-    identifier = hashlib.sha256(str(said["pack"]).encode()).digest()[:16]
-    pdf = seal(render(html, archive, at=parse_time(at), identifier=identifier), installation.seal_key)
-    made = MadePack(
-        pack_id=str(said["pack"]), pdf=pdf, bundle=archive, entries=len(entries), calls=said["counts"]["opened"],
-        digest=hashlib.sha256(pdf).hexdigest(),
-    )  # fmt: skip
-    return made, said
+    return Composed(said=said, html=html, bundle=archive)
 
 
 def _instant(text: str) -> str:
@@ -219,7 +240,10 @@ def _consistency(installation: Installation, since_head: bytes, head: Checkpoint
     return bundle.consistency_text(old.size, head.size, proof)
 
 
-def _record(installation: Installation, actor: Actor | None, made: MadePack, said: dict[str, Any]) -> None:
+def record(installation: Installation, request: PackRequest, made: MadePack) -> None:
+    """Record `pack.exported`, by the person of the request if one is named."""
+    actor: Actor | None = by_name(installation, request.person, request.token) if request.person else None
+    said = made.said
     facts = {
         "pack_ref": made.pack_id, "range": said["range"], "size": said["size"], "contents": said["contents"],
         "scope": {"from": said["scope"]["from"], "to": said["scope"]["to"]},

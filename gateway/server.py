@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 
 import uvicorn
 
 from gateway.app import Gateway, admin_app
 from gateway.settings import Settings
+from gateway.web.chat import StreamBroken
 
 
 class _Quiet(uvicorn.Server):
@@ -18,8 +20,20 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+class _BrokenStreams(logging.Filter):
+    """A stream ended on purpose without a clean end is no error of the server: one line, no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        broken = record.exc_info[1] if record.exc_info else None
+        if isinstance(broken, StreamBroken):
+            record.msg, record.args, record.exc_info = f"a stream was ended without a clean end: {broken}", (), None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     """Serve until a signal ends it."""
+    logging.getLogger("uvicorn.error").addFilter(_BrokenStreams())
     gateway = Gateway(settings)
     common = {"log_level": "warning", "access_log": False, "server_header": False}
     main = uvicorn.Server(

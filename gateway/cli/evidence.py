@@ -15,6 +15,7 @@ def add(app: typer.Typer) -> None:
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(
         verify
     )
+    app.command()(verifier)
 
 
 def why(
@@ -100,3 +101,11 @@ def verify(context: typer.Context) -> None:
     from ledger.__main__ import main
 
     raise SystemExit(main(["verify", *context.args]))
+
+
+def verifier(output: Annotated[Path, typer.Option("--output", "-o", help="The .pyz to write.")]) -> None:
+    """Write the auditor's program as one file; it needs Python and `cryptography` only."""
+    from gateway.verifier import build_verifier
+
+    build_verifier(output)
+    typer.echo(str(output))

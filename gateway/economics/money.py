@@ -15,11 +15,6 @@ def nano_eur(amount: Decimal) -> int:
     return int(amount.scaleb(9).to_integral_exact())
 
 
-def eur_text(nano: int, places: int = 6) -> str:
-    """Write nano-EUR as EUR with `places` decimals, half up; the exact amount stays in the entry."""
-    return f"{Decimal(nano).scaleb(-9):.{places}f}"
-
-
 @dataclass(frozen=True, slots=True)
 class Rate:
     """EUR per USD as num/den, with its date and source."""

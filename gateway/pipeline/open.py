@@ -13,13 +13,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.configuration.model import Workflow
-from gateway.economics.money import eur_text
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
 from gateway.state import CONTROL, changes_of, control_of
+from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import LedgerError
 from ledger.ids import new_id
@@ -122,7 +122,8 @@ def open_unit(
         if control["config"] != rules.config_digest or control["prices"] != rules.prices_digest:
             raise ConfigurationMoved
         try:
-            extra = _require_admission(state, principal, workflow, record)
+            known = {check.id for check in checks}
+            extra = [one for one in _require_admission(state, principal, workflow, record) if one.id not in known]
             counted = _require_headroom(state, budgets(at), plan)
         except Refused as refusal:
             draft = refused_draft(refusal, call, principal, record, rules, ports, route=plan.route)
@@ -183,9 +184,9 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
             scope = row.removeprefix("budget:")
             raise Refused(
                 "budget_exceeded",
-                f"the daily cap of {scope} is EUR {eur_text(cap, 2)}; EUR {eur_text(used['spent'])} is spent, "
-                f"EUR {eur_text(used['reserved'])} reserved, and this call may cost up to "
-                f"EUR {eur_text(plan.reserved)}. Lower max_completion_tokens, wait for tomorrow, or raise the cap",
+                f"the daily cap of {scope} is {eur(cap)}; {eur(used['spent'])} is spent, "
+                f"{eur(used['reserved'])} reserved, and this call may cost up to "
+                f"{eur(plan.reserved)}. Lower max_completion_tokens, wait for tomorrow, or raise the cap",
                 stage=7,
                 inputs=facts | {"needed": plan.reserved},
             )

@@ -147,6 +147,11 @@ def router(running: Running, ports: Callable[[], Ports]) -> APIRouter:
     def release_stop(said: StopRequest, token: Token) -> Any:
         return _stop(running(), said, token, acts.release_stop)
 
+    _add_operational(routes, ports)
+    return routes
+
+
+def _add_operational(routes: APIRouter, ports: Callable[[], Ports]) -> None:
     @routes.get("/v1/models", summary="The intents this key may ask for, in the OpenAI list format")
     async def models(token: Token) -> Any:
         try:
@@ -167,8 +172,6 @@ def router(running: Running, ports: Callable[[], Ports]) -> APIRouter:
         except Refused as refusal:
             return problem(503, refusal.code, refusal.message)
         return {"ready": True, "generation": generation}
-
-    return routes
 
 
 def _why(installation: Installation, ref: str, token: str | None) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.economics.money import eur_text
 from gateway.errors import EvidenceLost, GatewayError, Refused
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.ports import Ports
@@ -19,6 +18,7 @@ from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import handle_call, refuse_unread
 from gateway.web.metrics import Metrics
 from gateway.web.problems import RETRYABLE, openai_event, openai_response
+from ledger.amounts import eur
 from ledger.ids import new_id
 
 MAX_BODY = 20 * 1024 * 1024
@@ -150,7 +150,7 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
     if relay.plan.output_limit_set:
         headers.append((b"x-whyledger-output-limit", str(relay.plan.output_limit).encode()))
     if head.cost_nano_eur is not None:
-        headers.append((b"x-whyledger-cost-eur", eur_text(head.cost_nano_eur, 9).encode()))
+        headers.append((b"x-whyledger-cost-eur", eur(head.cost_nano_eur).removeprefix("EUR ").encode()))
     return headers
 
 

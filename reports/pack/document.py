@@ -6,9 +6,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ledger.amounts import eur
 from reports.pack.facts import MAX_ROWS, PackFacts
 from reports.why.answer import BOUNDARY, WhyAnswer
-from reports.why.words import eur
 
 
 @cache

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.amounts import eur
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.words import ACTIONS, REASON_CODES, REASONS, RESULTS, clock, eur, person, quoted
+from reports.why.words import ACTIONS, REASON_CODES, REASONS, RESULTS, clock, person, quoted
 
 MAX_ROWS = 500
 _PEOPLE = {

@@ -3,12 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ledger.amounts import eur
 from ledger.entry import Entry
 from reports.ports import Evidence, Integrity
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
 from reports.why.story import Story, collect
-from reports.why.words import RESULTS, clock, eur
+from reports.why.words import RESULTS, clock
 
 SCHEMA = "whyledger.why/1"
 BOUNDARY = (

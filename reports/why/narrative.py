@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.amounts import eur
 from ledger.entry import Entry
 from reports.ports import Evidence
 from reports.why.story import CallStory, Story
@@ -14,7 +15,6 @@ from reports.why.words import (
     REASONS,
     RESULTS,
     clock,
-    eur,
     person,
     pointer,
     quoted,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ledger.amounts import eur
 from ledger.entry import Entry, format_time
 from reports.ports import Evidence, Integrity
 from reports.why.story import Story
@@ -15,7 +16,6 @@ from reports.why.words import (
     REASONS,
     RESULTS,
     clock,
-    eur,
     person,
     pointer,
     quoted,

@@ -1,6 +1,5 @@
 """Small pieces of fixed wording, shared by the narrative and the questions. No model writes any of it."""
 
-from decimal import Decimal
 from typing import Any
 
 from ledger.entry import Entry
@@ -54,13 +53,6 @@ MISSING = {
     "withheld": "withheld from this pack; its salted commitment is in the entry",
     "unreadable": "kept, but it does not match its commitment",
 }
-
-
-def eur(nano: int) -> str:
-    """Write nano-EUR with the digits that matter: at least two decimals, at most nine."""
-    text = f"{Decimal(nano).scaleb(-9):.9f}".rstrip("0")
-    whole, _, fraction = text.partition(".")
-    return f"EUR {whole}.{fraction.ljust(2, '0')}"
 
 
 def clock(at: str) -> str:

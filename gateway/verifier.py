@@ -1,0 +1,27 @@
+"""Building the auditor's program: a zipapp of the modules that verification needs, and of nothing else."""
+
+import zipapp
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+
+import ledger
+
+MODULES = (
+    "__init__", "__main__", "bundle", "canonical", "checkpoint", "disclosure", "entry", "errors", "merkle", "note",
+    "pack", "seal", "verify", "store/__init__", "store/live",
+)  # fmt: skip
+_MAIN = "import sys\n\nfrom ledger.__main__ import main\n\nsys.exit(main())\n"
+
+
+def build_verifier(output: Path) -> None:
+    """Write `whyledger-verify.pyz`: runs on any Python >= 3.11 that has `cryptography`."""
+    source = Path(ledger.__file__).parent
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for module in MODULES:
+            target = root / "ledger" / f"{module}.py"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(source / f"{module}.py", target)
+        (root / "__main__.py").write_text(_MAIN, "utf-8")
+        zipapp.create_archive(root, output, interpreter="/usr/bin/env python3")
