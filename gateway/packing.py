@@ -82,8 +82,8 @@ class PackEvidence:
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._live.find(kind, value)
 
-    def count_since(self, kind: str, value: str, at: str) -> int:
-        return self._live.count_since(kind, value, at)
+    def count(self, kind: str, value: str, *, since: str, last: int) -> int:
+        return self._live.count(kind, value, since=since, last=last)
 
     def content(self, entry: Entry, name: str) -> Content:
         if name not in OPENED_ALWAYS and not self._contents:

@@ -36,8 +36,8 @@ class Evidence(Protocol):
     def find(self, kind: str, value: str) -> list[Entry]:
         """Return the entries linked to an identifier, in log order."""
 
-    def count_since(self, kind: str, value: str, at: str) -> int:
-        """Return how many entries are linked to an identifier and not older than `at`."""
+    def count(self, kind: str, value: str, *, since: str, last: int) -> int:
+        """Return how many entries up to number `last` are linked to an identifier and not older than `since`."""
 
     def content(self, entry: Entry, name: str) -> Content:
         """Return the content that the entry commits to under `name`."""

@@ -39,8 +39,11 @@ async def handle_call(arrival: Arrival, ports: Ports) -> Relay:
             await ports.rules.refresh()
             return await _open(call, principal, ports)
     except Refused as refusal:
-        if refusal.stage != 7:  # stage 7 recorded its own refusal in its transaction
+        if refusal.stage != 7:
             await refuse(refusal, arrival.call, call, principal, ports)
+        elif refusal.code in ("key_revoked", "stopped"):
+            # Stage 7 recorded it in its own transaction, because our rules were older: let the next try end earlier.
+            await ports.rules.refresh()
         raise
 
 

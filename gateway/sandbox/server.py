@@ -91,6 +91,7 @@ async def completions(request: Request) -> Response:
         return JSONResponse({"error": error}, status_code=int(behaviour["status"]))
     message = compose(body, behaviour)
     answer = _envelope(body, model, len(books.received))
+    line["id"] = answer["id"]
     said = message["content"] or message["tool_calls"][0]["function"]["arguments"]
     usage = bill(line, count_tokens(json.dumps(body.get("messages"))), count_tokens(said))
     if body.get("stream"):

@@ -27,8 +27,8 @@ class LiveEvidence:
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._reader.entries([seq for seq in self._reader.find(kind, value) if seq < self._size])
 
-    def count_since(self, kind: str, value: str, at: str) -> int:
-        return self._reader.count(kind, value, self._reader.first_at_or_after(at, self._size))
+    def count(self, kind: str, value: str, *, since: str, last: int) -> int:
+        return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
     def content(self, entry: Entry, name: str) -> Content:
         sealed = self._reader.contents(entry.seq).get(name)

@@ -54,11 +54,10 @@ class Reader:
             )
             return [row[0] for row in rows]
 
-    def count(self, kind: str, value: str, low: int) -> int:
-        """Return how many entries from number `low` on are linked to this identifier."""
-        query = select(func.count()).where(
-            tables.ref.c.kind == kind, tables.ref.c.value == value, tables.ref.c.seq >= low
-        )
+    def count(self, kind: str, value: str, low: int, high: int) -> int:
+        """Return how many of the entries [low, high) are linked to this identifier."""
+        at = tables.ref.c.seq
+        query = select(func.count()).where(tables.ref.c.kind == kind, tables.ref.c.value == value, at >= low, at < high)
         with self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 

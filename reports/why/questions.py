@@ -9,6 +9,7 @@ from ledger.amounts import eur
 from ledger.entry import Entry, format_time
 from reports.ports import Evidence, Integrity
 from reports.why.story import Story
+from reports.why.transcript import asked, said
 from reports.why.words import (
     ACTIONS,
     COST_STATES,
@@ -69,7 +70,9 @@ def _input(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
             continue
         content = evidence.content(entry, "prompt")
         lines.append(
-            f"The request is {MISSING[content.missing]}." if content.missing else f"Request: {shorten(content.value)}"
+            f"The request is {MISSING[content.missing]}."
+            if content.missing
+            else f"Request: {shorten(asked(content.value))}"
         )
     return lines, facts
 
@@ -101,14 +104,14 @@ def _decision(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[lis
             lines.append(f"Refused: {code} ({REASONS.get(code, 'see its inputs')}), stage {call.ended.facts['stage']}.")
             facts.append(pointer(call.ended, "facts.reason_ref"))
         elif call.opened:
-            said = call.opened.facts
+            stated = call.opened.facts
             room = "; ".join(
                 f"{one['row'].removeprefix('budget:')}: {eur(one['cap'] - one['spent'] - one['reserved'])} free of "
                 f"{eur(one['cap'])}"
-                for one in said["budgets"]
+                for one in stated["budgets"]
             )
             lines.append(
-                f"Allowed: {', '.join(said['passed'])} passed, {len(said['checks'])} flagged. "
+                f"Allowed: {', '.join(stated['passed'])} passed, {len(stated['checks'])} flagged. "
                 f"Caps before the call: {room}. Nothing else was evaluated."
             )
             facts += [pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.budgets")]
@@ -122,9 +125,9 @@ def _model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[s
             lines.append("No model answered." if call.ended else "No answer is on record yet.")
             facts.append(pointer(call.first))
             continue
-        said = call.ended.facts
-        tries = "; ".join(f"{one['model']} at {one['provider']}: {one['outcome']}" for one in said["attempts"])
-        cache = f"cache {said['cache']}"
+        stated = call.ended.facts
+        tries = "; ".join(f"{one['model']} at {one['provider']}: {one['outcome']}" for one in stated["attempts"])
+        cache = f"cache {stated['cache']}"
         lines.append(f"{tries or 'No provider was asked'} ({cache}).")
         facts += [pointer(call.ended, "facts.attempts"), pointer(call.ended, "facts.cache")]
     return lines, facts
@@ -141,7 +144,7 @@ def _output(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[s
         kept = evidence.content(entry, "answer") if "answer" in entry.c else None
         text = f"The answer is {MISSING[kept.missing if kept and kept.missing else 'not_kept']}."
         if kept and kept.missing is None:
-            text = f"Finish: {entry.facts['finish'] or 'none'}. Answer: {shorten(kept.value)}"
+            text = f"Finish: {entry.facts['finish'] or 'none'}. Answer: {shorten(said(kept.value))}"
         elif entry.facts["result"] == "failed":
             text = "Nothing came out."
         lines.append(text)
@@ -160,15 +163,15 @@ def _cost(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[st
             lines.append("Not settled yet; the worst case stays reserved.")
             facts.append(pointer(call.first))
             continue
-        said = call.ended.facts
-        lines.append(f"{eur(call.cost)}, {COST_STATES[said.get('cost_state', 'none')]}." + _sum(said))
+        stated = call.ended.facts
+        lines.append(f"{eur(call.cost)}, {COST_STATES[stated.get('cost_state', 'none')]}." + _sum(stated))
         facts.append(pointer(call.ended, "facts.cost_nano_eur"))
     lines.append(f"Together {eur(sum(call.cost for call in story.calls))}. The provider's invoice may differ.")
     return lines, facts
 
 
-def _sum(said: Any) -> str:
-    usage, price, fx = said.get("usage"), said.get("price"), said.get("fx")
+def _sum(stated: Any) -> str:
+    usage, price, fx = stated.get("usage"), stated.get("price"), stated.get("fx")
     if not usage or not price or not fx:
         return ""
     return (
@@ -231,9 +234,9 @@ def _before(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[s
         kind, name = ("reason", "facts.reason_ref") if entry.kind == "call.refused" else ("route", "facts.route_ref")
         value = entry.facts.get(name.removeprefix("facts."))
         if value:
-            count = evidence.count_since(kind, value, since)
+            count = evidence.count(kind, value, since=since, last=entry.seq)
             what = "refusals for" if kind == "reason" else "calls opened on"
-            lines.append(f"{count} {what} {value} since {since[:10]}, this one included.")
+            lines.append(f"{count} {what} {value} in the 30 days up to this one, itself included.")
             facts.append(pointer(entry, name))
     return list(dict.fromkeys(lines)) or ["Nothing to compare with."], facts
 

@@ -1,0 +1,45 @@
+"""Kept request and answer bytes in words: what was asked and what was said, in the wire format of OpenAI chat.
+
+Whatever does not parse is shown as it is; nothing is dropped silently.
+"""
+
+import json
+from typing import Any
+
+
+def asked(body: str) -> str:
+    """Return the messages of a request, one `role: content` after another, and its other fields."""
+    try:
+        request = json.loads(body)
+        messages = request.pop("messages")
+        lines = [f"{one.get('role')}: {_content(one.get('content'))}" for one in messages]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return body
+    return " | ".join(lines) + f" ({json.dumps(request, ensure_ascii=False)})"
+
+
+def said(answer: str) -> str:
+    """Return the text of an answer, whole or streamed."""
+    try:
+        if answer.lstrip().startswith(("data:", ":", "event:")):
+            return _streamed(answer)
+        choices = json.loads(answer)["choices"]
+        return " | ".join(_content(one["message"].get("content")) for one in choices)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return answer
+
+
+def _streamed(answer: str) -> str:
+    pieces: list[str] = []
+    for line in answer.splitlines():
+        text = line.removeprefix("data:").strip()
+        if line.startswith("data:") and text and text != "[DONE]":
+            for choice in json.loads(text).get("choices") or ():
+                pieces.append(choice.get("delta", {}).get("content") or "")
+    return "".join(pieces)
+
+
+def _content(value: Any) -> str:
+    if value is None:
+        return "(no text)"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
