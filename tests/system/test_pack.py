@@ -234,6 +234,27 @@ def test_a_removed_or_second_seal_is_refused(exported: Exported) -> None:
     assert failed_at(exported.check(doubled)) == "seal"
 
 
+def test_a_seal_with_the_right_digest_and_another_signature_is_refused(exported: Exported) -> None:
+    import hashlib
+
+    from cryptography import x509
+
+    from ledger.seal import build_cms, signed_attributes, signed_ranges
+
+    der = bundle.read(exported.made.bundle)["seal.der"]
+    certificate = x509.load_der_x509_certificate(der)
+    forged = tampering.flip(exported.made.pdf, 3000)
+    first, second, padded = signed_ranges(forged)
+    old = padded.rstrip(b"\0")
+    signature = old[old.rfind(b"\x04", 0, -60) + 2 :]
+    digest = hashlib.sha256(forged[:first] + forged[second:]).digest()
+    cms = build_cms(certificate, der, signed_attributes(certificate, der, digest), signature)
+    value = cms.hex().upper().encode().ljust(second - first - 2, b"0")
+    forged = forged[: first + 1] + value + forged[second - 1 :]
+    with pytest.raises(SealInvalid, match="does not verify"):
+        verify_seal(forged, der)
+
+
 def test_an_invented_count_is_refused(exported: Exported) -> None:
     files = bundle.read(exported.made.bundle)
     said = json.loads(files["pack.json"])

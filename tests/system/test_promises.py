@@ -217,6 +217,27 @@ def _try(on: Stage) -> str:
     return "ok" if status == 200 else str(json.loads(body)["error"]["code"])
 
 
+def test_calls_in_flight_count_at_their_worst_case(tmp_path: Path) -> None:
+    """Two reservations fit under the cap; five calls come at once, and no answer comes before all have been decided."""
+    with stage(tmp_path / "home", cap="0.0007") as on:
+        decided = threading.Event()
+
+        async def wait(_request: Request, _body: dict[str, Any]) -> Response:
+            await asyncio.to_thread(decided.wait, 20)
+            return JSONResponse(completion())
+
+        on.upstream.answer = wait
+        with ThreadPoolExecutor(5) as pool:
+            outcomes = [pool.submit(_try, on) for _ in range(5)]
+            until = time.monotonic() + 10
+            while sum(one.done() for one in outcomes) < 3 and time.monotonic() < until:
+                time.sleep(0.01)
+            seen = len(on.upstream.seen)
+            decided.set()
+            assert sorted(one.result() for one in outcomes) == ["budget_exceeded"] * 3 + ["ok"] * 2
+        assert seen == 2
+
+
 def test_what_does_not_fit_is_refused_whole_with_the_arithmetic_on_record(tmp_path: Path) -> None:
     with stage(tmp_path / "home", cap="0.001") as on:
         with pytest.raises(openai.APIStatusError) as caught:

@@ -1,0 +1,127 @@
+"""The wire format is read without changing it, however the bytes are cut."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.economics.money import Usage
+from gateway.providers.openai_wire import EventReader, Transcript, read_event, rewrite, usage_of
+
+STREAM = (
+    b": keep-alive\n\n"
+    b'data: {"id":"r1","choices":[{"index":0,"delta":{"role":"assistant","content":"gr\xc3\xbc\xc3\x9f"}}]}\r\n\r\n'
+    b"event: message\ndata: {\"choices\":\ndata: []}\n\n"
+    b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"loo","arguments":""}}]}}]}\n\n'
+    b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"name":"kup","arguments":"{\\"a\\":1}"}}]}}]}\n\n'
+    b"data: not json\n\n"
+    b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n'
+    b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":5}}}\n\n'
+    b"data: [DONE]"
+)  # fmt: skip
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=30).map(sorted))
+def test_any_cutting_of_the_bytes_gives_the_same_events_and_loses_none(cuts: list[int]) -> None:
+    reader = EventReader()
+    edges = [0, *cuts, len(STREAM)]
+    events = [event for low, high in zip(edges, edges[1:], strict=False) for event in reader.feed(STREAM[low:high])]
+    events += list(reader.finish())
+    assert b"".join(event.raw for event in events) == STREAM
+    assert len(events) == 9
+    transcript = Transcript()
+    for event in events:
+        transcript.see(event)
+    assert transcript.tool_calls() == [("lookup", '{"a":1}')]
+    assert (transcript.response_id, transcript.finish, transcript.finished) == ("r1", "tool_calls", True)
+    assert transcript.usage == Usage(input=4, cached=5, output=4)
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_no_bytes_break_the_reader_or_get_lost(one: bytes, other: bytes) -> None:
+    reader, transcript = EventReader(), Transcript()
+    events = [*reader.feed(one), *reader.feed(other), *reader.finish()]
+    for event in events:
+        transcript.see(event)
+    assert b"".join(event.raw for event in events) == one + other
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "choices",
+                        "delta",
+                        "message",
+                        "tool_calls",
+                        "function",
+                        "name",
+                        "arguments",
+                        "index",
+                        "usage",
+                        "id",
+                        "finish_reason",
+                        "error",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_value_breaks_the_transcript(value: object) -> None:
+    body = json.dumps(value).encode()
+    transcript = Transcript()
+    transcript.see(read_event(b"data: " + body + b"\n\n"))
+    transcript.see_whole(body)
+    transcript.tool_calls()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 3}, Usage(input=10, output=3)),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 3,
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
+            },
+            Usage(input=4, cached=4, cache_write=2, output=3),
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 99}},
+            Usage(input=0, cached=10, output=3),
+        ),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, Usage()),
+        ({"prompt_tokens": True, "completion_tokens": 3}, None),
+        ({"prompt_tokens": 1.0, "completion_tokens": 3}, None),
+        ({"completion_tokens": 3}, None),
+        (None, None),
+    ],
+)
+def test_usage_is_disjoint_never_negative_and_missing_is_not_zero(value: object, expected: Usage | None) -> None:
+    assert usage_of(value) == expected
+
+
+def test_the_body_sent_upstream_differs_only_where_it_must() -> None:
+    request = {
+        "model": "intent",
+        "messages": [],
+        "x": {"y": 1},
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+    }
+    sent = json.loads(rewrite(request, model="m", output_limit=("max_tokens", 9)))
+    assert sent == request | {
+        "model": "m",
+        "max_tokens": 9,
+        "stream_options": {"include_obfuscation": False, "include_usage": True},
+    }

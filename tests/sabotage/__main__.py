@@ -1,0 +1,280 @@
+"""`python -m tests.sabotage`: switch each mechanism off in a copy of the source; the named test must go red.
+
+Evidence that cannot fail is theatre. Each line below names a promise (docs/design/promises.md), what is switched off, the
+exact text that does it, and the test that must notice. A text that is no longer in the source is an error, so this
+list cannot rot. First every named test is run on the unharmed copy, where it must pass.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
+PROMISES = "tests/system/test_promises.py::"
+LOG = "tests/ledger/test_log.py::"
+SEALING = "tests/ledger/test_sealing.py::"
+PACK = "tests/system/test_pack.py::"
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    promise: str
+    mechanism: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+SABOTAGES = (
+    Sabotage(
+        "1", "the open is awaited before the provider is called", "gateway/pipeline/open.py",
+        "        written = await asyncio.wrap_future(ports.evidence.submit(unit))\n    except LedgerError as error:\n        raise EvidenceLost(",
+        "        import threading\n        threading.Timer(0.3, lambda: ports.evidence.submit(unit)).start()\n"
+        "        at = ports.clock()\n        from types import SimpleNamespace\n"
+        "        rows = tuple(f'budget:{s}:{at.date()}' for s, _ in plan.caps)\n"
+        "        return Opened(call=call.id, seq=0, entry='', task=record.task, budgets=rows, reserved=plan.reserved)\n"
+        "    except LedgerError as error:\n        raise EvidenceLost(",
+        PROMISES + "test_when_the_provider_is_called_the_call_is_already_in_the_database",
+    ),
+    Sabotage(
+        "1", "a ledger that cannot write refuses the call", "gateway/pipeline/open.py",
+        "    except LedgerError as error:\n        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
+        "    except LedgerError as error:\n        return Opened(call=call.id, seq=0, entry='', task=None, budgets=(), reserved=0)\n"
+        "        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
+        PROMISES + "test_when_the_ledger_cannot_record_the_call_is_refused_and_nothing_is_sent",
+    ),
+    Sabotage(
+        "1", "commits wait for the disk", "ledger/store/engine.py", '"synchronous=FULL"', '"synchronous=OFF"',
+        LOG + "test_the_writer_waits_for_the_disk",
+    ),
+    Sabotage(
+        "1", "waiters are woken after the commit, not before", "ledger/log.py",
+        "                self._run_units(connection, batch, ran)\n",
+        "                self._run_units(connection, batch, ran)\n                [_resolve(one) for one in ran]\n                ran.clear()\n",
+        LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
+    ),
+    Sabotage(
+        "2", "the end of a stream is held until the close is durable", "gateway/pipeline/relay.py",
+        "                if ending or held:\n", "                if False:\n",
+        PROMISES + "test_the_end_of_a_stream_is_held_until_its_close_is_durable",
+    ),
+    Sabotage(
+        "2", "a whole answer waits for its close", "gateway/pipeline/relay.py",
+        '        outcome = self._outcome("answered")\n        await self.end(outcome)\n',
+        '        outcome = self._outcome("answered")\n        import threading\n'
+        "        threading.Timer(0.3, lambda loop=asyncio.get_running_loop(): "
+        "loop.call_soon_threadsafe(self._hand_over, outcome)).start()\n        self._closing = None\n"
+        "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n",
+        PROMISES + "test_a_whole_answer_leaves_after_its_close_is_durable",
+    ),
+    Sabotage(
+        "2", "an answer whose close failed is not given out", "gateway/pipeline/relay.py",
+        '            raise EvidenceLost("outcome_not_recorded"', '            return\n            raise EvidenceLost("outcome_not_recorded"',
+        PROMISES + "test_a_paid_answer_whose_close_cannot_be_committed_is_not_given_out",
+    ),
+    Sabotage(
+        "2", "a broken stream has no clean end", "gateway/web/chat.py",
+        "            raise StreamBroken(error.code) from error\n", "            error = None\n",
+        PROMISES + "test_a_broken_upstream_stream_closes_the_call_and_never_ends_cleanly",
+    ),
+    Sabotage(
+        "2", "what was opened is closed when the task ends", "gateway/store/lifecycle.py",
+        "        dead = [key for key in calls if key in state and state[key][\"boot\"] not in alive]\n",
+        "        dead = []\n",
+        "tests/system/test_crash.py::test_a_call_cut_by_sigkill_is_interrupted_once_at_its_worst_case",
+    ),
+    Sabotage(
+        "2", "live siblings keep their calls", "gateway/store/lifecycle.py",
+        '>= format_time(at)}\n        dead', '>= "9999"}\n        dead',
+        "tests/system/test_crash.py::test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops",
+    ),
+    Sabotage(
+        "3", "reservations count against the cap", "gateway/pipeline/open.py",
+        'if used["spent"] + used["reserved"] + plan.reserved > cap:', 'if used["spent"] > cap:',
+        PROMISES + "test_what_does_not_fit_is_refused_whole_with_the_arithmetic_on_record",
+    ),
+    Sabotage(
+        "3", "parallel calls see each other's reservations", "gateway/pipeline/open.py",
+        'if used["spent"] + used["reserved"] + plan.reserved > cap:', 'if used["spent"] + plan.reserved > cap:',
+        PROMISES + "test_calls_in_flight_count_at_their_worst_case",
+    ),
+    Sabotage(
+        "3", "an ambiguous attempt needs a second reservation", "gateway/pipeline/attempt.py",
+        'if tries.made and tries.made[-1].billed == "unknown":', "if False:",
+        PROMISES + "test_a_second_attempt_after_an_ambiguous_one_is_not_made_when_it_does_not_fit",
+    ),
+    Sabotage(
+        "3", "what may have been billed stays counted", "gateway/pipeline/settle.py",
+        'ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")', "ambiguous = 0",
+        PROMISES + "test_an_attempt_that_may_have_been_billed_stays_counted_at_its_worst_case",
+    ),
+    Sabotage(
+        "3", "missing usage is charged at worst case", "gateway/pipeline/settle.py",
+        '        return ambiguous + plan.reserved, "upper_bound"', '        return 0, "none"',
+        PROMISES + "test_usage_that_is_missing_or_senseless_is_charged_at_worst_case_not_at_zero",
+    ),
+    Sabotage(
+        "4", "the head moves by compare-and-swap", "ledger/store/writer.py",
+        "        .where(tables.head.c.size == old.size, tables.head.c.last_hash == old.last_hash)\n", "",
+        LOG + "test_the_head_moves_only_from_where_it_was",
+    ),
+    Sabotage(
+        "4", "the database must continue the head file", "ledger/checkpointing.py",
+        "    if head.size < held.size:\n", "    if False:\n", LOG + "test_a_cut_tail_halts_the_start",
+    ),
+    Sabotage(
+        "4", "the signed past is compared", "ledger/checkpointing.py",
+        "    if held.size and reader.subtree(0, held.size) != held.root:\n", "    if False:\n",
+        LOG + "test_a_rewritten_past_halts_the_start",
+    ),
+    Sabotage(
+        "4", "entries are read back before they are signed", "ledger/checkpointing.py",
+        "        self._read_back(head.size, head.origin)\n        if self._frontier.root() != head.frontier.root():\n",
+        "        self._frontier = head.frontier\n        if False:\n",
+        LOG + "test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed",
+    ),
+    Sabotage(
+        "4", "the verifier pins the key", "ledger/verify.py",
+        '        checkpoints.verified(self._files["checkpoint"], self._vkeys)\n', "",
+        PACK + "test_a_rewrite_signed_by_another_key_is_refused",
+    ),
+    Sabotage(
+        "4", "the verifier compares the held head", "ledger/verify.py",
+        "        if head.size > now.size:\n", "        if head.size > now.size:\n            return\n        if False:\n",
+        PACK + "test_a_cut_tail_shows_against_a_held_head",
+    ),
+    Sabotage(
+        "4", "the range proof leads to the signed root", "ledger/verify.py",
+        "        merkle.verify_range(\n            self._checkpoint.size, found.low, self._leaves, found.left, found.right, self._checkpoint.root\n        )\n",
+        "", PACK + "test_amounts_edited_with_chain_and_root_recomputed_are_refused",
+    ),
+    Sabotage(
+        "4", "the seal's signature is verified",
+        "ledger/seal.py",
+        "        public_key.verify(signature, _tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))\n",
+        "        pass\n",
+        PACK + "test_a_seal_with_the_right_digest_and_another_signature_is_refused",
+    ),
+    Sabotage(
+        "4", "a skipped check never counts as a pass", "ledger/verify.py",
+        "        self.report.note(name, NOT_CHECKED, why)\n", "        self.report.note(name, PASS, why)\n",
+        PACK + "test_the_pack_verifies_up_to_the_level_that_was_checked",
+    ),
+    Sabotage(
+        "5", "commitments are salted", "ledger/disclosure.py",
+        "    salt = b64(secrets.token_bytes(SALT_BYTES))\n", "    salt = b64(bytes(SALT_BYTES))\n",
+        SEALING + "test_equal_values_have_unequal_commitments",
+    ),
+    Sabotage(
+        "5", "contents are sealed under the person's key", "ledger/store/vault.py",
+        "        ciphertext = sealing.seal(self.key(key_ref)", "        ciphertext = sealing.seal(self.key(LEDGER_KEY)",
+        SEALING + "test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it",
+    ),
+    Sabotage(
+        "5", "entries hold pseudonyms, not identifiers", "ledger/sealing.py",
+        '    return f"{kind}.{b64(tag[:16])}"', '    return f"{kind}.{identifier}"',
+        PROMISES + "test_no_personal_data_and_no_secret_stands_in_the_database_in_clear",
+    ),
+    Sabotage(
+        "6", "every level of approval is answered", "reports/why/story.py",
+        "        activations=tuple(_latest_before(evidence.find(\"config\", digest), last) for digest in digests),\n",
+        "        activations=(),\n", "tests/system/test_stories.py::test_approval_is_answered_at_three_levels",
+    ),
+    Sabotage(
+        "6", "what is not known is part of the answer", "reports/why/questions.py",
+        '    if not any(call.overrides for call in story.calls):\n        lines.append(', '    if False:\n        lines.append(',
+        "tests/system/test_stories.py::test_every_question_has_its_expected_answer",
+    ),
+    Sabotage(
+        "6", "a provider's response id leads to its call", "gateway/pipeline/settle.py",
+        "    if outcome.response_id:\n        facts[\"response_ref\"]", "    if False:\n        facts[\"response_ref\"]",
+        "tests/system/test_stories.py::test_any_id_in_hand_leads_to_the_story",
+    ),
+    Sabotage(
+        "9", "the cost is what row, rate and usage give", "gateway/economics/money.py",
+        "        + usage.output * price.output\n    )\n    return -(", "        + usage.output * price.input\n    )\n    return -(",
+        PROMISES + "test_the_cost_of_a_call_is_what_its_row_rate_and_usage_give",
+    ),
+    Sabotage(
+        "9", "a pack's counts are recomputed", "ledger/verify.py",
+        "        if wrong:\n", "        if False:\n", PACK + "test_an_invented_count_is_refused",
+    ),
+    Sabotage(
+        "10", "state follows from the entries alone", "gateway/pipeline/open.py",
+        "        return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))\n",
+        "        moved = changes_of(draft, state) | {'hidden': 1}\n"
+        "        return Step(drafts=[draft], changes=moved, answer=_answer(draft, plan))\n",
+        PROMISES + "test_dropping_and_rebuilding_the_projections_changes_nothing",
+    ),
+)  # fmt: skip
+
+
+def copy_to(folder: Path) -> Path:
+    for name in PACKAGES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests against the copy: its packages come first on the path."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(
+        command, cwd=folder, env={**_environment(), "PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=600, check=False
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ)
+
+
+def trips(sabotage: Sabotage) -> str | None:
+    """Return None when the test went red, else what is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = copy_to(Path(folder))
+        path = root / sabotage.file
+        text = path.read_text("utf-8")
+        if text.count(sabotage.old) != 1:
+            return f"the text to change stands {text.count(sabotage.old)} times in {sabotage.file}"
+        path.write_text(text.replace(sabotage.old, sabotage.new), "utf-8")
+        done = run(root, sabotage.test)
+        if done.returncode == 0:
+            return f"{sabotage.test} stayed green"
+        if done.returncode != 1 or " failed" not in done.stdout:
+            return f"the tests did not run: {done.stdout[-300:]}{done.stderr[-300:]}"
+        return None
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        unharmed = run(copy_to(Path(folder)), *sorted({one.test for one in SABOTAGES}))
+    if unharmed.returncode != 0:
+        print(unharmed.stdout[-3000:])
+        print("the unharmed source must pass first")
+        return 1
+    bad = 0
+    with ThreadPoolExecutor(2) as pool:
+        for sabotage, wrong in zip(SABOTAGES, pool.map(trips, SABOTAGES), strict=True):
+            bad += wrong is not None
+            print(
+                f"promise {sabotage.promise:<3} off: {sabotage.mechanism:<60} {'red, as it must be' if wrong is None else wrong}"
+            )
+            if wrong is None:
+                print(f"            {sabotage.test.partition('::')[2]}")
+    print(f"{len(SABOTAGES) - bad} of {len(SABOTAGES)} mechanisms are held by a test")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
