@@ -117,6 +117,7 @@ class Relay:
             yield cached.body
             return
         held: list[bytes] = []
+        undecided: list[bytes] = []  # events that carry the beginning of a tool's name
         result = "answered"
         try:
             async for event in self._events():
@@ -138,16 +139,21 @@ class Relay:
                 self._keep(event.raw)
                 if ending or held:
                     held.append(event.raw)
-                else:
-                    yield event.raw
+                    continue
+                undecided.append(event.raw)
+                if not self._is_undecided():
+                    yield b"".join(undecided)
+                    undecided.clear()
         except UpstreamError:
             result = "upstream_cut"
         if result == "answered" and (self._transcript.error or not self._transcript.finished):
             result = "upstream_cut"
+        if result == "answered" and self._is_undecided():
+            result = "refused_answer"  # the name never became a granted one
         await self.end(self._outcome(result))
         if result == "answered":
             self._remember("text/event-stream")
-            yield b"".join(held)
+            yield b"".join([*undecided, *held])
         elif result != "client_gone":
             raise self._broken(result)
 
@@ -201,7 +207,21 @@ class Relay:
         return stop is not None
 
     def _ungranted(self) -> bool:
-        return any(name and name not in self.workflow.tools for name, _ in self._transcript.tool_calls())
+        """Tell whether the answer calls a tool that is not granted. Streams may cut a name into pieces."""
+        begun = not self._transcript.finished
+        return any(
+            name and name not in self.workflow.tools and not (begun and self._may_become_granted(name))
+            for name, _ in self._transcript.tool_calls()
+        )
+
+    def _is_undecided(self) -> bool:
+        return any(
+            name not in self.workflow.tools and self._may_become_granted(name)
+            for name, _ in self._transcript.tool_calls()
+        )
+
+    def _may_become_granted(self, name: str) -> bool:
+        return any(tool.startswith(name) for tool in self.workflow.tools)
 
     def _withheld(self) -> AnswerWithheld:
         return AnswerWithheld(

@@ -460,6 +460,18 @@ def test_an_ungranted_tool_call_in_a_stream_never_reaches_the_client(on: Stage) 
     assert b"policy_denied" in caught.value.partial
 
 
+@pytest.mark.parametrize(("pieces", "clean"), [(["loo", "kup"], True), (["loo", "ser"], False), (["loo"], False)])
+def test_a_tool_name_in_pieces_is_held_until_it_is_known(on: Stage, pieces: list[str], clean: bool) -> None:
+    parts = [chunk({"tool_calls": [{"index": 0, "function": {"name": piece, "arguments": ""}}]}) for piece in pieces]
+    on.upstream.answer = streaming(chunk({"content": "ok"}), *parts, chunk({}, "tool_calls"), USAGE, DONE)
+    if clean:
+        assert b"".join(parts) in raw(on, stream=True)[1]
+    else:
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            raw(on, stream=True)
+        assert b'"loo"' not in caught.value.partial
+
+
 def test_a_granted_tool_call_is_logged_with_its_sealed_arguments(on: Stage) -> None:
     call = CALL | {"function": {"name": "lookup", "arguments": '{"id": 7}'}}
 
