@@ -47,11 +47,14 @@ class Gateway:
         self.metrics = Metrics()
         self.installation: Installation | None = None
         self.ports: Ports | None = None
+        self.halt: Callable[[], None] = lambda: None
+        """Ends the process; set by whoever runs it. Called when this process may open no more calls."""
+        self.lease_lost = False
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
         )
-        self._rest.include_router(api.router(lambda: self.running, lambda: self._filled_ports()))
+        self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(pages.router(lambda: self.running))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
@@ -82,9 +85,10 @@ class Gateway:
             boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
             self._sweep(installation, build)
+            evidence = EvidenceInLedger(installation.log)
             self.ports = Ports(
                 keys=KeysFromLedger(installation.reader, installation.vault, rules, unknown),
-                evidence=EvidenceInLedger(installation.log),
+                evidence=evidence,
                 contents=SealedContents(installation.vault),
                 upstream=upstream,
                 cache=MemoryCache(),
@@ -93,7 +97,7 @@ class Gateway:
                 build=build,
                 rules=rules,
             )
-            timers = self._timers(installation, rules, boot, build, unknown)
+            timers = self._timers(installation, rules, evidence, boot, build, unknown)
             try:
                 yield
             finally:
@@ -113,13 +117,26 @@ class Gateway:
                 log.warning("interrupted calls closed at worst case", calls=written.answer)
 
     def _timers(
-        self, installation: Installation, rules: RulesInForce, boot: str, build: str, unknown: UnknownKeys
+        self,
+        installation: Installation,
+        rules: RulesInForce,
+        evidence: EvidenceInLedger,
+        boot: str,
+        build: str,
+        unknown: UnknownKeys,
     ) -> list["asyncio.Task[None]"]:
         async def renew() -> None:
             written = await asyncio.wrap_future(installation.log.submit(lifecycle.renew_unit(boot)))
             if not written.answer:
-                log.critical("the lease ran out: this process opens no more calls; restart it")
+                self.lease_lost = True
+                log.critical("the lease ran out: this process opens no more calls and ends")
+                self.halt()
+            evidence.settle_owed()
             await asyncio.to_thread(self._sweep, installation, build)
+
+        async def refresh() -> None:
+            await rules.refresh()
+            self._chat.enforce_stops()
 
         async def sign() -> None:
             try:
@@ -132,7 +149,7 @@ class Gateway:
 
         every = (
             (lifecycle.RENEW_SECONDS, renew),
-            (POLL_SECONDS, rules.refresh),
+            (POLL_SECONDS, refresh),
             (CHECKPOINT_SECONDS, sign),
             (UNKNOWN_KEYS_SECONDS, count),
         )
@@ -146,7 +163,8 @@ async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None
         try:
             await action()
         except Exception as error:  # noqa: BLE001 - a timer that dies silently would be worse
-            log.error("a timer failed and will run again", action=getattr(action, "__name__", ""), error=str(error))
+            with contextlib.suppress(OSError):  # the disk that fails the timer may be the one that takes the logs
+                log.error("a timer failed and will run again", action=getattr(action, "__name__", ""), error=str(error))
 
 
 def _record_unknown_keys(installation: Installation, unknown: UnknownKeys, boot: str, build: str) -> None:
@@ -170,8 +188,9 @@ def admin_app(gateway: Gateway) -> ASGIApp:
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        found = {"/healthz": b"ok\n", "/metrics": gateway.metrics.exposition()}.get(scope["path"])
-        status = 200 if found else 404
+        healthy = b"" if gateway.lease_lost else b"ok\n"
+        found = {"/healthz": healthy, "/metrics": gateway.metrics.exposition()}.get(scope["path"])
+        status = 200 if found else 404 if found is None else 503
         headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
         with contextlib.suppress(OSError):
             await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -13,6 +13,8 @@ An error knows nothing of HTTP: `gateway.web.problems` gives each code a status 
 from collections.abc import Mapping
 from typing import Any
 
+from ledger.errors import LedgerError
+
 
 class GatewayError(Exception):
     """Base of all errors of a call. `message` says what to do, in words for the caller."""
@@ -48,6 +50,10 @@ class AnswerWithheld(UpstreamFailed):
 
 class EvidenceLost(GatewayError):
     """The outcome could not be committed after a paid answer: the answer must not be given out."""
+
+
+class CallEnded(LedgerError):
+    """The call has its end already: another process held this one for dead."""
 
 
 class ConfigurationMoved(GatewayError):

@@ -42,6 +42,7 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     admin = _Quiet(
         uvicorn.Config(admin_app(gateway), host="127.0.0.1", port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
     )
+    gateway.halt = lambda: setattr(main, "should_exit", True)
     with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
         runner.run(_both(main, admin))
 

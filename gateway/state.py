@@ -8,7 +8,7 @@ kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a cop
     person:<pseudonym>      roles
     workflow:<name>         registered and released
     budget:<scope>:<day>    nano-EUR spent and reserved
-    task:<pseudonym>        calls opened
+    task:<workflow>:<pseudonym>  calls opened by a workflow in a task
     call:<id>               an open call: boot, reservation, the budgets it counts in
 """
 
@@ -35,6 +35,11 @@ def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
 
 
+def task_row(workflow: str | None, task: str | None) -> str:
+    """Name the row that counts a workflow's calls in a task."""
+    return f"task:{workflow}:{task}"
+
+
 def _opened(item: Item, state: State) -> Changes:
     facts = item.facts
     changes: Changes = {
@@ -48,8 +53,8 @@ def _opened(item: Item, state: State) -> Changes:
         }
     }
     if item.task:
-        task = state.get(f"task:{item.task}") or {"calls": 0}
-        changes[f"task:{item.task}"] = {"calls": task["calls"] + 1}
+        row = task_row(item.workflow, item.task)
+        changes[row] = {"calls": (state.get(row) or {"calls": 0})["calls"] + 1}
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])
 
 
@@ -93,7 +98,9 @@ def _key_issued(item: Item, _state: State) -> Changes:
 
 def _key_revoked(item: Item, state: State) -> Changes:
     name = f"key:{item.facts['key']}"
-    return {name: state[name] | {"status": "revoked"}} | _controlled(item, state)
+    control = _controlled(item, state)[CONTROL]
+    control["stops"] = control["stops"] | {name: item.id}  # what runs under this key ends
+    return {name: state[name] | {"status": "revoked"}, CONTROL: control}
 
 
 def _person(item: Item, state: State) -> Changes:

@@ -116,7 +116,8 @@ class Log:
         try:
             self._commit(batch, ran)
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
-            unavailable = LedgerUnavailable(f"the ledger could not commit: {error}")
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            unavailable = LedgerUnavailable(f"the ledger could not commit: {reason}")
             unavailable.__cause__ = error
             for waiting in batch:
                 if waiting in ran and self._is_stored(waiting):

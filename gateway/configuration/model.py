@@ -62,9 +62,9 @@ class Route(Section):
 class Price(Section):
     """USD per million tokens."""
 
-    input: Amount
-    output: Amount
-    cached: Amount | None = None
+    input: Amount = Field(le=10_000)
+    output: Amount = Field(le=10_000)
+    cached: Amount | None = Field(default=None, le=10_000)
 
 
 class Provider(Section):

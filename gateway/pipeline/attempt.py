@@ -7,11 +7,12 @@ here, the target is settled: the provider is never switched after that.
 
 import asyncio
 import json
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.errors import UpstreamFailed
+from gateway.errors import AnswerWithheld, UpstreamFailed
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
 from gateway.pipeline.ports import (
@@ -28,6 +29,8 @@ from ledger.errors import LedgerError
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 PASSED_ON = frozenset({400, 413, 415, 422})
 """The caller's own mistake: another target would refuse it too."""
+AMBIGUOUS = frozenset({408, 504, *range(201, 300)})
+"""A proxy that gave up, or a success that is none: the provider may have worked, and bill."""
 MAX_ATTEMPTS = 16
 MAX_WAIT = 5.0
 _EXHAUSTED_CODES = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"}
@@ -45,20 +48,24 @@ class Tries:
 
 
 async def first_answer(
-    call: Call, plan: Plan, opened: Opened, tries: Tries, ports: Ports
+    call: Call, plan: Plan, opened: Opened, tries: Tries, ports: Ports, *, is_stopped: Callable[[], bool]
 ) -> tuple[Target, UpstreamAnswer]:
     """Return the first target that answers with status 200, and its answer.
 
+    Args:
+        is_stopped: asked before every attempt; a stop ends the trying.
+
     Raises:
-        UpstreamFailed: no target did.
+        UpstreamFailed: no target did, or a person stopped it.
     """
     failure = UpstreamFailed("upstream_failed", "no target answered")
     for target in plan.targets:
-        limit = (target.limit_field, plan.output_limit) if plan.output_limit_set else None
-        body = rewrite(call.request, model=target.model, output_limit=limit)
+        body = rewrite(call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit)
         for round_ in range(plan.max_retries + 1):
             if len(tries.made) >= MAX_ATTEMPTS:
                 raise failure
+            if is_stopped():
+                raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
             if tries.made and tries.made[-1].billed == "unknown":
                 await _require_second_reservation(plan, opened, ports)
             answer, failure = await _one(target, body, plan, tries, ports)
@@ -77,7 +84,7 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
     try:
         written = await asyncio.wrap_future(ports.evidence.submit(extend_unit(opened, plan.reserved, plan.caps, ports)))
     except LedgerError as error:
-        raise UpstreamFailed("ledger_unavailable", f"a second attempt could not be recorded: {error}") from error
+        raise UpstreamFailed("upstream_failed", f"a second attempt could not be recorded: {error}") from error
     if not written.answer:
         raise UpstreamFailed(
             "upstream_failed",
@@ -112,7 +119,7 @@ async def _one(
     except asyncio.CancelledError:
         note("cancelled", "unknown")
         raise
-    note(f"http_{answer.status}", "no", answer.status)
+    note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status)
     code = "exhausted" if answer.status == 429 and _quota_is_gone(content) else "upstream_failed"
     return None, _Failed(code, target, answer, content)
 
@@ -138,7 +145,8 @@ class _Failed(UpstreamFailed):
 def _asked_to_wait(headers: Mapping[str, str]) -> float | None:
     for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
-            return float(headers[name]) / divisor
+            asked = float(headers[name]) / divisor
+            return asked if math.isfinite(asked) else None
         except (KeyError, ValueError):
             continue
     return None

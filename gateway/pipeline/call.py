@@ -150,6 +150,8 @@ class Outcome:
     result: str
     finish: str | None = None
     usage: Usage | None = None
+    complete: bool = False
+    """The answer was read to its end: only then is what it says of its usage the whole of it."""
     response_id: str | None = None
     served_model: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()

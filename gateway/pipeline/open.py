@@ -18,7 +18,7 @@ from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
-from gateway.state import CONTROL, changes_of, control_of
+from gateway.state import CONTROL, changes_of, control_of, task_row
 from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import LedgerError
@@ -114,7 +114,7 @@ def open_unit(
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
-        return [*rows, f"task:{record.task}", *(row for row, _ in budgets(at))]
+        return [*rows, task_row(principal.workflow, record.task), *(row for row, _ in budgets(at))]
 
     def run(state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
@@ -162,7 +162,7 @@ def _require_admission(state: State, principal: Principal, workflow: Workflow, r
         raise stopped(scope, stage=7)
     released = (state.get(f"workflow:{principal.workflow}") or {}).get("released")
     flags = [] if released else [unreleased(principal, stage=7)]
-    calls = (state.get(f"task:{record.task}") or {"calls": 0})["calls"]
+    calls = (state.get(task_row(principal.workflow, record.task)) or {"calls": 0})["calls"]
     if calls >= workflow.max_calls_per_task:
         raise Refused(
             "task_calls_exceeded",

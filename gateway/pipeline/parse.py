@@ -30,6 +30,11 @@ def parse_chat(arrival: Arrival) -> Call:
         raise _invalid(f"the body is not valid JSON in UTF-8 ({error}); send a JSON object") from error
     if not isinstance(request, dict):
         raise _invalid("the body must be a JSON object")
+    try:
+        orjson.dumps(request)  # parsing goes deeper than writing: what cannot be sent on is refused here
+    except TypeError as error:
+        raise _invalid(f"the body cannot be sent on ({error}); nest it less deeply") from error
+    _require_priced(request)
     model, messages = request.get("model"), request.get("messages")
     if not isinstance(model, str) or not 0 < len(model) <= MAX_ID:
         raise _invalid("`model` must be a string: the name of an intent or, where allowed, of a model")
@@ -59,6 +64,16 @@ def parse_chat(arrival: Arrival) -> Call:
 
 def _invalid(message: str) -> Refused:
     return Refused("invalid_request", message, stage=1)
+
+
+def _require_priced(request: Mapping[str, Any]) -> None:
+    """Refuse what providers bill at other prices than the rows we reserve by."""
+    tier = request.get("service_tier")
+    if tier is not None and tier not in ("auto", "default", "flex"):
+        raise _invalid("`service_tier` must be auto, default or flex: no prices are known for other tiers")
+    modalities = request.get("modalities")
+    if modalities is not None and modalities != ["text"]:
+        raise _invalid('`modalities` must be ["text"]: no prices are known for others')
 
 
 def _whole(request: Mapping[str, Any], name: str, default: int, most: int) -> int:
@@ -103,7 +118,11 @@ def _referred(messages: list[dict[str, Any]]) -> int:
         parts = message.get("content")
         for part in parts if isinstance(parts, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
-            tokens += IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS if kind == "file" else 0
+            # Inline text and audio count by their bytes in the body; whatever else is only referred to.
+            inline = kind in ("text", "refusal", "input_audio")
+            tokens += 0 if inline else IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS
+        if isinstance(message.get("audio"), dict):
+            tokens += FILE_TOKENS
     return tokens
 
 

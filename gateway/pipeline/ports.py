@@ -25,6 +25,9 @@ class Evidence(Protocol):
     def submit(self, unit: Unit) -> "Future[Written]":
         """Hand a unit to the writer without waiting. Safe while the calling task is being cancelled."""
 
+    def close(self, unit: Unit) -> "Future[Written]":
+        """As `submit`, for the end of a call: one that cannot be committed now is tried again until it is."""
+
     def may_record_refusal_of(self, key: str) -> bool:
         """Tell whether a revoked key's refusal still fits its few entries a minute."""
 

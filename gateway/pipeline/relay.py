@@ -6,7 +6,7 @@ the writer: by `end` on the ordinary paths, by `abandon` when the task is cancel
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -17,7 +17,14 @@ from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal,
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
 from gateway.pipeline.settle import charge, close_unit
-from gateway.providers.openai_wire import Event, EventReader, Transcript, is_usage_only, wants_usage
+from gateway.providers.openai_wire import (
+    Event,
+    EventReader,
+    EventTooLarge,
+    Transcript,
+    is_usage_only,
+    wants_usage,
+)
 from ledger.errors import LedgerError
 from ledger.unit import Written
 
@@ -35,7 +42,7 @@ class Head:
     """None while a stream runs: its cost is known at its end."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Relay:
     """The answer of one opened call, on its way to the client."""
 
@@ -53,11 +60,15 @@ class Relay:
     """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
     _upstream: UpstreamAnswer | None = None
     _closing: "Future[Written] | None" = None
-    _transcript: Transcript = field(default_factory=Transcript)
+    _transcript: Transcript = field(init=False)
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
+    _complete: bool = False
     _started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _first_byte: float | None = None
+
+    def __post_init__(self) -> None:
+        self._transcript = Transcript(self.call.choices)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -75,17 +86,20 @@ class Relay:
         try:
             body = await upstream.read()
         except UpstreamError as error:
-            await self.end(self._outcome("upstream_cut"))
-            raise UpstreamFailed("upstream_failed", f"the answer broke off: {error}") from error
+            result = "stopped" if self.is_stopped() else "upstream_cut"
+            await self.end(self._outcome(result))
+            raise self._broken(result) from error
         self._first_byte = asyncio.get_running_loop().time()
         self.upstream_seconds += self._first_byte - waited
         if not self._transcript.see_whole(body):
             await self.end(self._outcome("failed"))
             raise UpstreamFailed("upstream_failed", "the upstream's answer is not a chat completion")
         self._sent.append(body)
-        if self._ungranted():
-            await self.end(self._outcome("refused_answer"))
-            raise self._withheld()
+        self._complete = True
+        if self._ungranted() or self.is_stopped():
+            result = "stopped" if self.is_stopped() else "refused_answer"
+            await self.end(self._outcome(result))
+            raise self._broken(result)
         outcome = self._outcome("answered")
         await self.end(outcome)
         content_type = upstream.headers.get("content-type", "application/json")
@@ -119,20 +133,14 @@ class Relay:
         held: list[bytes] = []
         undecided: list[bytes] = []  # events that carry the beginning of a tool's name
         result = "answered"
+        events = self._events()
         try:
-            async for event in self._events():
-                if self._first_byte is None:
-                    self._first_byte = asyncio.get_running_loop().time()
+            async for event in events:
                 ending = self._transcript.see(event)
-                if self._ungranted():
-                    result = "refused_answer"
-                    break
-                if gone():
-                    result = "client_gone"
-                    await self._drain()
-                    break
-                if self._is_stopped():
-                    result = "stopped"
+                result = self._verdict(gone)
+                if result != "answered":
+                    if result == "client_gone":
+                        await self._drain(events)
                     break
                 if is_usage_only(event) and not wants_usage(self.call.request):
                     continue  # asked for by us, not by the client
@@ -144,18 +152,31 @@ class Relay:
                 if not self._is_undecided():
                     yield b"".join(undecided)
                     undecided.clear()
-        except UpstreamError:
-            result = "upstream_cut"
-        if result == "answered" and (self._transcript.error or not self._transcript.finished):
-            result = "upstream_cut"
-        if result == "answered" and self._is_undecided():
-            result = "refused_answer"  # the name never became a granted one
+        except (UpstreamError, EventTooLarge):
+            result = "stopped" if self.is_stopped() else "upstream_cut"
+        result = self._final(result)
         await self.end(self._outcome(result))
         if result == "answered":
             self._remember("text/event-stream")
             yield b"".join([*undecided, *held])
         elif result != "client_gone":
             raise self._broken(result)
+
+    def _verdict(self, gone: Callable[[], bool]) -> str:
+        """Judge the stream as far as it has come."""
+        if self._ungranted():
+            return "refused_answer"
+        if gone():
+            return "client_gone"
+        return "stopped" if self.is_stopped() else "answered"
+
+    def _final(self, result: str) -> str:
+        """Judge a stream at its end: without a finish marker it was cut, a name left in the air was not granted."""
+        if result != "answered":
+            return result
+        if self._transcript.error or not self._transcript.finished:
+            return "upstream_cut"
+        return "refused_answer" if self._is_undecided() else "answered"
 
     def _broken(self, result: str) -> UpstreamFailed:
         if result == "refused_answer":
@@ -167,32 +188,41 @@ class Relay:
     async def _answer(self) -> UpstreamAnswer:
         waited = asyncio.get_running_loop().time()
         try:
-            self.target, self._upstream = await first_answer(self.call, self.plan, self.opened, self.tries, self.ports)
+            self.target, self._upstream = await first_answer(
+                self.call, self.plan, self.opened, self.tries, self.ports, is_stopped=self.is_stopped
+            )
         except UpstreamFailed:
-            await self.end(Outcome(result="failed"))
+            await self.end(Outcome(result="stopped" if self.is_stopped() else "failed"))
             raise
         self.upstream_seconds += asyncio.get_running_loop().time() - waited
         return self._upstream
 
-    async def _events(self) -> AsyncIterator[Event]:
+    async def _events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of the upstream up to `[DONE]` or its end."""
         upstream = self._upstream
         if upstream is None:
             raise RuntimeError("stream() before begin()")
         reader = EventReader()
         async for chunk in upstream.chunks():
+            if self._first_byte is None:
+                self._first_byte = asyncio.get_running_loop().time()
             for event in reader.feed(chunk):
+                self._complete = event.done
                 yield event
+                if event.done:
+                    return
         for event in reader.finish():
             yield event
+        self._complete = self._transcript.finished
 
-    async def _drain(self) -> None:
-        """Read the upstream to its end for the usage it reports last; what it says is kept, not sent."""
+    async def _drain(self, events: AsyncIterator[Event]) -> None:
+        """Read on to the upstream's end for the usage it reports last; what it says is kept, not sent."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                async for event in self._events():
+                async for event in events:
                     self._transcript.see(event)
                     self._keep(event.raw)
-        except (UpstreamError, TimeoutError):
+        except (UpstreamError, EventTooLarge, TimeoutError):
             return
 
     def _keep(self, raw: bytes) -> None:
@@ -200,7 +230,13 @@ class Relay:
         if self._kept <= MAX_KEPT:
             self._sent.append(raw)
 
-    def _is_stopped(self) -> bool:
+    def interrupt(self) -> None:
+        """Let go of the upstream, so that whoever waits for it finds the stop at once."""
+        if self._upstream is not None:
+            self._upstream.close()
+
+    def is_stopped(self) -> bool:
+        """Tell whether a person has stopped what this call belongs to, or revoked its key."""
         stop = self.ports.rules.now.stop_for(
             key=self.principal.key, workflow=self.principal.workflow, task_id=self.call.task_id
         )
@@ -243,7 +279,8 @@ class Relay:
             inputs={"called": len(tools), "ungranted": ungranted} if ungranted else {},
         )
         return Outcome(
-            result=result, finish=transcript.finish, usage=transcript.usage, response_id=transcript.response_id,
+            result=result, finish=transcript.finish, usage=transcript.usage, complete=self._complete,
+            response_id=transcript.response_id,
             served_model=transcript.model, tool_calls=tools, checks=(check,),
             answer=_text(b"".join(self._sent)) if self._sent else None,
         )  # fmt: skip
@@ -291,7 +328,7 @@ class Relay:
             self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,
             timing, self.ports,
         )  # fmt: skip
-        self._closing = self.ports.evidence.submit(unit)
+        self._closing = self.ports.evidence.close(unit)
 
 
 def _text(body: bytes) -> str:

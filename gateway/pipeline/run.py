@@ -22,14 +22,22 @@ from gateway.pipeline.route import plan_route
 from gateway.pipeline.screen import admit, decide, screen
 
 
-async def handle_call(arrival: Arrival, ports: Ports) -> Relay:
-    """Take a request through stages 1 to 7 and return the relay, which runs 8 to 10 as the web layer drains it.
+async def authenticate(arrival: Arrival, ports: Ports) -> Principal:
+    """Stage 2, which comes first: who may not call may not make us read or parse a body.
 
     Raises:
-        Refused: the call was refused, and that is on record (an unknown key: counted, not recorded one by one).
+        Refused: unknown_key; counted, not recorded one by one.
+    """
+    return await ports.keys.principal_of(arrival.secret)  # 2
+
+
+async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> Relay:
+    """Take a request through stages 1 and 3 to 7 and return the relay, which runs 8 to 10 as the web layer drains it.
+
+    Raises:
+        Refused: the call was refused, and that is on record.
         EvidenceLost: the ledger could not commit; nothing was sent.
     """
-    principal = await ports.keys.principal_of(arrival.secret)  # 2, first: who may not call may not make us parse
     call: Call | None = None
     try:
         call = parse_chat(arrival)  # 1
@@ -47,15 +55,6 @@ async def handle_call(arrival: Arrival, ports: Ports) -> Relay:
         raise
 
 
-async def refuse_unread(refusal: Refused, arrival: Arrival, ports: Ports) -> None:
-    """Record that a call was refused before its body was read whole, when a known key made it."""
-    try:
-        principal = await ports.keys.principal_of(arrival.secret)
-    except Refused:
-        return
-    await refuse(refusal, arrival.call, None, principal, ports)
-
-
 async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     rules = ports.rules.now
     workflow, admitted = admit(principal, call, rules)  # 3
@@ -63,6 +62,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules)  # 6
     record = await record_of(call, workflow, ports)
+    key = cache_key(call, principal)  # nothing that can fail may stand between 7 and the relay that closes the call
     opened = await open_call(call, principal, workflow, plan, checks, record, ports)  # 7: durable from here on
     return Relay(  # 8, 9, 10
         call=call,
@@ -71,7 +71,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
         plan=plan,
         record=record,
         opened=opened,
-        cache_key=cache_key(call, principal),
+        cache_key=key,
         ports=ports,
     )
 

@@ -4,17 +4,19 @@ Reported usage is charged as it is, even above the reservation (flagged then). W
 been billed and nobody reported how much, its worst case is charged and the cost says `upper_bound`.
 """
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.economics.money import cost
+from gateway.errors import CallEnded
 from gateway.pipeline.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
 from gateway.state import changes_of
 from ledger.entry import Draft, Sealed
-from ledger.errors import LedgerUnavailable
+from ledger.errors import ContentGone
 from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
 
@@ -31,6 +33,8 @@ def charge(
     if outcome.usage is None:
         return ambiguous + plan.reserved, "upper_bound"
     reported = cost(outcome.usage, target.price, ports.rules.now.rate)
+    if not outcome.complete:
+        return ambiguous + max(plan.reserved, reported), "upper_bound"
     return ambiguous + reported, "upper_bound" if ambiguous else "provider_reported"
 
 
@@ -70,7 +74,7 @@ def close_unit(
 def _close(draft: Draft, state: State, _at: datetime) -> Step:
     if f"call:{draft.call}" not in state:
         # Another process held us for dead and closed the call as interrupted: there must not be two ends.
-        raise LedgerUnavailable(f"{draft.call} is already closed")
+        raise CallEnded(f"{draft.call} is already closed")
     return Step(drafts=[draft], changes=changes_of(draft, state))
 
 
@@ -95,8 +99,9 @@ def _sealed(
     contents: list[Sealed] = []
 
     def keep(name: str, value: object) -> None:
-        c[name], sealed = ports.contents.seal(name, value, entry_id=entry_id, key_ref=record.key_ref)
-        contents.append(sealed)
+        with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
+            c[name], sealed = ports.contents.seal(name, value, entry_id=entry_id, key_ref=record.key_ref)
+            contents.append(sealed)
 
     tools: list[dict[str, Any]] = []
     for number, one in enumerate(outcome.tool_calls[:MAX_TOOL_CALLS]):

@@ -59,7 +59,7 @@ class AiohttpUpstream:
         headers = {"content-type": "application/json"}
         if credential:
             headers["authorization"] = f"Bearer {credential}"
-        limits = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=10, sock_read=timeout)
+        limits = aiohttp.ClientTimeout(total=max(600.0, 10 * timeout), connect=10, sock_connect=10, sock_read=timeout)
         try:
             response = await self._session.post(
                 f"{base_url}/chat/completions", data=body, headers=headers, timeout=limits, allow_redirects=False

@@ -14,19 +14,24 @@ import orjson
 
 from gateway.economics.money import Usage
 
-_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# Two line ends in a row, of any of the three kinds; a lone CR LF is one.
+_BOUNDARY = re.compile(rb"\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r(?!\n)(?:\r\n|\n|\r)")
+_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_EVENT = 8 * 1024 * 1024
 
 
-def rewrite(request: Mapping[str, Any], *, model: str, output_limit: tuple[str, int] | None) -> bytes:
-    """Return the body to send upstream: the client's, with the model, a limit if it set none, and usage asked for.
+class EventTooLarge(Exception):
+    """A server-sent event that has no end within `MAX_EVENT` bytes."""
 
-    `output_limit` is the field that the provider reads, and its value.
+
+def rewrite(request: Mapping[str, Any], *, model: str, limit_field: str, limit: int) -> bytes:
+    """Return the body to send upstream: the client's, with the model, the output limit, and usage asked for.
+
+    The limit is always written, in the field that this provider reads and in no other: what was reserved rests on it.
     """
-    body = dict(request)
+    body = {name: value for name, value in request.items() if name not in _LIMITS}
     body["model"] = model
-    if output_limit is not None:
-        body[output_limit[0]] = output_limit[1]
+    body[limit_field] = limit
     if body.get("stream"):
         options = body.get("stream_options")
         body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
@@ -43,9 +48,11 @@ def usage_of(value: Any) -> Usage | None:
     """Return the disjoint usage of a `usage` object, or None when it is absent or malformed: missing is not zero."""
     if not isinstance(value, dict):
         return None
-    prompt, output = value.get("prompt_tokens"), value.get("completion_tokens")
+    prompt, output, total = (value.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
     if not _count(prompt) or not _count(output):
         return None
+    if _count(total):
+        output = max(output, total - prompt)  # some count reasoning in the total only
     details = value.get("prompt_tokens_details") or {}
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     written = details.get("cache_write_tokens") if isinstance(details, dict) else None
@@ -63,7 +70,7 @@ def usage_of(value: Any) -> Usage | None:
 
 
 def _count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +93,13 @@ class EventReader:
         self._rest += data
         start = 0
         for match in _BOUNDARY.finditer(self._rest):
-            if match.end() == len(self._rest) and match.group() == b"\r\r":
-                break  # may be the first half of CR CR LF; wait for more
+            if match.end() == len(self._rest) and match.group().endswith(b"\r"):
+                break  # may be the first half of a CR LF; wait for more
             yield read_event(self._rest[start : match.end()])
             start = match.end()
         self._rest = self._rest[start:]
         if len(self._rest) > MAX_EVENT:
-            yield self._flush()
+            raise EventTooLarge
 
     def finish(self) -> Iterator[Event]:
         """Yield what is left when the stream ends without a final blank line."""
@@ -119,7 +126,10 @@ def read_event(raw: bytes) -> Event:
 class Transcript:
     """What an answer, whole or streamed, has said so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: int = 1) -> None:
+        """Args: choices: how many answers were asked for (`n`); a stream is finished when each has its end."""
+        self._choices = choices
+        self._finished_choices: set[int] = set()
         self.response_id: str | None = None
         self.model: str | None = None
         self.finish: str | None = None
@@ -127,8 +137,8 @@ class Transcript:
         self.error: bool = False
         self.finished: bool = False
         """Every choice of the stream has its finish reason."""
-        self._calls: dict[tuple[int, int], list[str]] = {}
-        self._open_choices: set[int] = set()
+        self._calls: dict[tuple[int, int, int], list[str]] = {}
+        self._ids: dict[tuple[int, int], tuple[int, str]] = {}
 
     def see_whole(self, body: bytes) -> bool:
         """Read a non-streamed answer; returns False when it is not a chat completion."""
@@ -142,7 +152,7 @@ class Transcript:
         for position, choice in enumerate(value["choices"]):
             if isinstance(choice, dict):
                 self._finish(choice.get("finish_reason"))
-                self._tool_calls(position, choice.get("message"))
+                self._tool_calls(position, choice.get("message"), whole=True)
         self.finished = True
         return True
 
@@ -153,21 +163,21 @@ class Transcript:
             self.finished = True
         if value is None:
             return self.finished
-        if "error" in value:
+        if value.get("error"):
             self.error = True
             return True
         self._header(value)
-        for choice in value.get("choices") or ():
+        choices = value.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
                 continue
             index = choice.get("index")
             number = index if _count(index) else 0
             self._tool_calls(number, choice.get("delta"))
-            self._open_choices.add(number)
             if choice.get("finish_reason"):
                 self._finish(choice["finish_reason"])
-                self._open_choices.discard(number)
-                self.finished = self.finished or not self._open_choices
+                self._finished_choices.add(number)
+                self.finished = self.finished or len(self._finished_choices) >= self._choices
         return self.finished or self.finish is not None
 
     def tool_calls(self) -> list[tuple[str, str]]:
@@ -185,28 +195,37 @@ class Transcript:
         if isinstance(reason, str):
             self.finish = reason
 
-    def _tool_calls(self, choice: int, message: Any) -> None:
+    def _tool_calls(self, choice: int, message: Any, *, whole: bool = False) -> None:
         if not isinstance(message, dict):
             return
         calls = message.get("tool_calls")
         for position, call in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(call, dict):
-                index = call.get("index", position)
-                self._piece(choice, index if _count(index) else position, call.get("function") or call.get("custom"))
+                index = position if whole or not _count(call.get("index")) else call["index"]
+                turn = 0 if whole else self._turn(choice, index, call.get("id"))
+                self._piece((choice, index, turn), call.get("function") or call.get("custom"))
         if isinstance(message.get("function_call"), dict):  # the deprecated single call
-            self._piece(choice, 1000, message["function_call"])
+            self._piece((choice, 1000, 0), message["function_call"])
 
-    def _piece(self, choice: int, index: int, function: Any) -> None:
+    def _turn(self, choice: int, index: int, identifier: Any) -> int:
+        """Some servers number all parallel calls 0: another id at the same index is another call."""
+        turn, known = self._ids.get((choice, index), (0, ""))
+        if isinstance(identifier, str) and identifier and identifier != known:
+            turn, known = turn + bool(known), identifier
+        self._ids[choice, index] = (turn, known)
+        return turn
+
+    def _piece(self, place: tuple[int, int, int], function: Any) -> None:
         if not isinstance(function, dict):
             return
-        call = self._calls.setdefault((choice, index), ["", ""])
+        call = self._calls.setdefault(place, ["", ""])
         for slot, names in ((0, ("name",)), (1, ("arguments", "input"))):
             for name in names:
                 piece = function.get(name)
                 if isinstance(piece, str):
                     call[slot] += piece
                 elif piece is not None:
-                    call[slot] += orjson.dumps(piece).decode()
+                    call[slot] += repr(piece)  # not the format, and kept as what it is
 
 
 def is_usage_only(event: Event) -> bool:

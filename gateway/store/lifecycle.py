@@ -15,7 +15,7 @@ from ledger.ids import new_id
 from ledger.store.reader import Reader
 from ledger.unit import State, Step, Unit
 
-LEASE = timedelta(seconds=6)
+LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 2.0
 
 

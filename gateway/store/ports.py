@@ -15,6 +15,7 @@ from gateway.pipeline.rules import Rules
 from gateway.settings import Settings
 from gateway.state import CONTROL, control_of
 from ledger.entry import Sealed
+from ledger.errors import LedgerUnavailable
 from ledger.log import Log
 from ledger.store.reader import Reader
 from ledger.store.vault import LEDGER_KEY, Vault, token_digest
@@ -130,10 +131,23 @@ class EvidenceInLedger:
     """Hands units to the writer; bounds what a revoked key can make it write."""
 
     log: Log
+    _unsettled: deque[Unit] = field(default_factory=deque)
     _refusals: dict[str, deque[float]] = field(default_factory=dict)
 
     def submit(self, unit: Unit) -> "Future[Written]":
         return self.log.submit(unit)
+
+    def close(self, unit: Unit) -> "Future[Written]":
+        future = self.log.submit(unit)
+        future.add_done_callback(lambda done: self._unsettled.append(unit) if _is_owed(done) else None)
+        return future
+
+    def settle_owed(self) -> int:
+        """Hand over again the ends that could not be committed; returns how many there were."""
+        owed = [self._unsettled.popleft() for _ in range(len(self._unsettled))]
+        for unit in owed:
+            self.close(unit)
+        return len(owed)
 
     def may_record_refusal_of(self, key: str) -> bool:
         now = time.monotonic()
@@ -144,6 +158,11 @@ class EvidenceInLedger:
             return False
         recent.append(now)
         return True
+
+
+def _is_owed(done: "Future[Written]") -> bool:
+    """An end that failed because the ledger was not available is owed; one that the log cannot take never succeeds."""
+    return isinstance(done.exception(), LedgerUnavailable)
 
 
 class SealedContents:

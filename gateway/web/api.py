@@ -100,15 +100,16 @@ def require_person(installation: Installation, token: str | None) -> Actor:
     return actor
 
 
-def explain(installation: Installation, ref: str) -> WhyAnswer:
-    """Answer why about a reference.
+def explain(installation: Installation, ref: str, workflow: str | None = None) -> WhyAnswer:
+    """Answer why about a reference, restricted to a workflow if one is given.
 
     Raises:
         NothingFound: nothing is linked to it.
     """
     evidence = LiveEvidence(installation)
     kind, found = evidence.resolve(ref)
-    return why(ref, kind, found, evidence)
+    mine = [entry for entry in found if workflow is None or entry.workflow == workflow]
+    return why(ref, kind, mine, evidence)
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -116,8 +117,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(running: Running, ports: Callable[[], Ports]) -> APIRouter:
-    """Return the routes; `running` and `ports` give what the started application has opened."""
+def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> APIRouter:
+    """Return the routes; `running` and `ports` give what the started application has opened, `may_open` if it may."""
     routes = APIRouter(responses=_ERRORS)
 
     @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it")
@@ -147,11 +148,11 @@ def router(running: Running, ports: Callable[[], Ports]) -> APIRouter:
     def release_stop(said: StopRequest, token: Token) -> Any:
         return _stop(running(), said, token, acts.release_stop)
 
-    _add_operational(routes, ports)
+    _add_operational(routes, ports, may_open)
     return routes
 
 
-def _add_operational(routes: APIRouter, ports: Callable[[], Ports]) -> None:
+def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> None:
     @routes.get("/v1/models", summary="The intents this key may ask for, in the OpenAI list format")
     async def models(token: Token) -> Any:
         try:
@@ -171,6 +172,8 @@ def _add_operational(routes: APIRouter, ports: Callable[[], Ports]) -> None:
             generation = ports().rules.now.generation
         except Refused as refusal:
             return problem(503, refusal.code, refusal.message)
+        if not may_open():
+            return problem(503, "lease_lost", "this process lost its lease on the ledger and ends")
         return {"ready": True, "generation": generation}
 
 
@@ -179,13 +182,11 @@ def _why(installation: Installation, ref: str, token: str | None) -> Any:
     if workflow is None:
         require_person(installation, token)
     try:
-        answer = explain(installation, ref)
+        answer = explain(installation, ref, workflow)
     except NothingFound:
-        return problem(
-            404, "nothing found", f"no entry is linked to {ref}: give a call id, response id, task or subject"
-        )
-    if workflow is not None and not _is_about(installation, answer, workflow):
-        return problem(404, "nothing found", f"no entry of workflow {workflow} is linked to this reference")
+        whose = f" of workflow {workflow}" if workflow else ""
+        detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
+        return problem(404, "nothing found", detail)
     return JSONResponse(answer.as_json())
 
 
@@ -194,13 +195,6 @@ def _own_workflow(installation: Installation, token: str | None) -> str | None:
     owner = installation.vault.owner_of(token) if token else None
     row = installation.reader.state(f"key:{owner}") if owner else None
     return row["workflow"] if row and row["status"] == "active" else None
-
-
-def _is_about(installation: Installation, answer: WhyAnswer, workflow: str) -> bool:
-    evidence = LiveEvidence(installation)
-    return all(
-        entry.workflow in (workflow, None) for call in answer.calls for entry in evidence.find("call", call["call"])
-    )
 
 
 def _stop(installation: Installation, said: StopRequest, token: str | None, act: Callable[..., None]) -> Any:

@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import EvidenceLost, GatewayError, Refused
 from gateway.pipeline.call import Arrival
+from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
-from gateway.pipeline.run import handle_call, refuse_unread
+from gateway.pipeline.run import authenticate, handle_call
 from gateway.web.metrics import Metrics
 from gateway.web.problems import RETRYABLE, openai_event, openai_response
 from ledger.amounts import eur
@@ -23,6 +25,9 @@ from ledger.ids import new_id
 
 MAX_BODY = 20 * 1024 * 1024
 MAX_IN_FLIGHT = 512
+BODY_SECONDS = 60.0
+
+log = structlog.get_logger()
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -36,34 +41,62 @@ class ChatCompletions:
 
     def __init__(self, ports: Callable[[], Ports], metrics: Metrics) -> None:
         self._ports, self._metrics = ports, metrics
-        self._in_flight = 0
+        self._reading = 0
+        self._relays: set[Relay] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ports = self._ports()
         call = new_id("call", ports.clock())
         started = time.perf_counter()
-        self._in_flight += 1
         try:
-            if self._in_flight > MAX_IN_FLIGHT:
-                raise Refused("busy", f"{MAX_IN_FLIGHT} calls are in flight; try again in a moment", stage=0)
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            arrival = Arrival(call=call, secret=_secret(headers), headers=headers, body=b"")
-            try:
-                arrival = replace(arrival, body=await _body(scope, receive))
-            except Refused as refusal:
-                await refuse_unread(refusal, arrival, ports)
-                raise
-            relay = await handle_call(arrival, ports)
+            relay = await self._admit(call, scope, receive, ports)
         except GatewayError as error:
             self._metrics.refused(error.code)
             await _send_error(send, error, call)
             return
+        try:
+            await self._send_relay(relay, receive, send, started)
         finally:
-            self._in_flight -= 1
-        await self._send_relay(relay, receive, send, started)
+            self._relays.discard(relay)
+            relay.abandon()
+
+    async def _admit(self, call: str, scope: Scope, receive: Receive, ports: Ports) -> Relay:
+        """Read the request and run the stages up to the open.
+
+        Raises:
+            GatewayError: the call was not opened.
+        """
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        arrival = Arrival(call=call, secret=_secret(headers), headers=headers, body=b"")
+        try:
+            principal = await authenticate(arrival, ports)
+            if self._reading + len(self._relays) >= MAX_IN_FLIGHT:
+                raise Refused("busy", f"{MAX_IN_FLIGHT} calls are in flight; try again in a moment", stage=0)
+            self._reading += 1
+            try:
+                try:
+                    arrival = replace(arrival, body=await _body(scope, receive))
+                except Refused as refusal:
+                    await refuse(refusal, call, None, principal, ports)
+                    raise
+                relay = await handle_call(arrival, principal, ports)
+                self._relays.add(relay)  # no await since the open: what is opened is now owned
+                return relay
+            finally:
+                self._reading -= 1
+        except GatewayError:
+            raise
+        except Exception as error:
+            log.exception("a call failed before it was opened", call=call)
+            raise GatewayError("internal_error", "an internal error; the call was not sent") from error
+
+    def enforce_stops(self) -> None:
+        """End what runs although a person has stopped it; called when the rules have been read again."""
+        for relay in self._relays:
+            if relay.is_stopped():
+                relay.interrupt()
 
     async def _send_relay(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
-        self._in_flight += 1
         try:
             if relay.call.stream:
                 await self._send_stream(relay, receive, send, started)
@@ -73,12 +106,17 @@ class ChatCompletions:
         except GatewayError as error:
             self._metrics.closed(error.code, time.perf_counter() - started)
             await _send_error(send, error, relay.call.id, decided="allow")
-        finally:
-            self._in_flight -= 1
-            relay.abandon()
 
     async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
-        head, body = await relay.whole()
+        try:
+            head, body = await relay.whole()
+        except GatewayError:
+            raise
+        except Exception as error:
+            log.exception("a call failed after it was opened", call=relay.call.id)
+            raise GatewayError(
+                "internal_error", "an internal error after the call was sent; it is on record"
+            ) from error
         headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -94,6 +132,11 @@ class ChatCompletions:
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
             await send({"type": "http.response.body", "body": openai_event(error, relay.call.id), "more_body": True})
             raise StreamBroken(error.code) from error
+        except Exception as error:
+            log.exception("a stream failed", call=relay.call.id)
+            broken = GatewayError("internal_error", "an internal error; the call is on record")
+            await send({"type": "http.response.body", "body": openai_event(broken, relay.call.id), "more_body": True})
+            raise StreamBroken(broken.code) from error
         finally:
             leaving.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -118,8 +161,13 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
             raise too_large
     parts: list[bytes] = []
     size = 0
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
     while True:
-        message: Message = await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message: Message = await receive()
+        except TimeoutError:
+            raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
         if message["type"] == "http.disconnect":
             raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
         size += len(message.get("body", b""))
@@ -140,7 +188,7 @@ def _secret(headers: dict[str, str]) -> str | None:
 def _headers(relay: Relay, head: Head, started: float) -> Headers:
     overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
     headers = [
-        (b"content-type", head.content_type.encode("latin-1")),
+        (b"content-type", head.content_type.encode("latin-1", "replace")),
         (b"x-whyledger-call", relay.call.id.encode()),
         (b"x-whyledger-why", f"/why/{relay.call.id}".encode()),
         (b"x-whyledger-decision", b"allow"),

@@ -24,6 +24,7 @@ STATUS = {
     "route_unknown": 404,
     "input_too_large": 413,
     "too_large": 413,
+    "internal_error": 500,
     "outcome_not_recorded": 500,
     "exhausted": 502,
     "upstream_failed": 502,

@@ -18,7 +18,11 @@ def open_engine(path: Path) -> Engine:
     Every connection runs WAL with synchronous=FULL: under NORMAL a commit that was acknowledged may be rolled
     back by a power loss, and a checkpoint over it would then be a fork of our own making.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10, "check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        hide_parameters=True,  # bound values are other people's entries
+        connect_args={"timeout": 10, "check_same_thread": False},
+    )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine

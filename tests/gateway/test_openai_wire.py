@@ -119,7 +119,7 @@ def test_the_body_sent_upstream_differs_only_where_it_must() -> None:
         "stream": True,
         "stream_options": {"include_obfuscation": False},
     }
-    sent = json.loads(rewrite(request, model="m", output_limit=("max_tokens", 9)))
+    sent = json.loads(rewrite(request, model="m", limit_field="max_tokens", limit=9))
     assert sent == request | {
         "model": "m",
         "max_tokens": 9,
