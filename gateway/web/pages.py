@@ -35,12 +35,12 @@ def router(running: Callable[[], Installation]) -> APIRouter:
 
     @routes.get("/why")
     def ask(q: str, token: Token) -> Response:
-        return RedirectResponse(f"/why/{quote(q)}", status_code=303)
+        return RedirectResponse(f"/why/{quote(q, safe='/:')}", status_code=303)
 
     @routes.get("/why/{ref:path}")
     def why(ref: str, token: Token) -> Response:
         if not _may_read(running(), token):
-            return _sign_in(f"/why/{quote(ref)}")
+            return _sign_in(f"/why/{quote(ref, safe='/:')}")
         try:
             return _page(why_page(explain(running(), ref)))
         except NothingFound:

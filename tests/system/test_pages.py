@@ -1,0 +1,102 @@
+"""The why page in a real browser: signing in, reading, the badge, and hostile text that stays text."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stage import Stage, stage
+
+from gateway.oversight import acts
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; CI installs one (.ci/system-packages)")
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("pages") / "home") as opened:
+        opened.ask(task="ticket:7", text="<script>document.title = 'owned'</script> & <b>bold</b>")
+        call = opened.entries("call.opened")[0].call or ""
+        acts.override(
+            opened.installation, opened.person("ada"), call, action="reverse", reason_code="R07",
+            reason="<img src=x onerror=alert(1)>", presented="shown", before="a", after="b",
+        )  # fmt: skip
+        opened.installation.checkpointer.sign()
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield launched
+        launched.close()
+
+
+def test_a_person_signs_in_and_reads_why(on: Stage, browser: Any) -> None:
+    page = browser.new_page()
+    answer = page.goto(f"{on.url}/why/ticket:7")
+    assert answer.status == 401
+    page.fill("#token", "wlp_wrong")
+    page.click("button")
+    assert "not known here" in page.content()
+    page.fill("#token", on.tokens["victor"])
+    page.click("button")
+    assert page.url == f"{on.url}/why/ticket:7"
+    assert page.title() == "Why: ticket:7"
+    assert "entries proved" in page.inner_text(".badge.good")
+    assert page.locator("dt").count() == 14
+    assert "reversed what the system did" in page.inner_text("ol")
+    page.close()
+
+
+def test_hostile_text_stays_text_and_no_script_runs(on: Stage, browser: Any) -> None:
+    page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
+    dialogs: list[Any] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog))
+    page.goto(f"{on.url}/why/ticket:7")
+    assert page.title() == "Why: ticket:7"
+    assert "<script>document.title = 'owned'</script>" in page.inner_text("dl")
+    assert page.locator("img, script").count() == 0
+    assert dialogs == []
+    page.close()
+
+
+@pytest.mark.parametrize("size", [{"width": 360, "height": 800}, {"width": 1280, "height": 900}])
+def test_the_page_fits_its_window(on: Stage, browser: Any, size: Any, tmp_path: Path) -> None:
+    page = browser.new_page(viewport=size, extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
+    page.goto(f"{on.url}/why/ticket:7")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.screenshot(path=tmp_path / "why.png", full_page=True)
+    page.close()
+
+
+def test_the_question_box_leads_to_the_answer_and_says_when_nothing_is_found(on: Stage, browser: Any) -> None:
+    page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
+    page.goto(f"{on.url}/")
+    page.fill("#q", "ticket:7")
+    page.click("button")
+    assert page.title() == "Why: ticket:7"
+    assert page.goto(f"{on.url}/why/nothing-here").status == 404
+    assert "No entry is linked" in page.content()
+    page.close()
+
+
+def test_the_api_docs_and_the_login_answer_as_they_should(on: Stage, browser: Any) -> None:
+    page = browser.new_page()
+    assert page.goto(f"{on.url}/docs").status == 200
+    answer = page.request.post(
+        f"{on.url}/login", form={"token": on.tokens["ada"], "next": "//evil.example/x"}, max_redirects=0
+    )
+    assert answer.headers["location"] == "/"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    page.close()
