@@ -195,14 +195,14 @@ def _archive(
         tuple(reader.subtree(*span) for span in before), tuple(reader.subtree(*span) for span in after),
     )  # fmt: skip
     signer = next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")
-    outside = sorted({signer, *evidence.quoted} - set(range(low, high)))
+    fences = {low - 1, high} & set(range(head.size))  # the neighbours show that the range is that of the period
+    outside = sorted({signer, *fences, *evidence.quoted} - set(range(low, high)))
     context = [
         bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.subtree, head.size, seq))
         for seq in outside
         if seq < head.size
     ]
     files = {
-        "README.txt": _README.encode(),
         "checkpoint": signed,
         "context.jsonl": b"".join(one.line() for one in context),
         "disclosures.jsonl": _disclosures(installation, evidence, head.size),
@@ -265,14 +265,3 @@ def record(installation: Installation, request: PackRequest, made: MadePack) -> 
         return Step(drafts=[draft])
 
     installation.log.append(Unit(keys=lambda _at: (actor.row,) if actor else (), run=run))
-
-
-_README = """This archive is the machine-readable half of a WhyLedger evidence pack.
-
-Check it offline, with a verifier and a key that you got by a road of their own:
-
-    python -m ledger verify bundle.zip --key 'VERIFIER KEY'
-
-Its format is written down in docs/formats of WhyLedger (entry.md, checkpoint.md, bundle.md); a second verifier can be
-written from these three pages.
-"""

@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key you pinned")
     verify.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
     verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
+    verify.add_argument("--seed", help="the seed you gave for drawing the worked examples")
     verify.add_argument("--require", choices=LEVELS, help="fail as incomplete below this level")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -73,7 +74,7 @@ def _verify(chosen: argparse.Namespace) -> Report:
             held=held,
         )
     beside = chosen.bundle.read_bytes() if chosen.bundle else None
-    return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside)
+    return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside, seed=chosen.seed)
 
 
 def _code(report: Report, required: str | None, pinned: bool) -> int:

@@ -15,7 +15,7 @@ from ledger.entry import unb64
 from ledger.errors import BundleInvalid, EntryInvalid
 
 ORDER = (
-    "README.txt", "checkpoint", "consistency", "context.jsonl", "disclosures.jsonl", "entries.jsonl", "pack.json",
+    "checkpoint", "consistency", "context.jsonl", "disclosures.jsonl", "entries.jsonl", "pack.json",
     "range", "seal.der",
 )  # fmt: skip
 OPTIONAL = frozenset({"consistency"})

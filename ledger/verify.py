@@ -15,7 +15,7 @@ from ledger import checkpoint as checkpoints
 from ledger.canonical import canonicalize, parse
 from ledger.checkpoint import Checkpoint
 from ledger.disclosure import open_disclosure
-from ledger.entry import GENESIS, Entry, b64, decode, follow
+from ledger.entry import GENESIS, Entry, b64, decode, follow, parse_time
 from ledger.errors import BundleInvalid, CanonicalError, LedgerError, NoteInvalid, ProofInvalid, SealInvalid
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.seal import embedded_bundle, verify_seal
@@ -85,7 +85,12 @@ class _Steps:
 
 
 def verify_pack(
-    data: bytes, *, vkeys: Sequence[str], held: Sequence[bytes] = (), beside: bytes | None = None
+    data: bytes,
+    *,
+    vkeys: Sequence[str],
+    held: Sequence[bytes] = (),
+    beside: bytes | None = None,
+    seed: str | None = None,
 ) -> Report:
     """Verify a PDF pack or a bundle.
 
@@ -94,6 +99,7 @@ def verify_pack(
         vkeys: the verifier keys that the auditor pinned; none lowers the verdict to L0.
         held: signed heads that the auditor held before.
         beside: a bundle that claims to be the one inside the PDF.
+        seed: the seed that the auditor gave for drawing the examples.
     """
     steps = _Steps()
     state: dict[str, Any] = {"archive": data}
@@ -122,6 +128,11 @@ def verify_pack(
         steps.skip("seal", "a bundle alone has none")
     steps.run("disclosures", pack.disclosures_open)
     steps.run("statements", pack.statements_hold)
+    steps.run("completeness", pack.range_is_that_of_the_period)
+    if seed is None:
+        steps.skip("auditor's seed", "no --seed was given: whose seed drew the examples is not proved")
+    else:
+        steps.run("auditor's seed", lambda: pack.seed_is(seed))
     return _finish(steps, held, pack)
 
 
@@ -198,6 +209,7 @@ class _Pack:
 
     def context_is_included(self) -> str:
         context = bundle.parse_context(self._files["context.jsonl"])
+        hashes = dict(enumerate(self._leaves, start=self._range.low))
         last = -1
         for one in context:
             entry = decode(one.data)
@@ -209,6 +221,10 @@ class _Pack:
             leaf = merkle.leaf_hash(one.data)
             merkle.verify_inclusion(entry.seq, self._checkpoint.size, leaf, one.path, self._checkpoint.root)
             self._quoted[entry.seq] = entry
+            hashes[entry.seq] = leaf
+        for seq, entry in self._quoted.items():
+            if (before := hashes.get(seq - 1)) and entry.prev != b64(before):
+                raise BundleInvalid(f"entry {seq} does not name the one before it")
         return f"{len(context)} quoted entries from outside the range are under the checkpoint too"
 
     def signer_is_bound(self) -> str:
@@ -252,8 +268,6 @@ class _Pack:
         tally = Tally(scope["workflow"])
         for entry in self._entries:
             tally.see(entry)
-            if not scope["from"] <= entry.at < scope["to"]:
-                raise BundleInvalid(f"entry {entry.seq} is outside the period")
         ours = {
             "schema": SCHEMA,
             "catalogue": SCHEMA,
@@ -273,6 +287,26 @@ class _Pack:
             raise BundleInvalid(f"pack.json states what the entries do not give: {', '.join(wrong)}")
         return f"pack {said['pack']}: counts, cost and drawn examples recomputed"
 
+    def range_is_that_of_the_period(self) -> str:
+        """Check that no entry of the period was left out at either end: both neighbours of the range lie outside it."""
+        scope = parse(self._files["pack.json"])["scope"]
+        low, high = self._range.low, self._range.high
+        if parse_time(scope["from"]) > parse_time(scope["to"]):
+            raise BundleInvalid("the period ends before it begins")
+        for seq in {low - 1, high} & set(range(self._checkpoint.size)):
+            if seq not in self._quoted:
+                raise BundleInvalid(f"entry {seq}, the neighbour of the range, is not in the bundle")
+        for entry in self._quoted.values():
+            inside = scope["from"] <= entry.at < scope["to"]
+            if inside != (low <= entry.seq < high):
+                raise BundleInvalid(f"entry {entry.seq} shows that the range is not that of the period")
+        return f"every entry of the period is here: its neighbours at {low - 1} and {high} lie outside it"
+
+    def seed_is(self, seed: str) -> str:
+        if parse(self._files["pack.json"])["seed"] != seed:
+            raise BundleInvalid("the examples were drawn with another seed than the auditor's")
+        return "the examples were drawn with the auditor's seed"
+
     def continues(self, held: Sequence[bytes]) -> str:
         for signed in held:
             self._continues(
@@ -290,8 +324,9 @@ class _Pack:
             )
         if head.size == now.size and head.root == now.root:
             return
-        if self._range.low == 0 and head.size <= self._range.high:
-            if merkle.root(self._leaves[: head.size]) != head.root:
+        if self._range.low <= head.size <= self._range.high:
+            edge = merkle.Frontier(self._range.low, self._range.left)
+            if edge.extend(self._leaves[: head.size - self._range.low]).root() != head.root:
                 raise ProofInvalid(
                     f"the first {head.size} entries are not those of the held head: history was rewritten"
                 )
