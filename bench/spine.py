@@ -30,7 +30,7 @@ from stage import free_port, prepare  # noqa: E402
 
 from gateway.demo.world import _end, _until_answers, serve  # noqa: E402
 from ledger.store.live import open_live  # noqa: E402
-from ledger.verify import verify_log  # noqa: E402
+from ledger.verify_log import verify_log  # noqa: E402
 
 BODY = json.dumps(
     {"model": "support", "messages": [{"role": "user", "content": "word " * 270}], "max_completion_tokens": 200}

@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from ledger.errors import LedgerError
 from ledger.store.live import open_live
-from ledger.verify import LEVELS, Report, verify_log, verify_pack
+from ledger.verify import LEVELS, Report, verify_pack
+from ledger.verify_log import verify_log
 
 VALID, INVALID, INCOMPLETE, USAGE = range(4)
 

@@ -266,9 +266,18 @@ def unb64(text: str) -> bytes:
 
 def format_time(at: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with exactly six decimals."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Inverse of `format_time`."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    """Inverse of `format_time`.
+
+    Raises:
+        EntryInvalid: any other spelling of an instant.
+    """
+    if not _TIME.fullmatch(text):
+        raise EntryInvalid(f"{text[:40]!r} is not RFC 3339 in UTC with six decimals")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise EntryInvalid(str(error)) from error

@@ -13,6 +13,7 @@ After a crash on any line the database holds whole batches or nothing of them; n
 """
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,7 +27,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger import merkle
-from ledger.entry import decode, encode, format_time, links, parse_time
+from ledger.entry import encode, format_time, links, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.store import writer
 from ledger.store.engine import write_lock
@@ -174,8 +175,8 @@ class Log:
         first = waiting.new[0]
         try:
             with self._engine.connect() as connection:
-                return writer.holds(connection, first.entry.seq, first.data)
-        except SQLAlchemyError:
+                return writer.holds(connection, first.seq, first.data)
+        except (SQLAlchemyError, sqlite3.Error):
             return False
 
 
@@ -185,14 +186,13 @@ def _place(head: writer.Head, drafts: Any, at: str) -> tuple[writer.Head, tuple[
     for draft in drafts:
         data = encode(draft, log=head.origin, seq=head.size, prev=head.last_hash, at=at)
         leaf = merkle.leaf_hash(data)
-        placed.append(writer.NewEntry(decode(data), data, leaf, links(draft), draft.contents))
+        placed.append(writer.NewEntry(head.size, draft.id, draft.kind, at, data, leaf, links(draft), draft.contents))
         head = replace(head, last_hash=leaf, frontier=head.frontier.extend([leaf]), at=at)
     return head, tuple(placed)
 
 
 def _resolve(waiting: _Waiting) -> None:
     receipts = tuple(
-        Receipt(seq=one.entry.seq, id=one.entry.id, kind=one.entry.kind, at=one.entry.at, leaf_hash=one.leaf_hash)
-        for one in waiting.new
+        Receipt(seq=one.seq, id=one.id, kind=one.kind, at=one.at, leaf_hash=one.leaf_hash) for one in waiting.new
     )
     waiting.done.set_result(Written(receipts=receipts, answer=waiting.answer))

@@ -1,4 +1,4 @@
-"""Offline verification of a pack, a bundle or a live database: numbered steps, each PASS, FAIL or NOT CHECKED.
+"""Offline verification of a pack or a bundle: numbered steps, each PASS, FAIL or NOT CHECKED.
 
 Needs the standard library and `cryptography` alone, trusts nobody, and takes no key from what it checks: the auditor
 pins the verifier key (and a head they hold) on the command line. A step that was not checked never counts as passed;
@@ -6,7 +6,7 @@ the level says how far the proof goes (docs/formats/bundle.md, "Verdict").
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from ledger.canonical import canonicalize, parse
 from ledger.checkpoint import Checkpoint
 from ledger.disclosure import open_disclosure
 from ledger.entry import GENESIS, Entry, b64, decode, follow, parse_time
-from ledger.errors import BundleInvalid, CanonicalError, LedgerError, NoteInvalid, ProofInvalid, SealInvalid
+from ledger.errors import BundleInvalid, LedgerError, NoteInvalid, ProofInvalid, SealInvalid
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.seal import embedded_bundle, verify_seal
 
@@ -59,7 +59,7 @@ class Report:
         return "L2" if self.passed("held head") else "L1"
 
 
-class _Steps:
+class Steps:
     """Runs steps so that a failing one is reported and ends the check: later steps rest on earlier ones."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def verify_pack(
         beside: a bundle that claims to be the one inside the PDF.
         seed: the seed that the auditor gave for drawing the examples.
     """
-    steps = _Steps()
+    steps = Steps()
     state: dict[str, Any] = {"archive": data}
     is_pdf = data.startswith(b"%PDF-")
     if is_pdf:
@@ -136,16 +136,16 @@ def verify_pack(
     return _finish(steps, held, pack)
 
 
-def _finish(steps: _Steps, held: Sequence[bytes], pack: "_Pack | None" = None) -> Report:
+def _finish(steps: Steps, held: Sequence[bytes], pack: "_Pack | None" = None) -> Report:
     if held and pack is not None:
         steps.run("held head", lambda: pack.continues(held))
     else:
         steps.skip("held head", "no --head was given: a history rewritten by the key's holder would not show")
-    _later(steps)
+    not_in_this_version(steps)
     return steps.report
 
 
-def _later(steps: _Steps) -> None:
+def not_in_this_version(steps: Steps) -> None:
     steps.skip("outside time", "there is no time-stamp of an outside authority: when it was made is not proved")
     steps.skip("witnesses", "there is no witness: two histories shown to two auditors would not show")
 
@@ -339,85 +339,4 @@ class _Pack:
         merkle.verify_consistency(head.size, now.size, head.root, now.root, proof)
 
 
-def verify_log(
-    raw: Iterable[bytes], *, origin: str, size: int, root: bytes, signed: bytes | None, vkeys: Sequence[str],
-    held: Sequence[bytes] = (),
-) -> Report:  # fmt: skip
-    """Verify a whole log as it is stored, in one pass and constant memory.
-
-    Args:
-        raw: the bytes of every entry, in order.
-        origin, size, root: what the head row says.
-        signed: the last checkpoint that is kept.
-    """
-    steps = _Steps()
-    heads = [checkpoints.unverified(one) for one in held]
-    marks = _Marks([*heads, *([checkpoints.unverified(signed)] if signed else [])])
-
-    steps.run("entries", lambda: _walk(raw, origin, marks))
-    steps.run("tree", lambda: _head_matches(marks.frontier, size, root))
-    if signed is None or not vkeys:
-        steps.skip("pinned key", "no --key was given, or no checkpoint is kept: who made this is not proved")
-    else:
-        steps.run("pinned key", lambda: _signed_head(signed, vkeys, marks))
-    if not held:
-        steps.skip("held head", "no --head was given: a history rewritten by the key's holder would not show")
-    else:
-        steps.run("held head", lambda: _held_heads(held, vkeys, marks))
-    _later(steps)
-    return steps.report
-
-
-class _Marks:
-    """Roots at the sizes that somebody signed, taken while walking."""
-
-    def __init__(self, wanted: Sequence[Checkpoint]) -> None:
-        self.frontier = merkle.Frontier()
-        self._wanted = {one.size for one in wanted}
-        self._roots = {0: merkle.EMPTY_ROOT}
-
-    def add(self, leaves: Sequence[bytes]) -> None:
-        for leaf in leaves:
-            self.frontier = self.frontier.extend([leaf])
-            if self.frontier.size in self._wanted:
-                self._roots[self.frontier.size] = self.frontier.root()
-
-    def require(self, head: Checkpoint, what: str) -> None:
-        if head.size not in self._roots:
-            raise ProofInvalid(f"{what} is of {head.size} entries, the log has {self.frontier.size}: it was cut")
-        if self._roots[head.size] != head.root:
-            raise ProofInvalid(f"the first {head.size} entries are not those of {what}: history was rewritten")
-
-
-def _walk(raw: Iterable[bytes], origin: str, marks: _Marks) -> str:
-    prev, seq, at = b64(GENESIS), 0, ""
-    for data in raw:
-        entry = decode(data)
-        _, (leaf,) = follow([(data, entry)], first=seq, prev=prev, log=origin)
-        if entry.at < at:
-            raise ProofInvalid(f"entry {seq} is older than the one before it")
-        prev, seq, at = b64(leaf), seq + 1, entry.at
-        marks.add([leaf])
-    return f"{seq} entries, canonical, chained, no gap"
-
-
-def _head_matches(frontier: merkle.Frontier, size: int, root: bytes) -> str:
-    if frontier.size != size or frontier.root() != root:
-        raise ProofInvalid(f"the head row says {size} entries and another root than the {frontier.size} entries give")
-    return "the head row is the root of the entries"
-
-
-def _signed_head(signed: bytes, vkeys: Sequence[str], marks: _Marks) -> str:
-    head = checkpoints.verified(signed, vkeys)
-    marks.require(head, "the last checkpoint")
-    rest = marks.frontier.size - head.size
-    return f"the checkpoint of {head.size} entries verifies under the pinned key; {rest} newer ones are not signed yet"
-
-
-def _held_heads(held: Sequence[bytes], vkeys: Sequence[str], marks: _Marks) -> str:
-    for signed in held:
-        marks.require(checkpoints.verified(signed, vkeys) if vkeys else checkpoints.unverified(signed), "the held head")
-    return f"consistent with {len(held)} head(s) held before"
-
-
-__all__ = ["CanonicalError", "Report", "Step", "verify_log", "verify_pack"]
+__all__ = ["Report", "Step", "verify_pack"]

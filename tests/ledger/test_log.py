@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed(
 
     def flipped(connection: object, new: list[writer.NewEntry]) -> None:
         data = new[0].data.replace(b'"v":1', b'"v":1').replace(b'"x":1', b'"x":3')
-        real(connection, [writer.NewEntry(new[0].entry, data, new[0].leaf_hash, new[0].links, ())])  # type: ignore[arg-type]
+        real(connection, [replace(new[0], data=data)])  # type: ignore[arg-type]
 
     monkeypatch.setattr(writer, "insert_entries", flipped)
     opened.log.append(appending("call.opened", facts={"x": 1}))

@@ -15,7 +15,7 @@ from gateway.demo.world import APPROVER, COMPLIANCE, World, running
 from gateway.settings import read_settings
 from gateway.store.installation import opened
 from ledger.entry import decode
-from ledger.verify import verify_log
+from ledger.verify_log import verify_log
 
 EXPECTED: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("story_answers.yaml"))
 RESULTS = {
