@@ -12,7 +12,6 @@ from pathlib import Path
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.checkpoint import Checkpoint
-from ledger.entry import GENESIS, b64, decode, follow
 from ledger.errors import LogHalted, NoteInvalid
 from ledger.log import Log
 from ledger.note import Signer
@@ -81,7 +80,6 @@ class Checkpointer:
     def __init__(self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile) -> None:
         self._log, self._reader, self._signer, self._head_file = log, reader, signer, head_file
         self._frontier = merkle.Frontier()
-        self._last_hash = GENESIS
 
     def sign(self) -> bytes | None:
         """Sign the current head and return the note, or None when the log did not grow since the last time.
@@ -92,7 +90,7 @@ class Checkpointer:
         head = self._reader.head()
         if head.size == self._frontier.size:
             return None
-        self._read_back(head.size, head.origin)
+        self._read_back(head.size)
         if self._frontier.root() != head.frontier.root():
             raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
         signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
@@ -100,16 +98,18 @@ class Checkpointer:
         self._log.append(_keep(signed.decode(), head.size))
         return signed
 
-    def _read_back(self, size: int, origin: str) -> None:
-        """Recompute leaf hashes and chain of the entries since the last signed head, in constant memory."""
+    def _read_back(self, size: int) -> None:
+        """Recompute the leaf hashes of the stored bytes since the last signed head, in constant memory.
+
+        The bytes hold seq and prev, so the root over their hashes says that they are what was appended.
+        """
         while self._frontier.size < size:
             low = self._frontier.size
             high = min(low + 4096, size)
-            entries = [(data, decode(data)) for data in self._reader.raw(low, high)]
-            count, hashes = follow(entries, first=low, prev=b64(self._last_hash), log=origin)
-            if count != high - low:
-                raise LogHalted(f"{high - low - count} entries below {high} are missing")
-            self._frontier, self._last_hash = self._frontier.extend(hashes), hashes[-1]
+            hashes = [merkle.leaf_hash(data) for data in self._reader.raw(low, high)]
+            if len(hashes) != high - low:
+                raise LogHalted(f"{high - low - len(hashes)} entries below {high} are missing")
+            self._frontier = self._frontier.extend(hashes)
 
 
 def _keep(signed: str, size: int) -> Unit:

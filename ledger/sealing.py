@@ -13,9 +13,7 @@ import secrets
 import zlib
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ledger.entry import b64
 from ledger.errors import ContentGone
@@ -43,15 +41,21 @@ def unwrap(root: bytes, wrapped: bytes, *, ref: str) -> bytes:
         raise ContentGone(f"key {ref} does not open under this root key") from error
 
 
-def _content_key(key: bytes, entry_id: str, name: str) -> AESGCM:
+def content_key(key: bytes, entry_id: str, name: str) -> bytes:
+    """Derive the key of one content: HKDF-SHA-256 (RFC 5869) without salt, one block of output.
+
+    Written out because it runs several times a call and `hmac.digest` does it in a tenth of the time; a test holds it
+    to the library's HKDF.
+    """
     info = f"whyledger content v1\n{entry_id}\n{name}".encode()
-    return AESGCM(HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key))
+    pseudorandom = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(pseudorandom, info + b"\x01", "sha256")
 
 
 def seal(key: bytes, disclosure: str, *, entry_id: str, name: str) -> bytes:
     """Compress and encrypt a disclosure for one field of one entry."""
     nonce = secrets.token_bytes(_NONCE)
-    return nonce + _content_key(key, entry_id, name).encrypt(nonce, zlib.compress(disclosure.encode(), 1), None)
+    return nonce + AESGCM(content_key(key, entry_id, name)).encrypt(nonce, zlib.compress(disclosure.encode(), 1), None)
 
 
 def unseal(key: bytes, ciphertext: bytes, *, entry_id: str, name: str) -> str:
@@ -61,7 +65,7 @@ def unseal(key: bytes, ciphertext: bytes, *, entry_id: str, name: str) -> str:
         ContentGone: another key, another field, or damaged bytes.
     """
     try:
-        packed = _content_key(key, entry_id, name).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
+        packed = AESGCM(content_key(key, entry_id, name)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
         plain = zlib.decompressobj()
         disclosure = plain.decompress(packed, MAX_PLAINTEXT)
     except (InvalidTag, ValueError, zlib.error) as error:

@@ -66,6 +66,16 @@ def test_a_content_opens_for_its_own_entry_and_field_only() -> None:
             sealing.unseal(key, sealed, entry_id=entry_id, name=name)
 
 
+@given(st.binary(min_size=32, max_size=32), st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_the_key_of_a_content_is_the_library_s_hkdf(key: bytes, name: str) -> None:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    info = f"whyledger content v1\nent_1\n{name}".encode()
+    expected = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key)
+    assert expected == sealing.content_key(key, "ent_1", name)
+
+
 def test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it(vault: Vault) -> None:
     subject = vault.subject("subject", "anna@example.eu")
     commitment, sealed = vault.seal("prompt", "hello", entry_id="ent_1", key_ref=subject.ref)

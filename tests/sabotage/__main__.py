@@ -120,8 +120,10 @@ SABOTAGES = (
         PROMISES + "test_usage_that_is_missing_or_senseless_is_charged_at_worst_case_not_at_zero",
     ),
     Sabotage(
-        "4", "the head moves by compare-and-swap", "ledger/store/writer.py",
-        "        .where(tables.head.c.size == old.size, tables.head.c.last_hash == old.last_hash)\n", "",
+        "4", "the head moves by compare-and-swap",
+        "ledger/store/writer.py",
+        "frontier = ?, at = ? WHERE size = ? AND last_hash = ?",
+        "frontier = ?, at = ? WHERE ? >= 0 AND ? IS NOT NULL",
         LOG + "test_the_head_moves_only_from_where_it_was",
     ),
     Sabotage(
@@ -135,7 +137,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "4", "entries are read back before they are signed", "ledger/checkpointing.py",
-        "        self._read_back(head.size, head.origin)\n        if self._frontier.root() != head.frontier.root():\n",
+        "        self._read_back(head.size)\n        if self._frontier.root() != head.frontier.root():\n",
         "        self._frontier = head.frontier\n        if False:\n",
         LOG + "test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed",
     ),
