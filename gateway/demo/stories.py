@@ -8,7 +8,7 @@ import openai
 
 from gateway.demo.world import APPROVER, World
 
-FLASH, HAIKU, PRO, GPT = "gemini-3-flash-preview", "claude-3-haiku", "gemini-3.1-pro-preview", "gpt-4o"
+FLASH, HAIKU, PRO = "gemini-3-flash-preview", "claude-3-haiku", "gemini-3.1-pro-preview"
 DOCS, SUPPORT, COPY = "summarize_internal_docs", "complex_customer_support", "marketing_copy"
 REFUND_TOOL = {
     "type": "function",

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-NANO = 10**9
-
 
 def nano_eur(amount: Decimal) -> int:
     """Return an EUR amount (at most nine decimals) in nano-EUR, exactly."""

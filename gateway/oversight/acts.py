@@ -14,13 +14,8 @@ from ledger.entry import Draft, Sealed
 from ledger.ids import new_id
 from ledger.store.vault import LEDGER_KEY
 from ledger.unit import State, Step, Unit, Written
+from reports.why.words import ACTIONS, REASON_CODES
 
-REASON_CODES = {
-    "R01": "factually wrong", "R02": "not supported by source", "R03": "policy breach", "R04": "personal data",
-    "R05": "unfair or discriminatory", "R06": "out of scope", "R07": "amount above limit", "R08": "customer request",
-    "R09": "duplicate", "R10": "system degraded", "R11": "safety", "R99": "other",
-}  # fmt: skip
-ACTIONS = ("approve", "modify", "disregard", "reverse", "interrupt")
 _STOPPERS = ("engineer", "compliance", "approver", "admin")
 
 

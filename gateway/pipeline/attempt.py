@@ -19,7 +19,6 @@ from gateway.pipeline.ports import (
     Ports,
     UpstreamAnswer,
     UpstreamCut,
-    UpstreamError,
     UpstreamTimeout,
     UpstreamUnreached,
 )
@@ -41,10 +40,6 @@ class Tries:
     """The attempts of a call so far; survives whatever ends the trying."""
 
     made: list[Attempt] = field(default_factory=list)
-
-    @property
-    def unknown(self) -> bool:
-        return any(one.billed == "unknown" for one in self.made)
 
 
 async def first_answer(
@@ -157,6 +152,3 @@ def _wait(failure: UpstreamFailed, round_: int) -> float:
     if asked is not None:
         return float(min(max(asked, 0.0), MAX_WAIT))
     return float(min(0.1 * 2**round_, MAX_WAIT) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-
-
-__all__ = ["MAX_ATTEMPTS", "Tries", "UpstreamError", "first_answer"]

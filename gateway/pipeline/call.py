@@ -153,7 +153,6 @@ class Outcome:
     complete: bool = False
     """The answer was read to its end: only then is what it says of its usage the whole of it."""
     response_id: str | None = None
-    served_model: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     checks: tuple[Check, ...] = ()
     answer: str | None = None

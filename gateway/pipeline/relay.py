@@ -280,8 +280,7 @@ class Relay:
         )
         return Outcome(
             result=result, finish=transcript.finish, usage=transcript.usage, complete=self._complete,
-            response_id=transcript.response_id,
-            served_model=transcript.model, tool_calls=tools, checks=(check,),
+            response_id=transcript.response_id,  tool_calls=tools, checks=(check,),
             answer=_text(b"".join(self._sent)) if self._sent else None,
         )  # fmt: skip
 

@@ -131,7 +131,6 @@ class Transcript:
         self._choices = choices
         self._finished_choices: set[int] = set()
         self.response_id: str | None = None
-        self.model: str | None = None
         self.finish: str | None = None
         self.usage: Usage | None = None
         self.error: bool = False
@@ -187,8 +186,6 @@ class Transcript:
     def _header(self, value: dict[str, Any]) -> None:
         if isinstance(value.get("id"), str) and value["id"]:
             self.response_id = value["id"]
-        if isinstance(value.get("model"), str):
-            self.model = value["model"]
         self.usage = usage_of(value.get("usage")) or self.usage
 
     def _finish(self, reason: Any) -> None:

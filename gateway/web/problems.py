@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import GatewayError, UpstreamFailed
+from gateway.pipeline.attempt import PASSED_ON
 
 STATUS = {
     "invalid_request": 400,
@@ -37,7 +38,6 @@ STATUS = {
     "upstream_timeout": 504,
 }
 RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable"})
-PASSED_ON = range(400, 500)
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
@@ -58,7 +58,7 @@ def openai_error(error: GatewayError, call: str) -> bytes:
 
 def openai_response(error: GatewayError, call: str) -> tuple[int, bytes]:
     """Return status and body; the provider's own 4xx is passed on, because only the caller can mend it."""
-    if isinstance(error, UpstreamFailed) and error.body and error.status in (400, 413, 415, 422):
+    if isinstance(error, UpstreamFailed) and error.body and error.status in PASSED_ON:
         return error.status, error.body
     return status_of(error), openai_error(error, call)
 

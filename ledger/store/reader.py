@@ -140,10 +140,3 @@ class Reader:
                 name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
                 for name in ("synchronous", "journal_mode", "page_size", "recursive_triggers")
             }
-
-    def stored_bytes(self) -> dict[str, int]:
-        """Return how many bytes entries and contents hold, for capacity figures."""
-        with self._engine.connect() as connection:
-            entries = connection.execute(select(func.sum(func.length(tables.entry.c.bytes)))).scalar() or 0
-            contents = connection.execute(select(func.sum(func.length(tables.content.c.ciphertext)))).scalar() or 0
-            return {"entries": entries, "contents": contents}
