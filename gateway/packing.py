@@ -136,16 +136,18 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     signed = str(installation.reader.state("checkpoint")["note"]).encode()
     head = checkpoints.verified(signed, [installation.signer.vkey])
     at = _instant(request.at) if request.at else format_time(installation.clock())
-    scope = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
+    scope: dict[str, Any] = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
+    if scope["from"] > scope["to"]:
+        raise ActRefused("the period ends before it begins")
     reader = installation.reader
-    low, high = (reader.first_at_or_after(str(scope[edge]), head.size) for edge in ("from", "to"))
-    raw = list(reader.raw(low, max(low, high)))
+    low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
+    raw = list(reader.raw(low, high))
     entries = [decode(data) for data in raw]
     tally = Tally(request.workflow)
     for entry in entries:
         tally.see(entry)
     said: dict[str, Any] = {
-        "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, low + len(raw)],
+        "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, high],
         "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
         "examples": tally.examples(seed_of(request.seed, head)),
         "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),

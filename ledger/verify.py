@@ -198,7 +198,7 @@ class _Pack:
         _, self._leaves = follow(parsed, first=low, prev=prev, log=self._checkpoint.origin)
         self._entries = [entry for _, entry in parsed]
         self._quoted = {entry.seq: entry for entry in self._entries}
-        return f"{len(parsed)} entries {low} to {high - 1}, canonical, chained, no gap"
+        return f"{len(parsed)} entries from number {low}, canonical, chained, no gap"
 
     def range_leads_to_root(self) -> str:
         found = self._range

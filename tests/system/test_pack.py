@@ -327,6 +327,22 @@ def test_a_consistency_proof_is_added_for_the_head_the_auditor_holds(exported: E
     assert exported.check(with_proof, held=[held]).level == "L2"
 
 
+@pytest.mark.parametrize(("start", "end"), [("2020-01-01", "2020-02-01"), ("2090-01-01", "2090-02-01")])
+def test_a_period_without_entries_is_proved_to_have_none(exported: Exported, start: str, end: str) -> None:
+    with opened(exported.settings) as installation:
+        composed = compose(installation, replace(ALWAYS, start=start, end=end))
+    report = exported.check(composed.bundle)
+    assert report.level == "L1", report
+    assert composed.said["counts"]["entries"] == 0
+    second_verifier.verify(composed.bundle, [exported.vkey])
+
+
+@pytest.mark.parametrize(("start", "end"), [("2026-12-01", "2026-11-01"), ("yesterday", "2026-11-01")])
+def test_an_impossible_period_is_refused(exported: Exported, start: str, end: str) -> None:
+    with opened(exported.settings) as installation, pytest.raises(ActRefused):
+        compose(installation, replace(ALWAYS, start=start, end=end))
+
+
 def test_equal_inputs_give_an_equal_bundle_and_the_export_is_on_record(exported: Exported) -> None:
     with opened(exported.settings) as installation:
         reader = installation.reader
