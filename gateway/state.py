@@ -115,7 +115,7 @@ def _workflow(item: Item, state: State) -> Changes:
     row = state.get(name) or {"released": None, "registered": None}
     if item.kind == "workflow.released":
         return {name: row | {"released": item.id}} | _controlled(item, state)
-    return {name: row | {"registered": item.id, "version": item.refs["workflow"]}}
+    return {name: row | {"registered": item.id, "version": item.refs["workflow"]}} | _controlled(item, state)
 
 
 _RULES: dict[str, Callable[[Item, State], Changes]] = {

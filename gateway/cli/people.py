@@ -25,21 +25,24 @@ def add(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _acting(context: typer.Context, name: str) -> Iterator[tuple[object, object]]:
-    from gateway.oversight.people import by_name
+def _acting(context: typer.Context, name: str | None) -> Iterator[tuple[object, object]]:
+    from gateway.oversight.people import by_name, only_admin
     from gateway.store.installation import opened
 
     settings: Settings = context.obj
     with opened(settings) as installation:
-        yield installation, by_name(installation, name, settings.token)
+        token = settings.token
+        yield installation, by_name(installation, name, token) if name else only_admin(installation, token)
 
 
 @person.command("add")
 def person_add(
     context: typer.Context,
     name: str,
-    as_: As,
     role: Annotated[list[str], typer.Option(help="viewer, engineer, finance, compliance, approver, auditor, admin.")],
+    as_: Annotated[
+        str | None, typer.Option("--as", help="The admin who enrols; may be left out while there is one.")
+    ] = None,
 ) -> None:
     """Enrol a person and print their token once."""
     from gateway.oversight import acts

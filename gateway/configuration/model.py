@@ -110,6 +110,10 @@ class Workflow(Section):
     max_calls_per_task: int = Field(default=200, ge=1)
 
 
+UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")
+"""What holds for a registered workflow that the file does not describe: no tools, every route."""
+
+
 class Organisation(Section):
     name: str = Field(default="not named", min_length=1, max_length=200)
     time_zone: str = "UTC"

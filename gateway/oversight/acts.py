@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from re import fullmatch
 from typing import Any
 
 from gateway.configuration.load import digest, load
+from gateway.configuration.model import UNDESCRIBED
 from gateway.economics.prices import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
 from gateway.state import CONTROL, changes_of, control_of
@@ -136,16 +138,32 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
     if text is None:
         raise ActRefused("no configuration is active yet: whyledger config activate FILE --as PERSON --reason TEXT")
     configuration = load(text)
-    for kind, name, known in (
-        ("environment", environment, configuration.environments), ("workflow", workflow, configuration.workflows)
-    ):  # fmt: skip
-        if name not in known:
-            raise ActRefused(f"{kind} {name} is not in the active configuration; it has {', '.join(known) or 'none'}")
+    if environment not in configuration.environments:
+        raise ActRefused(f"environment is one of {', '.join(configuration.environments)}, not {environment}")
+    if not fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}", workflow):
+        raise ActRefused("a workflow's name is up to 100 letters, digits, dots, dashes, colons and slashes")
     secret = f"wl_{environment}_{secrets.token_urlsafe(32)}"
     key = new_id("key", installation.clock())
     installation.vault.remember_token(secret, key)
     facts = {"key": key, "key_ref": key, "environment": environment}
-    _act(installation, "key.issued", actor, roles=("engineer", "admin"), facts=facts, workflow=workflow)
+
+    def registration(state: State, at: datetime) -> list[Draft]:
+        """A workflow that the file does not describe is registered with its first key."""
+        if f"workflow:{workflow}" in state:
+            return []
+        refs = {"workflow": digest(UNDESCRIBED.model_dump_json()), "config": control["config"]}
+        said: dict[str, Any] = {"role": UNDESCRIBED.role, "tools": [], "workflow_ref": workflow}
+        return [
+            Draft(
+                id=new_id("ent", at), kind="workflow.registered", workflow=workflow, act=actor.pseudonym, facts=said,
+                refs=refs,
+            )
+        ]  # fmt: skip
+
+    _act(
+        installation, "key.issued", actor, roles=("engineer", "admin"), keys=(f"workflow:{workflow}",), facts=facts,
+        workflow=workflow, more=registration,
+    )  # fmt: skip
     return secret
 
 
@@ -171,7 +189,7 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
 
     def check(state: State) -> None:
         if state.get(row) is None:
-            raise ActRefused(f"workflow {workflow} is not registered: add it to the configuration and activate that")
+            raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
 
     _act(
         installation, "workflow.released", actor, roles=("compliance", "admin"), keys=(row,),

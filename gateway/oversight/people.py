@@ -57,6 +57,22 @@ def by_name(installation: Installation, name: str, token: str | None) -> Actor:
     return Actor(found.pseudonym, "token")
 
 
+def only_admin(installation: Installation, token: str | None) -> Actor:
+    """Return who acts when nobody was named: the owner of the token, or the one admin there is.
+
+    Raises:
+        ActRefused: there is no such single person.
+    """
+    if token is not None:
+        if actor := by_token(installation, token):
+            return actor
+        raise ActRefused("the token in WHYLEDGER_TOKEN is nobody's")
+    admins = [key for key, row in installation.reader.states("person:").items() if "admin" in row["roles"]]
+    if len(admins) != 1:
+        raise ActRefused("say who acts: --as PERSON")
+    return Actor(admins[0].removeprefix("person:"), "claimed")
+
+
 def find(installation: Installation, name: str) -> SubjectKey:
     """Return the key and pseudonym of an enrolled person."""
     found = installation.vault.find_subject(PERSON, name)

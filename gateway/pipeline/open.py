@@ -242,7 +242,7 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
         rules: Rules | None = ports.rules.now
     except Refused:
         rules = None
-    workflow = rules.configuration.workflows.get(principal.workflow or "") if rules else None
+    workflow = rules.workflow(principal.workflow) if rules else None
     if call:
         record = await record_of(call, workflow, ports)
     else:

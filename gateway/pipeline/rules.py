@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.configuration.model import Configuration
+from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
 from gateway.economics.money import Rate
 from gateway.economics.prices import PriceList
 
@@ -24,10 +24,16 @@ class Rules:
     rate: Rate
     stops: Mapping[str, str]
     """Active stops: scope (`all`, `key:..`, `task:..`, `workflow:..`) to the entry that engaged them."""
+    registered: frozenset[str]
     released: frozenset[str]
     usable: frozenset[str]
     """Providers whose credentials are present."""
     task_pseudonym: Callable[[str], str]
+
+    def workflow(self, name: str | None) -> Workflow | None:
+        """Return a workflow as the file describes it, or as `UNDESCRIBED` when it is only registered."""
+        described = self.configuration.workflows.get(name or "")
+        return described or (UNDESCRIBED if name in self.registered else None)
 
     def refs(self) -> dict[str, str]:
         return {"config": self.config_digest, "prices": self.prices_digest}

@@ -23,11 +23,11 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
         raise Refused("key_revoked", "this key was revoked; ask an engineer for a new one", stage=2)
     if stop := rules.stop_for(key=principal.key, workflow=principal.workflow, task_id=call.task_id):
         raise stopped(stop, stage=3)
-    workflow = rules.configuration.workflows.get(principal.workflow or "")
+    workflow = rules.workflow(principal.workflow)
     if workflow is None:
         raise Refused(
             "workflow_unknown",
-            f"workflow {principal.workflow} is not in the active configuration; add it under `workflows`",
+            f"workflow {principal.workflow} is not registered; whyledger key create registers it",
             stage=3,
         )
     if principal.workflow in rules.released:

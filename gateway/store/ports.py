@@ -49,9 +49,7 @@ class RulesInForce:
         control = control_of({CONTROL: self._reader.state(CONTROL)})
         if control["config"] is None or (self._now and self._now.generation == control["generation"]):
             return
-        released = {
-            key.removeprefix("workflow:") for key, row in self._reader.states("workflow:").items() if row["released"]
-        }
+        workflows = {key.removeprefix("workflow:"): row for key, row in self._reader.states("workflow:").items()}
         if self._now and self._now.config_digest == control["config"]:
             configuration, prices = self._now.configuration, self._now.prices
         else:
@@ -71,7 +69,8 @@ class RulesInForce:
             prices=prices,
             rate=Rate.from_usd_per_eur(fx.usd_per_eur, fx.date, fx.source),
             stops=control["stops"],
-            released=frozenset(released),
+            registered=frozenset(workflows),
+            released=frozenset(name for name, row in workflows.items() if row["released"]),
             usable=usable,
             task_pseudonym=lambda task: self._vault.pseudonym("task", task),
         )

@@ -10,7 +10,7 @@ REASONS = {
     "stopped": "a person had stopped it",
     "task_calls_exceeded": "the task had used up its calls",
     "workflow_not_released": "nobody has released its workflow for prod",
-    "workflow_unknown": "its workflow is not in the configuration",
+    "workflow_unknown": "its workflow is not registered",
     "environment_unknown": "its environment is not in the configuration",
     "key_revoked": "its key had been revoked",
     "unknown_key": "its key is not known",

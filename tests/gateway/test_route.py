@@ -1,0 +1,80 @@
+"""Stage 6 is pure: the playbook's routes give these targets, and the same inputs give the same plan."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from test_configuration import PLAYBOOK
+
+from gateway.configuration.load import load
+from gateway.economics.money import Rate
+from gateway.economics.prices import PriceList, compile_rows
+from gateway.errors import Refused
+from gateway.pipeline.call import Arrival, Call, Plan, Principal
+from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.route import plan_route
+from gateway.pipeline.rules import Rules
+
+CONFIGURATION = load(PLAYBOOK)
+RULES = Rules(
+    generation=1, configuration=CONFIGURATION, config_digest="c", prices_digest="p",
+    prices=PriceList.parse(compile_rows(CONFIGURATION)), rate=Rate.from_usd_per_eur(Decimal("1.1172"), "2026-10-30", "ECB"),
+    stops={}, registered=frozenset(), released=frozenset(), usable=frozenset({"gemini", "anthropic", "openai"}),
+    task_pseudonym=lambda task: task,
+)  # fmt: skip
+
+
+def call(model: str, **more: object) -> Call:
+    import json
+
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]} | more).encode()
+    return parse_chat(Arrival(call="call_1", secret=None, headers={}, body=body))
+
+
+def plan(model: str, environment: str = "prod", rules: Rules = RULES, **more: object) -> Plan:
+    return plan_route(
+        call(model, **more), Principal(key="k", environment=environment, workflow="w", status="active"), rules
+    )
+
+
+def test_the_playbook_s_routes_have_their_targets_in_order_with_alias_and_cap() -> None:
+    docs, support = plan("summarize_internal_docs"), plan("complex_customer_support")
+    assert [(one.provider, one.model, one.alias_of) for one in docs.targets] == [
+        ("gemini", "gemini-3-flash-preview", "gemini-3.0-flash"), ("anthropic", "claude-3-haiku", None),
+    ]  # fmt: skip
+    assert [(one.provider, one.model) for one in support.targets] == [
+        ("gemini", "gemini-3.1-pro-preview"),
+        ("openai", "gpt-4o"),
+    ]
+    assert docs.caps == (("environment:prod", 100 * 10**9), ("route:prod:summarize_internal_docs", 15 * 10**9))
+    assert (docs.cache_ttl, support.max_retries, docs.output_limit, docs.output_limit_set) == (3600, 2, 4096, True)
+
+
+def test_equal_inputs_give_an_equal_plan() -> None:
+    assert plan("summarize_internal_docs") == plan("summarize_internal_docs")
+
+
+def test_a_target_without_credentials_is_rejected_with_the_variable_to_set() -> None:
+    found = plan("complex_customer_support", rules=replace(RULES, usable=frozenset({"openai"})))
+    assert [one.provider for one in found.targets] == ["openai"]
+    assert found.rejected == (("gemini-3.1-pro", "provider gemini has no key: set env:GEMINI_API_KEY"),)
+
+
+def test_the_reservation_is_that_of_the_dearest_target_and_all_choices() -> None:
+    one, two = plan("complex_customer_support", max_tokens=1000), plan("complex_customer_support", max_tokens=1000, n=2)
+    dearest = max(target.price.output for target in one.targets)
+    assert two.reserved - one.reserved >= 1000 * dearest * 10_000 // (11_172 * 1000) - 100_000
+    assert one.reserved > 0
+
+
+def test_a_model_by_name_is_served_directly_in_dev_and_refused_in_prod() -> None:
+    assert (plan("gpt-4o", "dev").route, plan("gpt-4o", "dev").direct) == ("direct", True)
+    with pytest.raises(Refused) as caught:
+        plan("gpt-4o")
+    assert caught.value.code == "route_unknown"
+    assert "summarize_internal_docs, complex_customer_support" in caught.value.message
+
+
+def test_a_call_with_tools_is_never_answered_from_the_cache() -> None:
+    tool = {"type": "function", "function": {"name": "a"}}
+    assert plan("summarize_internal_docs", tools=[tool]).cache_ttl == 0
