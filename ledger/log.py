@@ -60,6 +60,7 @@ class Log:
         self._lock = lock
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closed = threading.Event()
+        self._connection: Connection | None = None  # the thread's own; opened with the first batch
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -109,6 +110,7 @@ class Log:
             if batch:
                 self._settle(batch)
             if stop:
+                self._drop_connection()
                 return
 
     def _settle(self, batch: list[_Waiting]) -> None:
@@ -120,6 +122,7 @@ class Log:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             unavailable = LedgerUnavailable(f"the ledger could not commit: {reason}")
             unavailable.__cause__ = error
+            self._drop_connection()
             for waiting in batch:
                 if waiting in ran and self._is_stored(waiting):
                     _resolve(waiting)
@@ -130,7 +133,8 @@ class Log:
             _resolve(waiting)
 
     def _commit(self, batch: list[_Waiting], ran: list[_Waiting]) -> None:
-        with write_lock(self._lock), self._engine.connect() as connection:
+        with write_lock(self._lock):
+            connection = self._connection = self._connection or self._engine.connect()
             transaction = connection.begin()
             try:
                 self._run_units(connection, batch, ran)
@@ -140,6 +144,13 @@ class Log:
                     with contextlib.suppress(SQLAlchemyError):
                         transaction.rollback()
                 raise
+
+    def _drop_connection(self) -> None:
+        """Let go of the connection: after a failure the next batch starts on a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
+                connection.close()
 
     def _run_units(self, connection: Connection, batch: list[_Waiting], ran: list[_Waiting]) -> None:
         old = writer.read_head(connection)

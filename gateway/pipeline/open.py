@@ -50,7 +50,7 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
     contents: list[Sealed] = []
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
-        values = {"prompt": _text(call.body), "task": call.task_id, "requested": call.requested}
+        values = {"prompt": _text(call.body), "task": call.task_id}
         if call.subject_id:
             values["subject"] = call.subject_id
         for name, value in values.items():

@@ -94,7 +94,7 @@ def _enumerable(finish: str | None) -> str | None:
 def _sealed(
     outcome: Outcome, record: Record, entry_id: str, ports: Ports
 ) -> tuple[dict[str, str], list[Sealed], list[dict[str, Any]]]:
-    """Seal answer, response id and tool arguments; list the tool calls by name where the name was granted."""
+    """Seal answer and tool arguments; list the tool calls by name where the name was granted."""
     c: dict[str, str] = {}
     contents: list[Sealed] = []
 
@@ -112,6 +112,4 @@ def _sealed(
         tools.append(listed)
     if record.keep and outcome.answer is not None:
         keep("answer", outcome.answer)
-    if record.keep and outcome.response_id:
-        keep("response_id", outcome.response_id)
     return c, contents, tools

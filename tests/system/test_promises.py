@@ -89,6 +89,8 @@ def test_a_whole_answer_leaves_after_its_close_is_durable(on: Stage) -> None:
 
 
 def test_the_end_of_a_stream_is_held_until_its_close_is_durable(on: Stage) -> None:
+    # The upstream pauses after the finish marker, so that one let through early arrives well before any close.
+    on.upstream.answer = streaming(chunk({"content": "a"}), chunk({}, "stop"), USAGE, DONE, gap=0.5)
     kinds_before_end: list[str] = []
     stream = on.ask(stream=True)
     finish = None
