@@ -33,8 +33,10 @@ class Story:
 
 def _client(world: World, task: str, *, key: str = "support-agent", **headers: str) -> openai.OpenAI:
     named = {"x-whyledger-task": task, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return openai.OpenAI(
-        base_url=f"{world.base_url}/v1", api_key=world.keys[key], default_headers=named, max_retries=2, timeout=60
+    return world.closing.enter_context(
+        openai.OpenAI(
+            base_url=f"{world.base_url}/v1", api_key=world.keys[key], default_headers=named, max_retries=2, timeout=60
+        )
     )
 
 

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -39,6 +39,8 @@ class World:
     tokens: Mapping[str, str]
     """Personal tokens by name."""
     vkey: str
+    closing: ExitStack
+    """Whatever the stories open, closed when the world ends."""
 
     def post(self, path: str, body: Any, *, person: str) -> Any:
         """POST to the own API as a person."""
@@ -104,6 +106,7 @@ def running(home: Path, *, environment: Mapping[str, str], live: bool = False) -
     config = live_config(environment) if live else demo_config(sandbox_port)
     keys, tokens, vkey = found(settings, config)
     processes: list[subprocess.Popen[bytes]] = []
+    closing = ExitStack()
     try:
         if not live:
             processes.append(_start([sys.executable, "-m", "gateway.sandbox", str(sandbox_port)], environment))
@@ -118,8 +121,10 @@ def running(home: Path, *, environment: Mapping[str, str], live: bool = False) -
             keys=keys,
             tokens=tokens,
             vkey=vkey,
+            closing=closing,
         )
     finally:
+        closing.close()
         for process in reversed(processes):
             _end(process)
 
@@ -162,6 +167,8 @@ def _until_answers(url: str, processes: list["subprocess.Popen[bytes]"]) -> None
             with urllib.request.urlopen(url, timeout=1):
                 return
         except (urllib.error.URLError, OSError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             ended = [process.args for process in processes if process.poll() is not None]
             if ended or time.monotonic() > deadline:
                 raise RuntimeError(f"{url} does not answer: {error}; ended: {ended}") from error
