@@ -55,6 +55,24 @@ def test_every_line_of_output_in_the_readme_is_printed_by_the_demo(
         assert line in printed, line
 
 
+def test_without_pango_the_demo_skips_the_pdf_alone_and_its_exit_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gateway.demo.run import PDF_SKIPPED, run_demo
+
+    monkeypatch.setattr("reports.pack.pdf.find_library", lambda name: None)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
+    home = tmp_path / "demo"
+    assert run_demo(home, live=False, environment=environment) == PDF_SKIPPED
+    said = capsys.readouterr().out
+    assert "apt-get install" in said
+    assert "VALID to level L2" in said
+    assert (home / "bundle.zip").exists()
+    assert not (home / "pack.pdf").exists()
+    assert run_demo(tmp_path, live=False, environment=environment) == 1  # a folder that is not the demo's is left alone
+    assert home.exists()
+
+
 def test_every_command_that_the_pages_name_exists() -> None:
     import typer
     from typer.main import get_command
