@@ -326,3 +326,43 @@ def test_a_process_that_slept_past_its_lease_says_so_and_ends(on: Stage, monkeyp
     connection_.request("GET", "/readyz")
     assert connection_.getresponse().status == 503
     connection_.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "billed"), [(504, "unknown"), (408, "unknown"), (204, "unknown"), (500, "no"), (429, "no")]
+)
+def test_a_proxy_that_gave_up_may_have_been_billed(on: Stage, status: int, billed: str) -> None:
+    async def answer(_request: Request, _body: dict[str, Any]) -> Response:
+        return Response(status_code=status)
+
+    on.upstream.answer = answer
+    assert raw(on)[0] >= 500
+    (opened,), (closed,) = on.entries("call.opened"), on.entries("call.closed")
+    attempts = closed.facts["attempts"]
+    assert {attempt["billed"] for attempt in attempts} == {billed}
+    worst = opened.facts["reserved_nano_eur"] * len(attempts)
+    assert closed.facts["cost_nano_eur"] == (worst if billed == "unknown" else 0)
+
+
+def test_a_timer_goes_on_although_it_failed_and_its_log_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gateway import app
+
+    ran = 0
+
+    async def fail() -> None:
+        nonlocal ran
+        ran += 1
+        raise OSError("disk full")
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OSError("no space left for logs")
+
+    async def watch() -> None:
+        timer = asyncio.create_task(app._repeat(0.01, fail))
+        await asyncio.sleep(0.2)
+        assert not timer.done()
+        timer.cancel()
+
+    monkeypatch.setattr(app, "log", type("Log", (), {"error": staticmethod(full)})())
+    asyncio.run(watch())
+    assert ran > 2
