@@ -4,8 +4,11 @@
     ├── Refused             decided here, recorded as call.refused; `code` says why
     ├── UpstreamFailed      no target answered; recorded in call.closed
     │   └── AnswerWithheld  a target answered, but the answer may not be given out
-    ├── EvidenceLost        a paid answer whose outcome could not be made durable
+    ├── EvidenceLost        the open, or the outcome of a paid answer, could not be made durable
     └── ConfigurationMoved  the configuration changed while the call was being decided: decide again
+
+    LedgerError
+    └── CallEnded           a second end of one call, refused inside the transaction
 
 An error knows nothing of HTTP: `gateway.web.problems` gives each code a status and each dialect its envelope.
 """
@@ -49,7 +52,7 @@ class AnswerWithheld(UpstreamFailed):
 
 
 class EvidenceLost(GatewayError):
-    """The outcome could not be committed after a paid answer: the answer must not be given out."""
+    """The record could not be committed: before the open nothing is sent, after it the answer is not given out."""
 
 
 class CallEnded(LedgerError):

@@ -1,6 +1,8 @@
 """Commands that run and set up an installation: demo, serve, init, doctor, migrate, config."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -114,17 +116,26 @@ def rebuild(context: typer.Context) -> None:
     typer.echo(f"rebuilt from {count} entries")
 
 
-@config.command("check")
-def config_check(file: Path) -> None:
-    """Check a file and say with line numbers what is wrong."""
-    from gateway.configuration.load import ConfigurationError, load
+@contextmanager
+def _mistakes_printed() -> Iterator[None]:
+    """Print the mistakes of a configuration file one a line, and end with exit code 1."""
+    from gateway.configuration.load import ConfigurationError
 
     try:
-        loaded = load(file.read_text("utf-8"), name=file.name)
+        yield
     except ConfigurationError as error:
         for one in error.problems:
             typer.echo(one, err=True)
         raise SystemExit(1) from error
+
+
+@config.command("check")
+def config_check(file: Path) -> None:
+    """Check a file and say with line numbers what is wrong."""
+    from gateway.configuration.load import load
+
+    with _mistakes_printed():
+        loaded = load(file.read_text("utf-8"), name=file.name)
     typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
 
 
@@ -136,20 +147,14 @@ def config_activate(
     reason: Annotated[str, typer.Option(help="Why.")],
 ) -> None:
     """Put a file into force: its text is kept by digest and every call quotes it."""
-    from gateway.configuration.load import ConfigurationError
     from gateway.oversight import acts
     from gateway.oversight.people import by_name
     from gateway.store.installation import opened
 
     settings: Settings = context.obj
-    try:
-        with opened(settings) as installation:
-            actor = by_name(installation, as_, settings.token)
-            digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
-    except ConfigurationError as error:
-        for one in error.problems:
-            typer.echo(one, err=True)
-        raise SystemExit(1) from error
+    with _mistakes_printed(), opened(settings) as installation:
+        actor = by_name(installation, as_, settings.token)
+        digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
     typer.echo(f"active: {digest}")
 
 

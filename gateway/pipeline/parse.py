@@ -9,9 +9,11 @@ import orjson
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call
 
-# Most tokens that a part may cost which the body only refers to. An image is billed at up to 36,835 tokens
-# (gpt-4o-mini, eight high-detail tiles, vendor's vision guide); a file at up to the largest context window.
-IMAGE_TOKENS = 40_000
+# Most tokens that a part may cost which the body only refers to. The dearest image we know of is gpt-4o-mini's in high
+# detail: 2,833 tokens and 5,667 for each of at most eight 512-pixel tiles, 48,169 in all; the figures are the vendor's
+# as remembered, not read again. A file is billed at up to the largest context window. What costs more is charged and
+# flagged (`within-reservation`).
+IMAGE_TOKENS = 50_000
 FILE_TOKENS = 1_000_000
 
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -64,6 +64,7 @@ class Relay:
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
     _complete: bool = False
+    _hit: Cached | None = None  # of a stream: looked up once, so that it cannot expire between head and body
     _started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _first_byte: float | None = None
 
@@ -109,7 +110,8 @@ class Relay:
 
     async def begin(self) -> Head:
         """Stage 8 of a stream: return when the first target has answered, or the cache will."""
-        if self._cached():
+        self._hit = self._cached()
+        if self._hit:
             return Head(content_type="text/event-stream", cache="hit", cost_nano_eur=None)
         upstream = await self._answer()
         content_type = upstream.headers.get("content-type", "text/event-stream")
@@ -124,7 +126,7 @@ class Relay:
         Raises:
             UpstreamFailed, AnswerWithheld, EvidenceLost: after which the stream must not end cleanly.
         """
-        if cached := self._cached():
+        if cached := self._hit:
             await self.end(
                 Outcome(result="answered", finish="stop", cached_from=cached.call, answer=_text(cached.body))
             )

@@ -6,8 +6,9 @@ a cancelled task), `finally` hands the close to the writer without awaiting anyt
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -30,6 +31,7 @@ BODY_SECONDS = 60.0
 log = structlog.get_logger()
 
 Headers = list[tuple[bytes, bytes]]
+_T = TypeVar("_T")
 
 
 class StreamBroken(Exception):
@@ -108,38 +110,42 @@ class ChatCompletions:
             await _send_error(send, error, relay.call.id, decided="allow")
 
     async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
-        try:
-            head, body = await relay.whole()
-        except GatewayError:
-            raise
-        except Exception as error:
-            log.exception("a call failed after it was opened", call=relay.call.id)
-            raise GatewayError(
-                "internal_error", "an internal error after the call was sent; it is on record"
-            ) from error
+        head, body = await _answered(relay.whole(), relay.call.id)
         headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
-        head = await relay.begin()
+        head = await _answered(relay.begin(), relay.call.id)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
             async for part in relay.stream(leaving.done):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
-        except GatewayError as error:
-            # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
-            await send({"type": "http.response.body", "body": openai_event(error, relay.call.id), "more_body": True})
-            raise StreamBroken(error.code) from error
         except Exception as error:
-            log.exception("a stream failed", call=relay.call.id)
-            broken = GatewayError("internal_error", "an internal error; the call is on record")
+            broken = error if isinstance(error, GatewayError) else _internal(relay.call.id)
+            self._metrics.closed(broken.code, time.perf_counter() - started)
+            # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
             await send({"type": "http.response.body", "body": openai_event(broken, relay.call.id), "more_body": True})
             raise StreamBroken(broken.code) from error
         finally:
             leaving.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _answered(answer: Awaitable[_T], call: str) -> _T:
+    """Await an answer; what nobody expected becomes an error that no SDK repeats, because it may have been bought."""
+    try:
+        return await answer
+    except GatewayError:
+        raise
+    except Exception as error:
+        raise _internal(call) from error
+
+
+def _internal(call: str) -> GatewayError:
+    log.exception("a call failed after it was opened", call=call)
+    return GatewayError("internal_error", "an internal error after the call was opened; it is on record")
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -79,8 +79,10 @@ SABOTAGES = (
         PROMISES + "test_a_paid_answer_whose_close_cannot_be_committed_is_not_given_out",
     ),
     Sabotage(
-        "2", "a broken stream has no clean end", "gateway/web/chat.py",
-        "            raise StreamBroken(error.code) from error\n", "            error = None\n",
+        "2", "a broken stream has no clean end",
+        "gateway/web/chat.py",
+        "            raise StreamBroken(broken.code) from error\n",
+        "            pass\n",
         PROMISES + "test_a_broken_upstream_stream_closes_the_call_and_never_ends_cleanly",
     ),
     Sabotage(

@@ -302,6 +302,38 @@ def test_a_content_type_that_no_header_can_carry_does_not_lose_a_paid_answer(on:
     assert raw(on)[0] == 200
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_nobody_expected_is_an_error_that_no_sdk_repeats(
+    on: Stage, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    def broken(*_args: Any, **_more: Any) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gateway.pipeline.attempt.rewrite", broken)
+    status, body, headers = raw(on, stream=stream)
+    assert (status, json.loads(body)["error"]["code"], headers["x-should-retry"]) == (500, "internal_error", "false")
+    on.settled("call.closed")
+
+
+def test_a_cached_stream_that_expires_between_head_and_body_is_still_whole(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gateway.providers.cache import MemoryCache
+
+    first = raw(on, model="cached", stream=True)[1]
+    real, asked = MemoryCache.get, 0
+
+    def once(self: MemoryCache, key: str) -> Any:
+        nonlocal asked
+        asked += 1
+        return real(self, key) if asked == 1 else None
+
+    monkeypatch.setattr(MemoryCache, "get", once)
+    status, again, headers = raw(on, model="cached", stream=True)
+    assert (status, again, headers["x-whyledger-cache"]) == (200, first, "hit")
+    assert len(on.upstream.seen) == 1
+
+
 def test_two_workflows_may_use_one_task_and_neither_uses_up_the_other(tmp_path: Path) -> None:
     with stage(tmp_path / "home", max_calls=2) as on:
         for _ in range(3):

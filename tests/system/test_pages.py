@@ -1,17 +1,14 @@
 """The why page in a real browser: signing in, reading, the badge, and hostile text that stays text."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from judges import judge
 from stage import Stage, stage
 
 from gateway.oversight import acts
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; CI installs one (.ci/system-packages)")
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +28,10 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
+    chromium = judge("chromium", "google-chrome")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=CHROMIUM,
+            executable_path=chromium,
             args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
         )
         yield launched
