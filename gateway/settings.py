@@ -1,6 +1,9 @@
 """The only reader of the environment: where things are on this machine. What the gateway does is in the configuration.
 
 WHYLEDGER_HOME          folder of databases and keys (default ./whyledger-data)
+WHYLEDGER_DATABASE      postgresql://... of the ledger, shared by many processes (default: a SQLite file in the folder)
+WHYLEDGER_DATABASE_OWNER  the same database as the role that owns its tables; used by `init` and `migrate` only
+WHYLEDGER_KEY_STORE     postgresql://... of the key store, another database (default: a SQLite file in the folder)
 WHYLEDGER_PASSPHRASE    opens the secret files, when they were made with one
 WHYLEDGER_TOKEN         the personal token of whoever uses the command line
 WHYLEDGER_HOST, _PORT   where `serve` listens (default 127.0.0.1:8080)
@@ -13,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "WHYLEDGER_"
-KNOWN = frozenset({"HOME", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"})
+KNOWN = frozenset(
+    {"HOME", "DATABASE", "DATABASE_OWNER", "KEY_STORE", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"}
+)
+URL_PREFIX = "postgresql://"
 
 
 class SettingsError(Exception):
@@ -25,6 +31,9 @@ class Settings:
     """Frozen at start."""
 
     home: Path
+    database: str | None
+    database_owner: str | None
+    key_store: str | None
     passphrase: str | None
     token: str | None
     host: str
@@ -34,20 +43,23 @@ class Settings:
     """The whole environment, for `env:NAME` references in the configuration."""
 
     @property
-    def log_database(self) -> Path:
-        return self.home / "log.db"
+    def log_database(self) -> Path | str:
+        """The SQLite file or the PostgreSQL URL of the ledger."""
+        return self.database or self.home / "log.db"
 
     @property
-    def vault_database(self) -> Path:
-        return self.home / "vault.db"
+    def vault_database(self) -> Path | str:
+        """The SQLite file or the PostgreSQL URL of the key store."""
+        return self.key_store or self.home / "vault.db"
 
     @property
     def head_file(self) -> Path:
         return self.home / "head.note"
 
     @property
-    def lock_file(self) -> Path:
-        return self.home / "log.lock"
+    def lock_file(self) -> Path | None:
+        """What writers of several processes queue on; PostgreSQL queues them itself."""
+        return None if self.database else self.home / "log.lock"
 
     def secret_file(self, name: str) -> Path:
         return self.home / "secrets" / name
@@ -77,6 +89,9 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         )
     return Settings(
         home=(home or Path(values.get("WHYLEDGER_HOME") or "whyledger-data")).absolute(),
+        database=_url(values, "WHYLEDGER_DATABASE"),
+        database_owner=_url(values, "WHYLEDGER_DATABASE_OWNER"),
+        key_store=_url(values, "WHYLEDGER_KEY_STORE"),
         passphrase=values.get("WHYLEDGER_PASSPHRASE") or None,
         token=values.get("WHYLEDGER_TOKEN") or None,
         host=values.get("WHYLEDGER_HOST") or "127.0.0.1",
@@ -84,6 +99,13 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         admin_port=_port(values, "WHYLEDGER_ADMIN_PORT", 9464),
         environment=values,
     )
+
+
+def _url(values: Mapping[str, str], name: str) -> str | None:
+    text = values.get(name) or None
+    if text and not text.startswith(URL_PREFIX):
+        raise SettingsError(f"{name} does not start with {URL_PREFIX}: leave it out for SQLite")
+    return text
 
 
 def _port(values: Mapping[str, str], name: str, default: int) -> int:

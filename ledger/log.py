@@ -13,7 +13,6 @@ After a crash on any line the database holds whole batches or nothing of them; n
 """
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -23,13 +22,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
 from ledger import merkle
 from ledger.entry import encode, format_time, links, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.store import writer
+from ledger.store.driver import Driver, WriteConnection
 from ledger.store.engine import write_lock
 from ledger.unit import Receipt, Unit, Written
 
@@ -52,15 +51,16 @@ class Log:
 
         Args:
             engine: the main database, migrated and initialised.
-            clock: the current instant, timezone-aware; entries take the later of it and the last entry's time.
+            clock: the current instant, timezone-aware, for a database without a clock of its own. Entries take the
+                later of the clock and the last entry's time.
             lock: a lock file that the writers of several processes queue on (SQLite).
         """
-        self._engine = engine.execution_options(writes=True)
+        self._engine = engine
         self._clock = clock
         self._lock = lock
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closed = threading.Event()
-        self._connection: Connection | None = None  # the thread's own; opened with the first batch
+        self._connection: WriteConnection | None = None  # the thread's own; opened with the first batch
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -134,27 +134,26 @@ class Log:
 
     def _commit(self, batch: list[_Waiting], ran: list[_Waiting]) -> None:
         with write_lock(self._lock):
-            connection = self._connection = self._connection or self._engine.connect()
-            transaction = connection.begin()
+            connection = self._connection = self._connection or WriteConnection(self._engine)
+            connection.begin()
             try:
                 self._run_units(connection, batch, ran)
-                transaction.commit()
+                connection.commit()
             except BaseException:
-                if transaction.is_active:
-                    with contextlib.suppress(SQLAlchemyError):
-                        transaction.rollback()
+                with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
+                    connection.rollback()
                 raise
 
     def _drop_connection(self) -> None:
         """Let go of the connection: after a failure the next batch starts on a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
-                connection.close()
+            with contextlib.suppress(Exception):
+                connection.drop()
 
-    def _run_units(self, connection: Connection, batch: list[_Waiting], ran: list[_Waiting]) -> None:
-        old = writer.read_head(connection)
-        at_text = max(format_time(self._clock()), old.at)  # the clock may jump back; the log does not
+    def _run_units(self, connection: Driver, batch: list[_Waiting], ran: list[_Waiting]) -> None:
+        old, clock = writer.lock_head(connection)
+        at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
         working = writer.load_state(connection, [key for one in batch for key in one.unit.keys(at)])
         head, changes, new = old, dict[str, Any](), list[writer.NewEntry]()
@@ -185,10 +184,18 @@ class Log:
             return False
         first = waiting.new[0]
         try:
-            with self._engine.connect() as connection:
-                return writer.holds(connection, first.seq, first.data)
-        except (SQLAlchemyError, sqlite3.Error):
+            connection = WriteConnection(self._engine)
+        except Exception:  # noqa: BLE001 - whatever keeps us from seeing it, it is not known to be there
             return False
+        try:
+            with write_lock(self._lock):
+                connection.begin()
+                writer.lock_head(connection)  # a server may still be finishing what we lost sight of: it holds this lock
+                return writer.holds(connection, first.seq, first.data)
+        except Exception:  # noqa: BLE001
+            return False
+        finally:
+            connection.drop()
 
 
 def _place(head: writer.Head, drafts: Any, at: str) -> tuple[writer.Head, tuple[writer.NewEntry, ...]]:

@@ -1,4 +1,4 @@
-"""Fixtures: a clock that the test owns, a log on a real SQLite file, its signer."""
+"""Fixtures: a clock that the test owns, a log on a real SQLite file or a real PostgreSQL, its signer."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from ledger.ids import new_id
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store import writer
+from ledger.store.driver import Driver
 from ledger.store.engine import open_engine
 from ledger.store.reader import Reader
 from ledger.unit import State, Step, Unit
@@ -36,14 +37,14 @@ class Clock:
 class OpenLog:
     """A log on a database of its own, with everything that reads and signs it."""
 
-    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
-        self.path, self.lock = folder / "log.db", folder / "log.lock"
-        fresh = not self.path.exists()
-        self.engine = open_engine(self.path)
-        if fresh:
+    def __init__(self, folder: Path, clock: Callable[[], datetime], url: str | None = None) -> None:
+        self.url = url
+        self.path, self.lock = folder / "log.db", None if url else folder / "log.lock"
+        self.engine = open_engine(url or self.path)
+        if Reader(self.engine).revision() is None:
             migrations.upgrade(self.engine, "log")
             with self.engine.execution_options(writes=True).begin() as connection:
-                writer.create_head(connection, ORIGIN)
+                writer.create_head(Driver.of(connection), ORIGIN)
         self.clock = clock
         self.log = Log(self.engine, clock=clock, lock=self.lock)
         self.reader = Reader(self.engine)
@@ -67,9 +68,30 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """An empty PostgreSQL database, or None for a SQLite file."""
+    if request.param == "sqlite":
+        return None
+    import postgresql
+
+    return postgresql.new_database()
+
+
 @pytest.fixture
-def opened(tmp_path: Path, clock: Clock) -> Iterator[OpenLog]:
-    log = OpenLog(tmp_path, clock)
+def opened(tmp_path: Path, clock: Clock, url: str | None) -> Iterator[OpenLog]:
+    """A log on each of the two databases."""
+    yield from _opened(tmp_path, clock, url)
+
+
+@pytest.fixture
+def on_file(tmp_path: Path, clock: Clock) -> Iterator[OpenLog]:
+    """A log on a SQLite file."""
+    yield from _opened(tmp_path, clock, None)
+
+
+def _opened(folder: Path, clock: Clock, url: str | None) -> Iterator[OpenLog]:
+    log = OpenLog(folder, clock, url)
     yield log
     log.log.close()
     log.engine.dispose()

@@ -6,6 +6,7 @@ from gateway.settings import Settings
 from gateway.store.installation import is_made, opened
 from gateway.store.ports import RulesInForce
 from ledger.errors import LedgerError
+from ledger.store.engine import durability
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
 
@@ -17,8 +18,8 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
         with opened(settings) as installation:
             yield True, f"log {installation.origin}, {installation.reader.head().size} entries, head consistent"
-            durability = installation.reader.durability()
-            yield durability["synchronous"] == 2, f"commits wait for the disk (synchronous={durability['synchronous']})"
+            settled = ", ".join(f"{name}={value}" for name, value in durability(installation.engine).items())
+            yield True, f"commits wait for the disk ({settled})"
             rules = RulesInForce(installation.reader, installation.vault, settings)
             rules.read()
             if installation.reader.state("control") is None:

@@ -94,15 +94,9 @@ def doctor(context: typer.Context) -> None:
 
 def migrate(context: typer.Context) -> None:
     """Bring both databases to this version's schema."""
-    import migrations
-    from ledger.store.engine import open_engine, write_lock
+    from gateway.store.installation import migrate as bring_up
 
-    settings: Settings = context.obj
-    with write_lock(settings.lock_file):
-        for path, history in ((settings.vault_database, "vault"), (settings.log_database, "log")):
-            engine = open_engine(path)
-            migrations.upgrade(engine, history)
-            engine.dispose()
+    bring_up(context.obj)
     typer.echo("the schema is current")
 
 

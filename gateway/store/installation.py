@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from gateway.settings import Settings
 from ledger import custody
@@ -15,7 +15,8 @@ from ledger.errors import LedgerUnavailable
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store import tables, vault, writer
-from ledger.store.engine import open_engine
+from ledger.store.driver import Driver
+from ledger.store.engine import open_engine, require_durable
 from ledger.store.reader import Reader
 from ledger.store.vault import Vault
 
@@ -47,7 +48,7 @@ class Installation:
 
 
 def is_made(settings: Settings) -> bool:
-    return settings.log_database.exists()
+    return settings.secret_file("root.key").exists()
 
 
 def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, bytes]) -> None:
@@ -56,8 +57,6 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
     Raises:
         FileExistsError: there is an installation already, or part of one.
     """
-    import migrations  # Alembic is needed here and in `migrate` only
-
     settings.home.mkdir(parents=True, exist_ok=True)
     settings.home.chmod(0o700)
     if is_made(settings):
@@ -73,14 +72,33 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
     }
     for name, secret in secrets.items():
         custody.write_secret(settings.secret_file(name), secret, None if name == "seal.crt" else settings.passphrase)
-    log, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
-    migrations.upgrade(keys, "vault")
-    Vault(keys, seeds["root"]).create_ledger_key()
-    migrations.upgrade(log, "log")
-    with log.execution_options(writes=True).begin() as connection:
-        writer.create_head(connection, origin)
-    log.dispose()
-    keys.dispose()
+    migrate(settings)
+    with _disposed(open_engine(settings.vault_database)) as keys:
+        Vault(keys, seeds["root"]).create_ledger_key()
+    with (
+        _disposed(open_engine(settings.database_owner or settings.log_database)) as log,
+        log.execution_options(writes=True).begin() as connection,
+    ):
+        writer.create_head(Driver.of(connection), origin)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring both databases to this version's schema; two that start at once do not race."""
+    import migrations  # Alembic is needed here only
+
+    role = make_url(settings.database).username if settings.database and settings.database_owner else None
+    with _disposed(open_engine(settings.vault_database)) as keys:
+        migrations.upgrade(keys, "vault")
+    with _disposed(open_engine(settings.database_owner or settings.log_database)) as log:
+        migrations.upgrade(log, "log", role=role)
+
+
+@contextmanager
+def _disposed(engine: Engine) -> Iterator[Engine]:
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -96,6 +114,7 @@ def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterat
     secrets = {name: custody.read_secret(settings.secret_file(name), settings.passphrase) for name in KEY_FILES}
     engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
     reader = Reader(engine)
+    require_durable(engine)
     _require_revisions(reader, Reader(keys))
     signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
     head_file = HeadFile(settings.head_file)

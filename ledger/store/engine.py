@@ -1,4 +1,7 @@
-"""Engines: one way to open a database, with the settings durability rests on."""
+"""Engines: one way to open a database, with the settings durability rests on.
+
+A database is a SQLite file (a `Path`) or a PostgreSQL URL (`postgresql://ROLE:PASSWORD@HOST/NAME`).
+"""
 
 import contextlib
 import fcntl
@@ -9,23 +12,80 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from ledger.errors import LedgerUnavailable
+from ledger.store.driver import POSTGRESQL
+
+Location = Path | str
+
+STALL_SECONDS = 5
+"""A process that hangs inside a transaction on PostgreSQL stalls the others for at most this long: the server then
+ends its session. Whoever waits for the head longer than this is refused."""
+
+_SESSION = {
+    "synchronous_commit": "on",  # the server's default may be off: an acknowledged commit could then be lost
+    "lock_timeout": f"{STALL_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{STALL_SECONDS}s",
+    "timezone": "UTC",
+}
 
 
-def open_engine(path: Path) -> Engine:
-    """Return an engine on the SQLite file at `path`.
+def open_engine(where: Location) -> Engine:
+    """Return an engine on a database.
 
-    Every connection runs WAL with synchronous=FULL: under NORMAL a commit that was acknowledged may be rolled
+    Every SQLite connection runs WAL with synchronous=FULL: under NORMAL a commit that was acknowledged may be rolled
     back by a power loss, and a checkpoint over it would then be a fork of our own making.
+
+    Raises:
+        LedgerUnavailable: a PostgreSQL URL, and the extra `postgres` is not installed.
     """
+    if isinstance(where, str):
+        return _open_postgresql(where)
     engine = create_engine(
-        f"sqlite:///{path}",
+        f"sqlite:///{where}",
         hide_parameters=True,  # bound values are other people's entries
         connect_args={"timeout": 10, "check_same_thread": False},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _open_postgresql(url: str) -> Engine:
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    try:
+        return create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            hide_parameters=True,
+            pool_pre_ping=True,  # a server that was restarted must not fail the first read after it
+            pool_size=10,
+            connect_args={"options": options, "connect_timeout": 10, "application_name": "whyledger"},
+        )
+    except ModuleNotFoundError as error:
+        raise LedgerUnavailable("PostgreSQL needs the extra: pip install 'whyledger[postgres]'") from error
+
+
+def durability(engine: Engine) -> dict[str, Any]:
+    """Return the settings that durability rests on, as the database reports them."""
+    if engine.dialect.name == POSTGRESQL:
+        command, names = "SHOW", ["fsync", "full_page_writes", "synchronous_commit"]
+    else:
+        command, names = "PRAGMA", ["synchronous", "journal_mode", "page_size", "recursive_triggers"]
+    with engine.connect() as connection:
+        return {name: connection.exec_driver_sql(f"{command} {name}").scalar_one() for name in names}
+
+
+def require_durable(engine: Engine) -> None:
+    """Refuse a server that acknowledges commits which it has not written to disk.
+
+    Raises:
+        LedgerUnavailable: naming the setting.
+    """
+    lacking = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "synchronous": 0}
+    for name, value in durability(engine).items():
+        if lacking.get(name) == value:
+            raise LedgerUnavailable(f"the database runs with {name}={value}: what it acknowledges can be lost. Turn it on")
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -51,7 +111,7 @@ def _begin(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def write_lock(path: Path | None) -> Iterator[None]:
-    """Hold the lock file of the database: the kernel queues writers, SQLite's own busy loop lets them starve."""
+    """Hold the lock file of a SQLite database: the kernel queues writers, SQLite's own busy loop lets them starve."""
     if path is None:
         yield
         return

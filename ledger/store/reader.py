@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, inspect, select, text
 
 from ledger import merkle
 from ledger.entry import Entry, Sealed, decode
 from ledger.store import tables, writer
+from ledger.store.driver import Driver
 
 _PAGE = 1000
 
@@ -22,14 +23,13 @@ class Reader:
     def revision(self) -> str | None:
         """Return the schema revision that migrations recorded, or None when there is none."""
         with self._engine.connect() as connection:
-            exists = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first()
-            if not exists:
+            if not inspect(connection).has_table("alembic_version"):
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
     def head(self) -> writer.Head:
         with self._engine.connect() as connection:
-            return writer.read_head(connection)
+            return writer.read_head(Driver.of(connection))
 
     def raw(self, low: int, high: int) -> Iterator[bytes]:
         """Yield the stored bytes of the entries [low, high), a page at a time."""
@@ -121,7 +121,7 @@ class Reader:
     def state(self, key: str) -> Any:
         """Return one state row's value, or None."""
         with self._engine.connect() as connection:
-            return writer.load_state(connection, [key]).get(key)
+            return writer.load_state(Driver.of(connection), [key]).get(key)
 
     def states(self, prefix: str) -> dict[str, Any]:
         """Return the state rows whose key starts with `prefix`."""
@@ -132,11 +132,3 @@ class Reader:
                 )
             )
             return {key: json.loads(value) for key, value in rows}
-
-    def durability(self) -> dict[str, Any]:
-        """Return the settings that durability rests on, as the connection reports them."""
-        with self._engine.connect() as connection:
-            return {
-                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-                for name in ("synchronous", "journal_mode", "page_size", "recursive_triggers")
-            }

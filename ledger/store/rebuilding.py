@@ -8,22 +8,28 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ledger.store import writer
+from ledger.store.driver import Driver
 from ledger.store.engine import write_lock
 from ledger.store.reader import Reader
 
 Replay = Callable[[Reader], tuple[dict[str, Any], list[tuple[str, str, int]]]]
 
 
-def replace_projections(engine: Engine, lock: Path, replay: Replay, *, keep: Sequence[str]) -> int:
+def replace_projections(engine: Engine, lock: Path | None, replay: Replay, *, keep: Sequence[str]) -> int:
     """Replace links and state rows by what `replay` gives, keeping the rows whose keys start with one of `keep`.
 
-    Returns the number of entries they were rebuilt from. Calls that are opened meanwhile wait for the lock.
+    Returns the number of entries they were rebuilt from. Calls that are opened meanwhile wait for the lock (on
+    PostgreSQL for `STALL_SECONDS`; then they are refused).
     """
     reader = Reader(engine)
     with write_lock(lock), engine.execution_options(writes=True).begin() as connection:
+        driver = Driver.of(connection)
+        if driver.is_postgresql:  # replaying takes longer than a process that hangs is given
+            driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        head, _ = writer.lock_head(driver)
         kept = {key: row for prefix in keep for key, row in reader.states(prefix).items()}
         state, links = replay(reader)
-        writer.clear_projections(connection)
-        writer.save_state(connection, state | kept)
-        writer.insert_links(connection, links)
-    return reader.head().size
+        writer.clear_projections(driver)
+        writer.save_state(driver, state | kept)
+        writer.insert_links(driver, links)
+    return head.size

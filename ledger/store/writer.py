@@ -1,20 +1,18 @@
-"""The statements of the append transaction. The caller holds the head lock, begins and commits.
+"""The statements of the append transaction, on the driver's own connection. The caller begins and commits.
 
-These few run for every call, so they are fixed SQL on the driver's connection: through SQLAlchemy's expression layer
-one append took twice the CPU (`make bench`). Everything else in the store packages uses SQLAlchemy.
+Everything else in the store packages uses SQLAlchemy.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Connection
 
 from ledger import merkle
 from ledger.entry import GENESIS, Sealed
 from ledger.errors import LedgerUnavailable
+from ledger.store.driver import Driver
 
 TILE = 256
 
@@ -47,37 +45,53 @@ class NewEntry:
     contents: tuple[Sealed, ...]
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    return driver
-
-
-def create_head(connection: Connection, origin: str) -> None:
+def create_head(driver: Driver, origin: str) -> None:
     """Store the head of an empty log. Its origin never changes."""
     statement = "INSERT INTO head (id, origin, size, last_hash, frontier, at) VALUES (1, ?, 0, ?, ?, '')"
-    _driver(connection).execute(statement, (origin, GENESIS, b""))
+    driver.execute(statement, (origin, GENESIS, b""))
 
 
-def read_head(connection: Connection) -> Head:
+def read_head(driver: Driver) -> Head:
     """Return the head.
 
     Raises:
         LedgerUnavailable: the database holds no log.
     """
-    row = _driver(connection).execute("SELECT origin, size, last_hash, frontier, at FROM head").fetchone()
+    return _head(driver.execute(f"SELECT {_HEAD} FROM head").fetchone())
+
+
+def lock_head(driver: Driver) -> tuple[Head, datetime | None]:
+    """Lock the head until the transaction ends, and return it with the database's clock, where it has one.
+
+    Whoever appends holds this lock, so there is one order of entries whatever the number of processes. On SQLite
+    the transaction has locked the whole database already, and its clock is that of the machine.
+
+    Raises:
+        LedgerUnavailable: the database holds no log.
+    """
+    if not driver.is_postgresql:
+        return read_head(driver), None
+    row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
+    return _head(row and row[:-1]), row[-1]
+
+
+_HEAD = "origin, size, last_hash, frontier, at"
+
+
+def _head(row: Sequence[Any] | None) -> Head:
     if row is None:
         raise LedgerUnavailable("the database holds no log: run `whyledger init`")
     origin, size, last_hash, frontier, at = row
     return Head(origin, last_hash, merkle.Frontier(size, tuple(split_hashes(frontier))), at)
 
 
-def move_head(connection: Connection, old: Head, new: Head) -> None:
+def move_head(driver: Driver, old: Head, new: Head) -> None:
     """Move the head by compare-and-swap: a second writer that is here by mistake fails instead of forking the log.
 
     Raises:
         LedgerUnavailable: the stored head is no longer `old`.
     """
-    moved = _driver(connection).execute(
+    moved = driver.execute(
         "UPDATE head SET size = ?, last_hash = ?, frontier = ?, at = ? WHERE size = ? AND last_hash = ?",
         (new.size, new.last_hash, b"".join(new.frontier.hashes), new.at, old.size, old.last_hash),
     )
@@ -85,29 +99,28 @@ def move_head(connection: Connection, old: Head, new: Head) -> None:
         raise LedgerUnavailable(f"another writer moved the head from {old.size}")
 
 
-def insert_entries(connection: Connection, new: Sequence[NewEntry]) -> None:
+def insert_entries(driver: Driver, new: Sequence[NewEntry]) -> None:
     """Store entries with what they are found by and their sealed contents, and every tile they complete."""
     if not new:
         return
-    driver = _driver(connection)
     driver.executemany(
         "INSERT INTO entry (seq, leaf_hash, bytes) VALUES (?, ?, ?)",
         [(item.seq, item.leaf_hash, item.data) for item in new],
     )
-    insert_links(connection, [(kind, value, item.seq) for item in new for kind, value in item.links])
+    insert_links(driver, [(kind, value, item.seq) for item in new for kind, value in item.links])
     contents = [(item.seq, one.name, one.key, one.ciphertext) for item in new for one in item.contents]
     if contents:
         driver.executemany("INSERT INTO content (seq, name, key, ciphertext) VALUES (?, ?, ?, ?)", contents)
     _complete_tiles(driver, new[0].seq, new[-1].seq + 1)
 
 
-def insert_links(connection: Connection, rows: Sequence[tuple[str, str, int]]) -> None:
+def insert_links(driver: Driver, rows: Sequence[tuple[str, str, int]]) -> None:
     """Store what entries are found by: (kind, value, seq)."""
     if rows:
-        _driver(connection).executemany("INSERT INTO ref (kind, value, seq) VALUES (?, ?, ?)", rows)
+        driver.executemany("INSERT INTO ref (kind, value, seq) VALUES (?, ?, ?)", rows)
 
 
-def _complete_tiles(driver: sqlite3.Connection, low: int, high: int) -> None:
+def _complete_tiles(driver: Driver, low: int, high: int) -> None:
     level = 0
     while high // TILE > low // TILE:
         low, high = low // TILE, high // TILE
@@ -117,7 +130,7 @@ def _complete_tiles(driver: sqlite3.Connection, low: int, high: int) -> None:
         level += 1
 
 
-def _tile_hashes(driver: sqlite3.Connection, level: int, number: int) -> list[bytes]:
+def _tile_hashes(driver: Driver, level: int, number: int) -> list[bytes]:
     first, end = number * TILE, (number + 1) * TILE
     if level == 0:
         rows = driver.execute("SELECT leaf_hash FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq", (first, end))
@@ -133,22 +146,20 @@ def split_hashes(blob: bytes) -> list[bytes]:
     return [blob[at : at + 32] for at in range(0, len(blob), 32)]
 
 
-def load_state(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
+def load_state(driver: Driver, keys: Iterable[str]) -> dict[str, Any]:
     """Return the state rows that exist for `keys`."""
     wanted = sorted(set(keys))
     found: dict[str, Any] = {}
-    driver = _driver(connection)
     for at in range(0, len(wanted), 500):
         page = wanted[at : at + 500]
-        marks = ",".join("?" * len(page))
-        for key, value in driver.execute(f"SELECT key, value FROM state WHERE key IN ({marks})", page):
+        condition, values = driver.among("key", page)
+        for key, value in driver.execute(f"SELECT key, value FROM state WHERE {condition}", values):
             found[key] = json.loads(value)
     return found
 
 
-def save_state(connection: Connection, changes: Mapping[str, Any]) -> None:
+def save_state(driver: Driver, changes: Mapping[str, Any]) -> None:
     """Store the changed rows; None deletes."""
-    driver = _driver(connection)
     gone = [(key,) for key, value in changes.items() if value is None]
     kept = [
         (key, json.dumps(value, separators=(",", ":"), sort_keys=True))
@@ -163,14 +174,13 @@ def save_state(connection: Connection, changes: Mapping[str, Any]) -> None:
         )
 
 
-def clear_projections(connection: Connection) -> None:
+def clear_projections(driver: Driver) -> None:
     """Forget everything that the entries can rebuild."""
-    driver = _driver(connection)
     driver.execute("DELETE FROM ref")
     driver.execute("DELETE FROM state")
 
 
-def holds(connection: Connection, seq: int, data: bytes) -> bool:
+def holds(driver: Driver, seq: int, data: bytes) -> bool:
     """Tell whether the entry at `seq` is stored with exactly these bytes."""
-    stored = _driver(connection).execute("SELECT bytes FROM entry WHERE seq = ?", (seq,)).fetchone()
+    stored = driver.execute("SELECT bytes FROM entry WHERE seq = ?", (seq,)).fetchone()
     return stored is not None and bool(stored[0] == data)

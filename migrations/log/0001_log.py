@@ -8,16 +8,41 @@ down_revision = None
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
-_APPEND_ONLY = """
-CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
-BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END
-"""
-
-_GAP_FREE = """
-CREATE TRIGGER entry_gap_free BEFORE INSERT ON entry
+_SQLITE = (
+    *(
+        f"""CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"""
+        for table, verb in (
+            ("entry", "UPDATE"), ("entry", "DELETE"), ("tile", "UPDATE"), ("tile", "DELETE"), ("head", "DELETE")
+        )
+    ),
+    """CREATE TRIGGER entry_gap_free BEFORE INSERT ON entry
 WHEN NEW.seq <> (SELECT coalesce(max(seq) + 1, 0) FROM entry)
-BEGIN SELECT RAISE(ABORT, 'entry is gap-free: seq must be the next number'); END
-"""
+BEGIN SELECT RAISE(ABORT, 'entry is gap-free: seq must be the next number'); END""",
+)  # fmt: skip
+
+# Statement triggers, so that TRUNCATE is refused too. The tables have no partitions: these cover every row.
+_POSTGRESQL = (
+    """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only: ' || TG_OP || ' is refused'; END $$""",
+    """CREATE FUNCTION require_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.seq <> 0 AND NOT EXISTS (SELECT FROM entry WHERE seq = NEW.seq - 1) THEN
+        RAISE EXCEPTION 'entry is gap-free: seq must be the next number';
+    END IF;
+    RETURN NEW;
+END $$""",
+    *(
+        f"CREATE TRIGGER {table}_append_only BEFORE {verbs} ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        for table, verbs in (
+            ("entry", "UPDATE OR DELETE OR TRUNCATE"),
+            ("tile", "UPDATE OR DELETE OR TRUNCATE"),
+            ("head", "DELETE OR TRUNCATE"),
+        )
+    ),
+    "CREATE TRIGGER entry_gap_free BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION require_next()",
+)
 
 
 def upgrade() -> None:
@@ -62,11 +87,9 @@ def upgrade() -> None:
         Column("value", Text, nullable=False),
         sqlite_with_rowid=False,
     )
-    for table in ("entry", "tile"):
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(_APPEND_ONLY.format(table=table, verb=verb))
-    op.execute(_APPEND_ONLY.format(table="head", verb="DELETE"))
-    op.execute(_GAP_FREE)
+    connection = op.get_bind()
+    for statement in _POSTGRESQL if connection.dialect.name == "postgresql" else _SQLITE:
+        connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:

@@ -22,7 +22,8 @@ from ledger.checkpointing import require_continuation
 from ledger.entry import GENESIS, b64, decode, follow
 from ledger.errors import EntryInvalid, LedgerUnavailable, LogHalted
 from ledger.store import tables, writer
-from ledger.store.engine import open_engine
+from ledger.store.driver import Driver, WriteConnection
+from ledger.store.engine import durability, open_engine
 from ledger.unit import Step, Unit
 
 
@@ -60,8 +61,8 @@ def test_many_callers_get_gap_free_numbers_and_one_state(opened: OpenLog) -> Non
     assert len(whole(opened)) == opened.reader.state("n") == 200
 
 
-def test_two_writers_on_one_file_share_one_gap_free_log(opened: OpenLog, tmp_path: Path, clock: Clock) -> None:
-    other = OpenLog(tmp_path, clock)
+def test_two_writers_share_one_gap_free_log(opened: OpenLog, tmp_path: Path, clock: Clock) -> None:
+    other = OpenLog(tmp_path, clock, opened.url)
     futures = [one.log.submit(appending("call.opened")) for _ in range(50) for one in (opened, other)]
     assert sorted(future.result().receipts[0].seq for future in futures) == list(range(100))
     assert len(whole(opened)) == other.reader.state("n") == 100
@@ -124,19 +125,35 @@ def test_the_clock_may_jump_back_and_the_log_does_not(opened: OpenLog, clock: Cl
     assert first.at <= second.at
 
 
-@pytest.mark.parametrize("statement", ["UPDATE entry SET bytes = x'00'", "DELETE FROM entry", "DELETE FROM head",
-                                       "UPDATE tile SET hashes = x'00'", "DELETE FROM tile",
-                                       "INSERT INTO entry VALUES (900, x'00', x'00')",
-                                       "INSERT OR REPLACE INTO entry VALUES (0, x'00', x'00')"])  # fmt: skip
-def test_the_database_refuses_to_change_delete_replace_or_leave_gaps(opened: OpenLog, statement: str) -> None:
+def test_the_clock_of_the_database_counts_where_it_has_one(opened: OpenLog, clock: Clock) -> None:
+    clock.now = datetime(2001, 1, 1, tzinfo=UTC)
+    opened.log.append(appending("call.opened"))
+    (entry,) = (decode(data) for data in whole(opened))
+    assert (entry.at > "2026") == bool(opened.url)
+
+
+CHANGES = ["UPDATE entry SET bytes = '00'", "UPDATE entry SET bytes = '00' WHERE seq = 4", "DELETE FROM entry",
+           "DELETE FROM head", "UPDATE tile SET hashes = '00'", "DELETE FROM tile",
+           "INSERT INTO entry VALUES (900, '00', '00')", "INSERT INTO entry VALUES (-1, '00', '00')"]  # fmt: skip
+ON_SQLITE = ["INSERT OR REPLACE INTO entry VALUES (0, '00', '00')"]
+ON_POSTGRESQL = ["TRUNCATE entry", "TRUNCATE tile", "TRUNCATE head",
+                 "INSERT INTO entry VALUES (0, '00', '00') ON CONFLICT (seq) DO UPDATE SET bytes = '00'",
+                 "MERGE INTO entry USING head ON entry.seq = 0 WHEN MATCHED THEN DELETE"]  # fmt: skip
+
+
+def test_the_database_refuses_to_change_delete_replace_or_leave_gaps(opened: OpenLog) -> None:
     opened.log.append(appending(*["call.opened"] * 300))
-    with opened.engine.execution_options(writes=True).connect() as connection, pytest.raises(DatabaseError):
-        connection.exec_driver_sql(statement)
+    for statement in [*CHANGES, *(ON_POSTGRESQL if opened.url else ON_SQLITE)]:
+        with opened.engine.execution_options(writes=True).connect() as connection:
+            with pytest.raises(DatabaseError):
+                connection.exec_driver_sql(statement)
     whole(opened)
 
 
 def test_the_writer_waits_for_the_disk(opened: OpenLog) -> None:
-    assert opened.reader.durability() == {
+    assert durability(opened.engine) == {
+        "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"
+    } if opened.url else {
         "synchronous": 2, "journal_mode": "wal", "page_size": 8192, "recursive_triggers": 1
     }  # fmt: skip
 
@@ -146,7 +163,7 @@ def test_the_head_moves_only_from_where_it_was(opened: OpenLog) -> None:
     opened.log.append(appending("call.opened"))
     moved = writer.Head(old.origin, bytes(32), merkle.Frontier.of([bytes(32)]), "2026-11-23T09:00:00.000000Z")
     with opened.engine.execution_options(writes=True).begin() as connection, pytest.raises(LedgerUnavailable):
-        writer.move_head(connection, old, moved)
+        writer.move_head(Driver.of(connection), old, moved)
     whole(opened)
 
 
@@ -176,17 +193,15 @@ def test_a_failure_at_any_statement_keeps_nothing_and_tells_every_waiter(
 
 
 def _failing_commit(opened: OpenLog, monkeypatch: pytest.MonkeyPatch, *, persists: bool) -> None:
-    from sqlalchemy.engine import RootTransaction
+    real = WriteConnection.commit
 
-    real = RootTransaction.commit
-
-    def commit(self: RootTransaction) -> None:
+    def commit(self: WriteConnection) -> None:
         if persists:
             real(self)
-        monkeypatch.setattr(RootTransaction, "commit", real)
+        monkeypatch.setattr(WriteConnection, "commit", real)
         raise OperationalError("commit", None, Exception("connection lost"))
 
-    monkeypatch.setattr(RootTransaction, "commit", commit)
+    monkeypatch.setattr(WriteConnection, "commit", commit)
 
 
 def test_a_commit_that_failed_but_persisted_is_acknowledged(opened: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,11 +219,11 @@ def test_a_commit_that_failed_and_was_lost_is_not_acknowledged(
     assert whole(opened) == []
 
 
-def test_a_read_only_database_refuses_and_recovers(opened: OpenLog) -> None:
-    with opened.engine.connect() as connection:
+def test_a_read_only_database_refuses_and_recovers(on_file: OpenLog) -> None:
+    with on_file.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only=ON")
-    opened.engine.dispose()
-    holder = sqlite3.connect(opened.path, isolation_level=None)
+    on_file.engine.dispose()
+    holder = sqlite3.connect(on_file.path, isolation_level=None)
     pages = holder.execute("PRAGMA page_count").fetchone()[0]
     holder.close()
 
@@ -217,13 +232,13 @@ def test_a_read_only_database_refuses_and_recovers(opened: OpenLog) -> None:
 
     from sqlalchemy import event
 
-    event.listen(opened.engine, "connect", full)
+    event.listen(on_file.engine, "connect", full)
     with pytest.raises(LedgerUnavailable, match="full"):
-        opened.log.append(appending(*["call.opened"] * 250, facts={"x": "a" * 900}))
-    event.remove(opened.engine, "connect", full)
-    opened.engine.dispose()
-    assert opened.log.append(appending("call.opened")).receipts[0].seq == 0
-    whole(opened)
+        on_file.log.append(appending(*["call.on_file"] * 250, facts={"x": "a" * 900}))
+    event.remove(on_file.engine, "connect", full)
+    on_file.engine.dispose()
+    assert on_file.log.append(appending("call.on_file")).receipts[0].seq == 0
+    whole(on_file)
 
 
 def test_a_closed_log_commits_what_waits_and_takes_nothing_more(opened: OpenLog) -> None:
@@ -272,20 +287,20 @@ def cut(log: OpenLog, keep: int) -> None:
     raw.close()
 
 
-def test_a_cut_tail_halts_the_start(opened: OpenLog) -> None:
-    opened.log.append(appending(*["call.opened"] * 5))
-    opened.checkpointer.sign()
-    require_continuation(opened.reader, opened.head_file, opened.signer.vkey)
-    cut(opened, keep=3)
+def test_a_cut_tail_halts_the_start(on_file: OpenLog) -> None:
+    on_file.log.append(appending(*["call.on_file"] * 5))
+    on_file.checkpointer.sign()
+    require_continuation(on_file.reader, on_file.head_file, on_file.signer.vkey)
+    cut(on_file, keep=3)
     with pytest.raises(LogHalted, match="cut or an old copy"):
-        require_continuation(opened.reader, opened.head_file, opened.signer.vkey)
+        require_continuation(on_file.reader, on_file.head_file, on_file.signer.vkey)
 
 
 def test_a_rewritten_past_halts_the_start(opened: OpenLog, tmp_path: Path, clock: Clock) -> None:
     opened.log.append(appending(*["call.opened"] * 5))
     opened.checkpointer.sign()
     (tmp_path / "other").mkdir()
-    rewritten = OpenLog(tmp_path / "other", clock)
+    rewritten = OpenLog(tmp_path / "other", clock)  # on a file, whatever the other is on
     rewritten.log.append(appending(*["call.closed"] * 8))
     with pytest.raises(LogHalted, match="not the ones that were signed"):
         require_continuation(rewritten.reader, opened.head_file, opened.signer.vkey)
