@@ -132,7 +132,7 @@ def sealed(installation: Installation, composed: Composed) -> MadePack:
 
 def compose(installation: Installation, request: PackRequest) -> Composed:
     """Gather what a pack says: its bundle, and its document as HTML. Writes nothing but a checkpoint."""
-    installation.checkpointer.sign()
+    installation.checkpointer.sign(now=True)
     signed = str(installation.reader.state("checkpoint")["note"]).encode()
     head = checkpoints.verified(signed, [installation.signer.vkey])
     at = _instant(request.at) if request.at else format_time(installation.clock())

@@ -4,7 +4,7 @@ Because every unit takes its changes from here, the rows are a projection of the
 kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a copy of the head file).
 
     control                 configuration and prices in force, active stops, generation
-    key:<id>                a gateway key: status, environment, workflow
+    key:<id>                a gateway key: status, environment, workflow, daily cap
     person:<pseudonym>      roles
     workflow:<name>         registered and released
     budget:<scope>:<day>    nano-EUR spent and reserved
@@ -93,7 +93,8 @@ def _controlled(item: Item, state: State) -> Changes:
 
 def _key_issued(item: Item, _state: State) -> Changes:
     facts = item.facts
-    return {f"key:{facts['key']}": {"status": "active", "environment": facts["environment"], "workflow": item.workflow}}
+    row = {"status": "active", "environment": facts["environment"], "workflow": item.workflow}
+    return {f"key:{facts['key']}": row | {"cap": facts.get("max_daily_nano_eur")}}
 
 
 def _key_revoked(item: Item, state: State) -> Changes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ledger.errors import LedgerError
-from ledger.store.live import open_live
+from ledger.store.live import URL_PREFIX, open_live
 from ledger.verify import LEVELS, Report, verify_pack
 from ledger.verify_log import verify_log
 
@@ -30,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = parser.add_subparsers(dest="command", required=True).add_parser(
         "verify", help="verify a PDF pack, a bundle, or a live database"
     )
-    verify.add_argument("file", type=Path, help="the PDF, the bundle (.zip) or the SQLite database")
+    verify.add_argument(
+        "file", type=_where, help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
+    )
     verify.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key you pinned")
     verify.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
     verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
@@ -38,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--require", choices=LEVELS, help="fail as incomplete below this level")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
+
+
+def _where(text: str) -> Path | str:
+    return text if text.startswith(URL_PREFIX) else Path(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _verify(chosen: argparse.Namespace) -> Report:
     held = [path.read_bytes() for path in chosen.head]
-    with chosen.file.open("rb") as file:
-        is_database = file.read(16) == b"SQLite format 3\0"
-    if is_database:
+    if _is_database(chosen.file):
         live = open_live(chosen.file)
         return verify_log(
             live.raw(),
@@ -76,6 +80,13 @@ def _verify(chosen: argparse.Namespace) -> Report:
         )
     beside = chosen.bundle.read_bytes() if chosen.bundle else None
     return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside, seed=chosen.seed)
+
+
+def _is_database(where: Path | str) -> bool:
+    if isinstance(where, str):
+        return True
+    with where.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _code(report: Report, required: str | None, pinned: bool) -> int:

@@ -3,15 +3,21 @@
 Before signing, the new entries are read back from the database and recomputed, so that a bit flipped between
 hashing and storing is found while it can still be repaired, and never signed. The signed note goes to a file that
 no restore of the database touches; at start the database must be at or beyond it and consistent with it.
+
+Of several processes on one log, one signs: the one that signed last, while its row is fresh. The others take its
+note over into their own head file.
 """
 
 import os
-from datetime import datetime
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.checkpoint import Checkpoint
+from ledger.entry import format_time
 from ledger.errors import LogHalted, NoteInvalid
 from ledger.log import Log
 from ledger.note import Signer
@@ -19,6 +25,8 @@ from ledger.store.reader import Reader
 from ledger.unit import State, Step, Unit
 
 KEY = "checkpoint"
+TURN = timedelta(seconds=10)
+"""How long a signer that is not heard of keeps the others waiting."""
 
 
 class HeadFile:
@@ -32,7 +40,7 @@ class HeadFile:
 
     def write(self, signed: bytes) -> None:
         """Replace the file durably: after a crash it holds the old note or the new one."""
-        temporary = self.path.with_suffix(".new")
+        temporary = self.path.with_suffix(f".{os.getpid()}.new")  # two processes may share the folder
         with temporary.open("wb") as file:
             file.write(signed)
             file.flush()
@@ -77,12 +85,19 @@ def require_continuation(reader: Reader, head_file: HeadFile, vkey: str) -> None
 class Checkpointer:
     """Signs the head when the log grew. One caller at a time."""
 
-    def __init__(self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile) -> None:
+    def __init__(
+        self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile, clock: Callable[[], datetime]
+    ) -> None:
         self._log, self._reader, self._signer, self._head_file = log, reader, signer, head_file
+        self._clock = clock
+        self._name = secrets.token_hex(8)
         self._frontier = merkle.Frontier()
 
-    def sign(self) -> bytes | None:
+    def sign(self, *, now: bool = False) -> bytes | None:
         """Sign the current head and return the note, or None when the log did not grow since the last time.
+
+        Args:
+            now: sign even if it is another process's turn, and give up a turn of one's own.
 
         Raises:
             LogHalted: what is stored is not what was hashed; nothing was signed.
@@ -90,13 +105,37 @@ class Checkpointer:
         head = self._reader.head()
         if head.size == self._frontier.size:
             return None
+        kept = self._reader.state(KEY)
+        if kept and not now and kept["by"] != self._name and kept["until"] > format_time(self._clock()):
+            self._take_over(kept["note"].encode())
+            return None
+        self._resume()
         self._read_back(head.size)
         if self._frontier.root() != head.frontier.root():
             raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
         signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
         self._head_file.write(signed)
-        self._log.append(_keep(signed.decode(), head.size))
+        self._log.append(self._keep(signed.decode(), head.size, takes_turn=not now))
         return signed
+
+    def _held(self) -> Checkpoint:
+        signed = self._head_file.read()
+        if signed is None:
+            return Checkpoint(self._signer.name, 0, merkle.EMPTY_ROOT)
+        return checkpoints.verified(signed, [self._signer.vkey])
+
+    def _take_over(self, signed: bytes) -> None:
+        """Keep the note that another process signed, if it is later than ours."""
+        if checkpoints.verified(signed, [self._signer.vkey]).size > self._held().size:
+            self._head_file.write(signed)
+
+    def _resume(self) -> None:
+        """Start where the last signature ends: what it covers was read back by whoever made it."""
+        held = self._held()
+        if held.size > self._frontier.size:
+            self._frontier = self._reader.frontier(held.size)
+            if self._frontier.root() != held.root:
+                raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
 
     def _read_back(self, size: int) -> None:
         """Recompute the leaf hashes of the stored bytes since the last signed head, in constant memory.
@@ -111,13 +150,16 @@ class Checkpointer:
                 raise LogHalted(f"{high - low - len(hashes)} entries below {high} are missing")
             self._frontier = self._frontier.extend(hashes)
 
+    def _keep(self, signed: str, size: int, *, takes_turn: bool) -> Unit:
+        """Keep the note in the database too, unless another process has kept a later one."""
 
-def _keep(signed: str, size: int) -> Unit:
-    """Keep the note in the database too, unless another process has kept a later one."""
+        def run(state: State, at: datetime) -> Step:
+            kept = state.get(KEY) or {"size": 0, "by": self._name, "until": ""}
+            if kept["size"] >= size:
+                return Step()
+            turn = {"by": kept["by"], "until": kept["until"] if kept["by"] != self._name else ""}
+            if takes_turn:
+                turn = {"by": self._name, "until": format_time(at + TURN)}
+            return Step(changes={KEY: {"size": size, "note": signed} | turn})
 
-    def run(state: State, _at: datetime) -> Step:
-        if (kept := state.get(KEY)) and kept["size"] >= size:
-            return Step()
-        return Step(changes={KEY: {"size": size, "note": signed}})
-
-    return Unit(keys=lambda _at: (KEY,), run=run)
+        return Unit(keys=lambda _at: (KEY,), run=run)

@@ -190,7 +190,9 @@ class Log:
         try:
             with write_lock(self._lock):
                 connection.begin()
-                writer.lock_head(connection)  # a server may still be finishing what we lost sight of: it holds this lock
+                writer.lock_head(
+                    connection
+                )  # a server may still be finishing what we lost sight of: it holds this lock
                 return writer.holds(connection, first.seq, first.data)
         except Exception:  # noqa: BLE001
             return False

@@ -50,7 +50,7 @@ class OpenLog:
         self.reader = Reader(self.engine)
         self.signer = Signer.from_seed(ORIGIN, SEED)
         self.head_file = HeadFile(folder / "head.note")
-        self.checkpointer = Checkpointer(self.log, self.reader, self.signer, self.head_file)
+        self.checkpointer = Checkpointer(self.log, self.reader, self.signer, self.head_file, clock)
 
 
 def appending(*kinds: str, **members: Any) -> Unit:

@@ -40,7 +40,7 @@ environments:
   prod: {{max_budget_daily: {environment_cap}}}
   dev: {{max_budget_daily: 5, direct_route: true}}
 workflows:
-  agent: {{purpose: test, owner: test, tools: [lookup], max_calls_per_task: {max_calls}}}
+  agent: {{purpose: test, owner: test, tools: [lookup], max_calls_per_task: {max_calls}, max_budget_daily: {workflow_cap}}}
   quiet: {{purpose: test, owner: test, content: none}}
   fresh: {{purpose: never released, owner: test}}
 """
@@ -134,7 +134,7 @@ def listening(app: Any, port: int, *, lifespan: str = "off") -> Iterator[_Server
     server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert server.started, "the server did not start"
@@ -203,11 +203,34 @@ class Stage:
         return by_name(self.installation, name, self.tokens[name])
 
 
-def prepare(folder: Path, *, port: int, **knobs: Any) -> tuple[Settings, dict[str, str], dict[str, str]]:
+def on_postgresql() -> dict[str, str]:
+    """Return the environment of an installation on two fresh PostgreSQL databases, as a role that owns nothing."""
+    import postgresql
+
+    ledger, keys = postgresql.new_database(), postgresql.new_database()
+    return {
+        "WHYLEDGER_DATABASE": postgresql.as_gateway(ledger),
+        "WHYLEDGER_DATABASE_OWNER": ledger,
+        "WHYLEDGER_KEY_STORE": keys,
+    }
+
+
+def prepare(
+    folder: Path, *, port: int, environment: dict[str, str] | None = None, **knobs: Any
+) -> tuple[Settings, dict[str, str], dict[str, str]]:
     """Make an installation with people, a configuration, releases and keys."""
-    settings = read_settings(folder, environment={})
+    settings = read_settings(folder, environment=environment or {})
     make(settings, "ledger.example/stage", "Stage", {"root": token_bytes(32), "log": token_bytes(32)})
-    values = {"retries": 0, "timeout": 5, "cap": 10, "environment_cap": 100, "max_calls": 100, "prices": PRICES} | knobs
+    values = {
+        "retries": 0,
+        "timeout": 5,
+        "cap": 10,
+        "environment_cap": 100,
+        "workflow_cap": 100,
+        "key_cap": 10**9,
+        "max_calls": 100,
+        "prices": PRICES,
+    } | knobs
     keys: dict[str, str] = {}
     with opened(settings) as installation:
         acts.bind_signer(installation)
@@ -219,6 +242,7 @@ def prepare(folder: Path, *, port: int, **knobs: Any) -> tuple[Settings, dict[st
             acts.release(installation, ada, workflow, "for the test")
         for workflow in ("agent", "quiet", "fresh"):
             keys[workflow] = acts.issue_key(installation, ada, "prod", workflow)
+        keys["small"] = acts.issue_key(installation, ada, "prod", "agent", values["key_cap"])
         keys["fresh-dev"] = acts.issue_key(installation, ada, "dev", "fresh")
     return settings, keys, tokens
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.economics.money import read_eur
 from gateway.settings import Settings
 
 person = typer.Typer(no_args_is_help=True, help="Enrol people and give them roles.")
@@ -69,12 +70,15 @@ def key_create(
     environment: Annotated[str, typer.Option(help="prod, staging, dev, or another of the configuration.")],
     workflow: Annotated[str, typer.Option(help="The workflow that the key belongs to.")],
     as_: As,
+    max_budget_daily: Annotated[
+        int | None, typer.Option(parser=read_eur, metavar="EUR", help="A hard daily cap of this key: 2.50.")
+    ] = None,
 ) -> None:
     """Issue a gateway key and print it once."""
     from gateway.oversight import acts
 
     with _acting(context, as_) as (installation, actor):
-        secret = acts.issue_key(installation, actor, environment, workflow)  # type: ignore[arg-type]
+        secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily)  # type: ignore[arg-type]
     typer.echo(secret)
     typer.echo("shown once; only its digest is kept", err=True)
 

@@ -107,6 +107,8 @@ class Workflow(Section):
     routes: Names = ()
     """Intents it may use; empty means all."""
     content: Literal["full", "none"] = "full"
+    max_budget_daily: Amount | None = None
+    """Hard cap of the workflow in each environment."""
     max_calls_per_task: int = Field(default=200, ge=1)
 
 

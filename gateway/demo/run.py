@@ -74,7 +74,7 @@ def _tell(world: World, *, live: bool) -> str:
 
 def _explain(world: World, ref: str) -> None:
     with opened(world.settings) as installation:
-        installation.checkpointer.sign()
+        installation.checkpointer.sign(now=True)
         evidence = LiveEvidence(installation)
         console.print(as_text(why(ref, *evidence.resolve(ref), evidence)), markup=False)
 

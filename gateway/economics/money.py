@@ -5,12 +5,24 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from re import fullmatch
 from typing import Any
 
 
 def nano_eur(amount: Decimal) -> int:
     """Return an EUR amount (at most nine decimals) in nano-EUR, exactly."""
     return int(amount.scaleb(9).to_integral_exact())
+
+
+def read_eur(text: str) -> int:
+    """Return an amount written as `2.50` in nano-EUR.
+
+    Raises:
+        ValueError: it is no amount, negative, or has more than nine decimals.
+    """
+    if not fullmatch(r"[0-9]{1,7}(\.[0-9]{1,9})?", text):
+        raise ValueError(f"{text!r} is no amount in EUR; write it like 2.50")
+    return nano_eur(Decimal(text))
 
 
 @dataclass(frozen=True, slots=True)

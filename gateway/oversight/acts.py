@@ -131,8 +131,12 @@ def activate(installation: Installation, actor: Actor, text: str, reason: str) -
     return refs["config"]
 
 
-def issue_key(installation: Installation, actor: Actor, environment: str, workflow: str) -> str:
-    """Issue a gateway key for one workflow in one environment; returns the secret, which is kept nowhere."""
+def issue_key(installation: Installation, actor: Actor, environment: str, workflow: str, cap: int | None = None) -> str:
+    """Issue a gateway key for one workflow in one environment; returns the secret, which is kept nowhere.
+
+    Args:
+        cap: a hard daily cap of this key, nano-EUR.
+    """
     control = control_of({CONTROL: installation.reader.state(CONTROL)})
     text = installation.vault.text(control["config"]) if control["config"] else None
     if text is None:
@@ -145,7 +149,9 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
     secret = f"wl_{environment}_{secrets.token_urlsafe(32)}"
     key = new_id("key", installation.clock())
     installation.vault.remember_token(secret, key)
-    facts = {"key": key, "key_ref": key, "environment": environment}
+    facts: dict[str, Any] = {"key": key, "key_ref": key, "environment": environment}
+    if cap is not None:
+        facts["max_daily_nano_eur"] = cap
 
     def registration(state: State, at: datetime) -> list[Draft]:
         """A workflow that the file does not describe is registered with its first key."""

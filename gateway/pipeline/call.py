@@ -50,6 +50,8 @@ class Principal:
     environment: str
     workflow: str | None
     status: str
+    cap: int | None = None
+    """Hard daily cap of the key itself, nano-EUR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,8 +109,7 @@ def open_unit(
     zone = ZoneInfo(rules.configuration.organisation.time_zone)
 
     def budgets(at: datetime) -> list[tuple[str, int]]:
-        day = at.astimezone(zone).date().isoformat()
-        return [(f"budget:{scope}:{day}", cap) for scope, cap in plan.caps]
+        return budget_rows(plan.caps, zone, at)
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
@@ -137,6 +136,15 @@ def open_unit(
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
 
     return Unit(keys=keys, run=run)
+
+
+def budget_rows(caps: Sequence[tuple[str, int]], zone: ZoneInfo, at: datetime) -> list[tuple[str, int]]:
+    """Return (row, cap) of the budgets that a call opened at `at` counts in: those of its day in the organisation's zone.
+
+    A day is a date on the wall: 23 or 25 hours long when the clocks change.
+    """
+    day = at.astimezone(zone).date().isoformat()
+    return [(f"budget:{scope}:{day}", cap) for scope, cap in caps]
 
 
 def _answer(draft: Draft, plan: Plan) -> Callable[[int], Opened]:

@@ -118,4 +118,9 @@ def _caps(route: Route, principal: Principal, rules: Rules) -> tuple[tuple[str, 
         )
     if route.max_budget_daily is not None:
         caps.append((f"route:{principal.environment}:{route.intent}", nano_eur(route.max_budget_daily)))
+    workflow = rules.workflow(principal.workflow)
+    if workflow and workflow.max_budget_daily is not None:
+        caps.append((f"workflow:{principal.environment}:{principal.workflow}", nano_eur(workflow.max_budget_daily)))
+    if principal.cap is not None:
+        caps.append((f"key:{principal.key}", principal.cap))
     return tuple(caps)

@@ -120,13 +120,13 @@ def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterat
     head_file = HeadFile(settings.head_file)
     require_continuation(reader, head_file, signer.vkey)
     log = Log(engine, clock=clock, lock=settings.lock_file)
-    checkpointer = Checkpointer(log, reader, signer, head_file)
+    checkpointer = Checkpointer(log, reader, signer, head_file, clock)
     seal_key = custody.load_seal_key(secrets["seal.key"], secrets["seal.crt"])
     try:
         yield Installation(
             settings, engine, log, reader, Vault(keys, secrets["root.key"]), signer, seal_key, checkpointer, clock
         )
-        checkpointer.sign()
+        checkpointer.sign(now=True)
     finally:
         log.close()
         engine.dispose()

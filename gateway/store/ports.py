@@ -122,7 +122,13 @@ class KeysFromLedger:
         row = self._reader.state(f"key:{owner}") if owner else None
         if owner is None or row is None:
             return None
-        return Principal(key=owner, environment=row["environment"], workflow=row["workflow"], status=row["status"])
+        return Principal(
+            key=owner,
+            environment=row["environment"],
+            workflow=row["workflow"],
+            status=row["status"],
+            cap=row.get("cap"),
+        )
 
 
 @dataclass(slots=True)

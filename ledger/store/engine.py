@@ -85,7 +85,9 @@ def require_durable(engine: Engine) -> None:
     lacking = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "synchronous": 0}
     for name, value in durability(engine).items():
         if lacking.get(name) == value:
-            raise LedgerUnavailable(f"the database runs with {name}={value}: what it acknowledges can be lost. Turn it on")
+            raise LedgerUnavailable(
+                f"the database runs with {name}={value}: what it acknowledges can be lost. Turn it on"
+            )
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:

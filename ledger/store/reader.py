@@ -98,6 +98,11 @@ class Reader:
         hashes = [self._perfect(start, (end - start).bit_length() - 1) for start, end in spans]
         return merkle.fold(hashes)
 
+    def frontier(self, size: int) -> merkle.Frontier:
+        """Return the right edge of the tree over the first `size` leaves."""
+        spans = merkle.perfect_spans(0, size)
+        return merkle.Frontier(size, tuple(self._perfect(low, (high - low).bit_length() - 1) for low, high in spans))
+
     def _perfect(self, low: int, height: int) -> bytes:
         """Return the root of the perfect subtree of 2**height leaves that starts at `low`."""
         if height < 8:

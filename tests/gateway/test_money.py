@@ -2,10 +2,11 @@
 
 from decimal import ROUND_CEILING, Decimal, getcontext
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.economics.money import PriceRow, Rate, Usage, cost, nano_eur, worst_case
+from gateway.economics.money import PriceRow, Rate, Usage, cost, nano_eur, read_eur, worst_case
 from ledger.amounts import eur
 
 getcontext().prec = 60
@@ -42,3 +43,10 @@ def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(usage: Usage,
 @given(st.decimals(Decimal(0), Decimal(10**6), places=9))
 def test_an_amount_becomes_nano_eur_and_text_without_loss(amount: Decimal) -> None:
     assert Decimal(eur(nano_eur(amount)).removeprefix("EUR ")) == amount
+
+
+def test_an_amount_is_read_exactly_or_not_at_all() -> None:
+    assert [read_eur(text) for text in ("2.50", "0", "0.000000001", "15")] == [2_500_000_000, 0, 1, 15 * 10**9]
+    for text in ("", "-1", "1,5", "1e3", "0.0000000001", "nan", "٣"):
+        with pytest.raises(ValueError, match=r"write it like 2\.50"):
+            read_eur(text)

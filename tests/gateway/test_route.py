@@ -1,7 +1,9 @@
 """Stage 6 is pure: the playbook's routes give these targets, and the same inputs give the same plan."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from test_configuration import PLAYBOOK
@@ -11,6 +13,7 @@ from gateway.economics.money import Rate
 from gateway.economics.prices import PriceList, compile_rows
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call, Plan, Principal
+from gateway.pipeline.open import budget_rows
 from gateway.pipeline.parse import parse_chat
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.rules import Rules
@@ -78,3 +81,28 @@ def test_a_model_by_name_is_served_directly_in_dev_and_refused_in_prod() -> None
 def test_a_call_with_tools_is_never_answered_from_the_cache() -> None:
     tool = {"type": "function", "function": {"name": "a"}}
     assert plan("summarize_internal_docs", tools=[tool]).cache_ttl == 0
+
+
+def test_caps_are_those_of_the_environment_the_route_the_workflow_and_the_key() -> None:
+    text = PLAYBOOK + "workflows: {w: {purpose: p, owner: o, max_budget_daily: 2.5}}\n"
+    rules = replace(RULES, configuration=load(text), registered=frozenset({"w"}))
+    principal = Principal(key="k", environment="prod", workflow="w", status="active", cap=7)
+    assert plan_route(call("summarize_internal_docs"), principal, rules).caps == (
+        ("environment:prod", 100 * 10**9), ("route:prod:summarize_internal_docs", 15 * 10**9),
+        ("workflow:prod:w", 2_500_000_000), ("key:k", 7),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("instant", "day"),
+    [
+        ("2026-03-28T22:59:59Z", "2026-03-28"), ("2026-03-28T23:00:00Z", "2026-03-29"),  # into the day of 23 hours
+        ("2026-03-29T21:59:59Z", "2026-03-29"), ("2026-03-29T22:00:00Z", "2026-03-30"),
+        ("2026-10-24T22:00:00Z", "2026-10-25"), ("2026-10-25T00:30:00Z", "2026-10-25"),  # 02:30 for the first time
+        ("2026-10-25T01:30:00Z", "2026-10-25"),  # and for the second
+        ("2026-10-25T22:59:59Z", "2026-10-25"), ("2026-10-25T23:00:00Z", "2026-10-26"),  # the end of 25 hours
+    ],
+)  # fmt: skip
+def test_a_budget_s_day_is_the_date_on_the_wall_when_the_clocks_change_too(instant: str, day: str) -> None:
+    rows = budget_rows([("environment:prod", 5)], ZoneInfo("Europe/Berlin"), datetime.fromisoformat(instant))
+    assert rows == [(f"budget:environment:prod:{day}", 5)]

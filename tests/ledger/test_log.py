@@ -144,9 +144,8 @@ ON_POSTGRESQL = ["TRUNCATE entry", "TRUNCATE tile", "TRUNCATE head",
 def test_the_database_refuses_to_change_delete_replace_or_leave_gaps(opened: OpenLog) -> None:
     opened.log.append(appending(*["call.opened"] * 300))
     for statement in [*CHANGES, *(ON_POSTGRESQL if opened.url else ON_SQLITE)]:
-        with opened.engine.execution_options(writes=True).connect() as connection:
-            with pytest.raises(DatabaseError):
-                connection.exec_driver_sql(statement)
+        with opened.engine.execution_options(writes=True).connect() as connection, pytest.raises(DatabaseError):
+            connection.exec_driver_sql(statement)
     whole(opened)
 
 
@@ -257,6 +256,27 @@ def test_the_checkpoint_is_signed_kept_in_the_file_and_proves_the_tree(opened: O
     assert (held.size, held.root) == (5, merkle.root(opened.reader.leaf_hashes(0, 5)))
     assert opened.checkpointer.sign() is None
     assert opened.reader.state("checkpoint")["size"] == 5
+
+
+def test_one_of_two_processes_signs_and_the_other_takes_over_when_it_is_not_heard_of(
+    opened: OpenLog, tmp_path: Path, clock: Clock
+) -> None:
+    opened.log.append(appending(*["call.opened"] * 300))
+    assert opened.checkpointer.sign()
+    (tmp_path / "other").mkdir()
+    other = OpenLog(tmp_path if opened.url is None else tmp_path / "other", clock, opened.url)
+    other.log.append(appending("call.closed"))
+    clock.now = max(clock.now, decode(whole(opened)[-1]).instant)  # the database's clock may be ahead of the test's
+    assert other.checkpointer.sign() is None
+    assert other.head_file.read() == opened.head_file.read()
+    clock.now += timedelta(seconds=11)
+    signed = other.checkpointer.sign()
+    assert checkpoint.verified(signed or b"", [opened.signer.vkey]).size == 301
+    clock.now -= timedelta(seconds=8)
+    assert opened.checkpointer.sign() is None  # its turn is over
+    assert opened.checkpointer.sign(now=True)  # whoever needs one now gets it
+    other.log.close()
+    other.engine.dispose()
 
 
 def test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed(

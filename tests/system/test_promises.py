@@ -125,13 +125,11 @@ def test_a_stream_is_forwarded_byte_for_byte_without_the_usage_nobody_asked_for(
     assert on.upstream.seen[0]["body"]["stream_options"] == {"include_usage": True}
 
 
-def raw(on: Stage, **more: Any) -> tuple[int, bytes, dict[str, str]]:
+def raw(on: Stage, *, key: str = "agent", **more: Any) -> tuple[int, bytes, dict[str, str]]:
     """Send a call by a plain HTTP client; returns status, body and headers."""
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=20)
     body = {"model": "support", "messages": [{"role": "user", "content": "hi"}]} | more
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(body), {"authorization": f"Bearer {on.keys['agent']}"}
-    )
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"authorization": f"Bearer {on.keys[key]}"})
     response = connection.getresponse()
     headers = {name.lower(): value for name, value in response.getheaders()}
     try:
@@ -214,8 +212,23 @@ def test_parallel_demand_of_ten_times_the_cap_never_overspends(tmp_path: Path) -
         assert 3_600_000 <= spent <= 4_000_000  # between 90 and 100 % of the cap
 
 
-def _try(on: Stage) -> str:
-    status, body, _ = raw(on, max_completion_tokens=15)
+@pytest.mark.parametrize(
+    ("knobs", "key", "scope"),
+    [({"workflow_cap": "0.0004"}, "agent", "workflow:prod:agent"), ({"key_cap": 400_000}, "small", "key:")],
+)
+def test_workflows_and_keys_have_caps_of_their_own(tmp_path: Path, knobs: dict[str, Any], key: str, scope: str) -> None:
+    """A call reserves about 0.0003 EUR and settles at 0.0000269: a handful fit under 0.0004."""
+    with stage(tmp_path / "home", **knobs) as on:
+        outcomes = [_try(on, key) for _ in range(12)]
+        assert outcomes.count("ok") >= 2
+        assert outcomes[-1] == "budget_exceeded"
+        (row,) = [value for name, value in on.budgets().items() if name.startswith(f"budget:{scope}")]
+        assert row["spent"] <= 400_000
+        assert _try(on, "quiet") == "ok"  # nobody else's cap
+
+
+def _try(on: Stage, key: str = "agent") -> str:
+    status, body, _ = raw(on, key=key, max_completion_tokens=15)
     return "ok" if status == 200 else str(json.loads(body)["error"]["code"])
 
 
