@@ -139,9 +139,9 @@ def open_unit(
 
 
 def budget_rows(caps: Sequence[tuple[str, int]], zone: ZoneInfo, at: datetime) -> list[tuple[str, int]]:
-    """Return (row, cap) of the budgets that a call opened at `at` counts in: those of its day in the organisation's zone.
+    """Return (row, cap) of the budgets that a call opened at `at` counts in: those of its day.
 
-    A day is a date on the wall: 23 or 25 hours long when the clocks change.
+    A day is a date on the wall in the organisation's time zone: 23 or 25 hours long when the clocks change.
     """
     day = at.astimezone(zone).date().isoformat()
     return [(f"budget:{scope}:{day}", cap) for scope, cap in caps]
