@@ -223,8 +223,8 @@ def _disclosures(installation: Installation, evidence: PackEvidence, size: int) 
     for (seq, name), entry in sorted(evidence.opened.items()):
         if seq >= size:
             continue
-        sealed = installation.reader.contents(seq)[name]
-        disclosure = installation.vault.unseal(sealed, entry_id=entry.id)
+        sealed = installation.reader.contents(seq)
+        disclosure = installation.vault.unseal(sealed, entry_id=entry.id)[name] if sealed else ""
         if digest(disclosure) != entry.c[name]:
             raise ActRefused(f"the content {name} of entry {seq} does not match its commitment")
         lines.append(canonicalize({"disclosure": disclosure, "name": name, "seq": seq}) + b"\n")

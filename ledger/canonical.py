@@ -3,13 +3,15 @@
 One Python value has one byte string. Entries use a narrower domain (`ledger.entry` refuses floats and non-ASCII
 keys); this module implements the whole standard, so that its vectors can be held against it.
 
-Standard library only: the offline verifier imports it.
+Standard library only: the offline verifier imports it. (orjson makes it three times as fast where it is installed.)
 """
 
+import contextlib
 import json
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ledger.errors import CanonicalError
@@ -48,6 +50,45 @@ def parse(text: bytes) -> Any:
         return json.loads(text.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CanonicalError(f"not a JSON text: {error}") from error
+
+
+def dump_plain(value: Any) -> bytes:
+    """As `canonicalize`, faster, for values whose member names are ASCII and whose numbers are safe integers.
+
+    There the encoders written in C give the same bytes, which a property test holds to RFC 8785's own package. The
+    caller checks the domain. orjson is used where it is installed: the offline verifier works without it.
+    """
+    try:
+        return _DUMP(value)
+    except (TypeError, UnicodeEncodeError, RecursionError):
+        return canonicalize(value)  # to raise its error
+
+
+def load_plain(text: bytes) -> Any:
+    """Parse a JSON text that the caller writes again with `dump_plain` and compares, which finds what is lax here.
+
+    Raises:
+        CanonicalError: it is not a JSON text.
+    """
+    try:
+        return _LOAD(text)
+    except (ValueError, RecursionError) as error:
+        raise CanonicalError(f"not a JSON text: {error}") from error
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _dump_with_standard_library(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode("utf-8")
+
+
+_DUMP: Callable[[Any], bytes] = _dump_with_standard_library
+_LOAD: Callable[[bytes], Any] = parse
+with contextlib.suppress(ModuleNotFoundError):
+    import orjson
+
+    _DUMP, _LOAD = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS), orjson.loads
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from ledger.errors import CanonicalError, DisclosureInvalid, EntryInvalid
 SALT_BYTES = 32
 
 
-def disclose(name: str, value: Any) -> tuple[str, str]:
-    """Return a fresh disclosure of `value` (any JSON value) and its digest."""
-    salt = b64(secrets.token_bytes(SALT_BYTES))
-    disclosure = b64(canonicalize([salt, name, value]))
-    return disclosure, digest(disclosure)
+def disclose(name: str, value: Any) -> tuple[bytes, str]:
+    """Return the array of a fresh disclosure of `value` (any JSON value) and its commitment."""
+    array = canonicalize([b64(secrets.token_bytes(SALT_BYTES)), name, value])
+    return array, digest(b64(array))
 
 
 def digest(disclosure: str) -> str:

@@ -12,7 +12,6 @@ No I/O and no clock. `ledger.log` decides when to append.
 """
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger import merkle
-from ledger.canonical import MAX_SAFE_INTEGER, canonicalize, parse
+from ledger.canonical import MAX_SAFE_INTEGER, dump_plain, load_plain
 from ledger.errors import CanonicalError, ChainBroken, EntryInvalid
 
 VERSION = 1
@@ -34,11 +33,10 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A content value, encrypted, as it is stored beside its commitment."""
+    """The content values of an entry, encrypted, as they are stored beside their commitments."""
 
-    name: str
     key: str
-    """Reference of the key that opens it."""
+    """Reference of the key that opens them."""
     ciphertext: bytes
 
 
@@ -56,7 +54,7 @@ class Draft:
     facts: Mapping[str, Any] = field(default_factory=dict)
     refs: Mapping[str, str] = field(default_factory=dict)
     c: Mapping[str, str] = field(default_factory=dict)
-    contents: tuple[Sealed, ...] = ()
+    contents: Sealed | None = None
     """Not part of the entry: stored beside it in the same transaction."""
 
 
@@ -102,7 +100,7 @@ def encode(draft: Draft, *, log: str, seq: int, prev: bytes, at: str) -> bytes:
     }  # fmt: skip
     _require_members(value)
     try:
-        encoded = _dump(value)
+        encoded = dump_plain(value)
     except (CanonicalError, UnicodeEncodeError) as error:
         raise EntryInvalid(f"{draft.kind}: {error}") from error
     if len(encoded) > MAX_ENTRY:
@@ -119,11 +117,11 @@ def decode(data: bytes) -> Entry:
     if len(data) > MAX_ENTRY:
         raise EntryInvalid(f"{len(data)} bytes, more than {MAX_ENTRY}")
     try:
-        value = parse(data)
+        value = load_plain(data)
         if not isinstance(value, dict):
             raise EntryInvalid("not a JSON object")
         _require_members(value)
-        again = _dump(value)
+        again = dump_plain(value)
     except CanonicalError as error:
         raise EntryInvalid(str(error)) from error
     if again != data:
@@ -161,31 +159,24 @@ def _require_members(value: dict[str, Any]) -> None:
 
 
 def _require_domain(value: Any) -> None:
-    """Refuse what the narrower domain of entries does not allow."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if not isinstance(name, str) or not name.isascii():
+    """Refuse what the narrower domain of entries does not allow. A loop, because it runs for every entry."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = type(one)
+        if kind is str or one is None or kind is bool:
+            continue
+        if kind is dict:
+            if not all(type(name) is str for name in one) or not "".join(one).isascii():
                 raise EntryInvalid("a member name is not ASCII")
-            _require_domain(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            _require_domain(member)
-    elif isinstance(value, int):
-        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
-            raise EntryInvalid("an integer is outside +-(2**53 - 1)")
-    elif value is not None and not isinstance(value, str):
-        raise EntryInvalid(f"{type(value).__name__} is not allowed in an entry")
-
-
-_DUMP = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-
-
-def _dump(value: dict[str, Any]) -> bytes:
-    """Write a value of the entry domain: there the C encoder gives the RFC 8785 bytes (a property test holds it)."""
-    try:
-        return _DUMP(value).encode("utf-8")
-    except (UnicodeEncodeError, RecursionError):
-        return canonicalize(value)  # to raise its error
+            waiting += one.values()
+        elif kind is list or kind is tuple:
+            waiting += one
+        elif kind is int:
+            if not -MAX_SAFE_INTEGER <= one <= MAX_SAFE_INTEGER:
+                raise EntryInvalid("an integer is outside +-(2**53 - 1)")
+        else:
+            raise EntryInvalid(f"{kind.__name__} is not allowed in an entry")
 
 
 def follow(

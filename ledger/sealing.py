@@ -2,12 +2,11 @@
 
     root key (a file)  wraps  subject and ledger keys (the key store)  seal  disclosures
 
-Each content is sealed with AES-256-GCM under a key derived for it alone (HKDF-SHA-256 over the subject key with
-the entry id and field name), so a nonce is never used twice under one key. Deleting the subject's row in the key
-store makes its contents, salts and pseudonyms unrecoverable here; the entries still verify.
+The contents of one entry are sealed together with AES-256-GCM under a key derived for that entry alone (HKDF-SHA-256
+over the subject key with the entry id), so a nonce is never used twice under one key. Deleting the subject's row in
+the key store makes its contents, salts and pseudonyms unrecoverable here; the entries still verify.
 """
 
-import hashlib
 import hmac
 import secrets
 import zlib
@@ -41,39 +40,36 @@ def unwrap(root: bytes, wrapped: bytes, *, ref: str) -> bytes:
         raise ContentGone(f"key {ref} does not open under this root key") from error
 
 
-def content_key(key: bytes, entry_id: str, name: str) -> bytes:
-    """Derive the key of one content: HKDF-SHA-256 (RFC 5869) without salt, one block of output.
+def content_key(key: bytes, entry_id: str) -> bytes:
+    """Derive the key of one entry's contents: HKDF-SHA-256 (RFC 5869) without salt, one block of output.
 
-    Written out because it runs several times a call and `hmac.digest` does it in a tenth of the time; a test holds it
-    to the library's HKDF.
+    Written out because it runs twice a call and `hmac.digest` does it in a tenth of the time; a test holds it to the
+    library's HKDF.
     """
-    info = f"whyledger content v1\n{entry_id}\n{name}".encode()
     pseudorandom = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(pseudorandom, info + b"\x01", "sha256")
+    return hmac.digest(pseudorandom, b"whyledger content v1\n" + entry_id.encode() + b"\x01", "sha256")
 
 
-def seal(key: bytes, disclosure: str, *, entry_id: str, name: str) -> bytes:
-    """Compress and encrypt a disclosure for one field of one entry."""
+def seal(key: bytes, plain: bytes, *, entry_id: str) -> bytes:
+    """Compress and encrypt the contents of one entry."""
     nonce = secrets.token_bytes(_NONCE)
-    return nonce + AESGCM(content_key(key, entry_id, name)).encrypt(nonce, zlib.compress(disclosure.encode(), 1), None)
+    return nonce + AESGCM(content_key(key, entry_id)).encrypt(nonce, zlib.compress(plain, 1), None)
 
 
-def unseal(key: bytes, ciphertext: bytes, *, entry_id: str, name: str) -> str:
+def unseal(key: bytes, ciphertext: bytes, *, entry_id: str) -> bytes:
     """Inverse of `seal`.
 
     Raises:
-        ContentGone: another key, another field, or damaged bytes.
+        ContentGone: another key, another entry, or damaged bytes.
     """
     try:
-        packed = AESGCM(content_key(key, entry_id, name)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
-        plain = zlib.decompressobj()
-        disclosure = plain.decompress(packed, MAX_PLAINTEXT)
+        packed = AESGCM(content_key(key, entry_id)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
+        return zlib.decompressobj().decompress(packed, MAX_PLAINTEXT)
     except (InvalidTag, ValueError, zlib.error) as error:
-        raise ContentGone(f"{name} of {entry_id} does not open") from error
-    return disclosure.decode()
+        raise ContentGone(f"the contents of {entry_id} do not open") from error
 
 
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     """Return the keyed pseudonym of an identifier: HMAC-SHA-256, 128 bits, base64url."""
-    tag = hmac.new(key, f"{kind}\n{identifier}".encode(), hashlib.sha256).digest()
+    tag = hmac.digest(key, f"{kind}\n{identifier}".encode(), "sha256")
     return f"{kind}.{b64(tag[:16])}"

@@ -12,7 +12,7 @@ from gateway.economics.prices import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
 from gateway.state import CONTROL, changes_of, control_of
 from gateway.store.installation import Installation
-from ledger.entry import Draft, Sealed
+from ledger.entry import Draft
 from ledger.ids import new_id
 from ledger.store.vault import LEDGER_KEY
 from ledger.unit import State, Step, Unit, Written
@@ -30,15 +30,11 @@ def _act(
 ) -> Written:  # fmt: skip
     """Append one act: check the actor's role and `check` on the state rows, then record it with its sealed texts."""
     entry_id = new_id("ent", installation.clock())
-    c: dict[str, str] = {}
-    contents: list[Sealed] = []
-    for name, value in (texts or {}).items():
-        c[name], sealed = installation.vault.seal(name, value, entry_id=entry_id, key_ref=key_ref)
-        contents.append(sealed)
+    c, contents = installation.vault.seal(texts, entry_id=entry_id, key_ref=key_ref) if texts else ({}, None)
     said = dict(facts) | ({"assurance": actor.assurance} if actor else {})
     draft = Draft(
         id=entry_id, kind=kind, call=call, task=task, workflow=workflow, act=actor.pseudonym if actor else None,
-        facts=said, refs=refs or {}, c=c, contents=tuple(contents),
+        facts=said, refs=refs or {}, c=c, contents=contents,
     )  # fmt: skip
 
     def run(state: State, at: datetime) -> Step:

@@ -36,7 +36,7 @@ class Record:
     key_ref: str | None
     keep: bool
     c: dict[str, str]
-    contents: tuple[Sealed, ...]
+    contents: Sealed | None
 
 
 async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Record:
@@ -47,18 +47,16 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
     keep = call.content == "full" and (workflow is None or workflow.content == "full")
     entry_id = new_id("ent", ports.clock())
     c: dict[str, str] = {}
-    contents: list[Sealed] = []
+    contents: Sealed | None = None
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
         values = {"prompt": _text(call.body), "task": call.task_id}
         if call.subject_id:
             values["subject"] = call.subject_id
-        for name, value in values.items():
-            c[name], sealed = ports.contents.seal(name, value, entry_id=entry_id, key_ref=key_ref)
-            contents.append(sealed)
+        c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     return Record(
         entry_id=entry_id, task=ports.contents.pseudonym("task", call.task_id), sub=sub, key_ref=key_ref, keep=keep,
-        c=c, contents=tuple(contents),
+        c=c, contents=contents,
     )  # fmt: skip
 
 
@@ -255,7 +253,7 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
         record = await record_of(call, workflow, ports)
     else:
         record = Record(
-            entry_id=new_id("ent", ports.clock()), task=None, sub=None, key_ref=None, keep=False, c={}, contents=()
+            entry_id=new_id("ent", ports.clock()), task=None, sub=None, key_ref=None, keep=False, c={}, contents=None
         )
     draft = refused_draft(refusal, call, principal, record, rules, ports, call_id=call_id)
     unit = Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[draft]))

@@ -39,8 +39,10 @@ class Contents(Protocol):
     def pseudonym(self, kind: str, identifier: str) -> str:
         """Return the keyed pseudonym of a task or a provider's response id."""
 
-    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str | None) -> tuple[str, Sealed]:
-        """Commit to a value and seal it: (commitment, what to store)."""
+    def seal(
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
+    ) -> tuple[dict[str, str], Sealed]:
+        """Commit to the contents of an entry and seal them: (commitments by name, what to store)."""
 
 
 class UpstreamAnswer(Protocol):

@@ -66,7 +66,7 @@ def close_unit(
         facts["response_ref"] = ports.contents.pseudonym("response", outcome.response_id)
     draft = Draft(
         id=entry_id, kind="call.closed", call=call.id, task=record.task, workflow=principal.workflow, sub=record.sub,
-        facts=facts, refs={"build": ports.build}, c=c, contents=tuple(contents),
+        facts=facts, refs={"build": ports.build}, c=c, contents=contents,
     )  # fmt: skip
     return Unit(keys=lambda _at: (f"call:{call.id}", *opened.budgets), run=lambda state, at: _close(draft, state, at))
 
@@ -93,23 +93,20 @@ def _enumerable(finish: str | None) -> str | None:
 
 def _sealed(
     outcome: Outcome, record: Record, entry_id: str, ports: Ports
-) -> tuple[dict[str, str], list[Sealed], list[dict[str, Any]]]:
+) -> tuple[dict[str, str], Sealed | None, list[dict[str, Any]]]:
     """Seal answer and tool arguments; list the tool calls by name where the name was granted."""
-    c: dict[str, str] = {}
-    contents: list[Sealed] = []
-
-    def keep(name: str, value: object) -> None:
-        with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
-            c[name], sealed = ports.contents.seal(name, value, entry_id=entry_id, key_ref=record.key_ref)
-            contents.append(sealed)
-
+    values: dict[str, object] = {}
     tools: list[dict[str, Any]] = []
     for number, one in enumerate(outcome.tool_calls[:MAX_TOOL_CALLS]):
         listed: dict[str, Any] = {"granted": one.granted, "name": one.name if one.granted else None}
         if record.keep:
             listed["c"] = f"tool_call_{number}"
-            keep(listed["c"], {"name": one.name, "arguments": one.arguments})
+            values[listed["c"]] = {"name": one.name, "arguments": one.arguments}
         tools.append(listed)
     if record.keep and outcome.answer is not None:
-        keep("answer", outcome.answer)
-    return c, contents, tools
+        values["answer"] = outcome.answer
+    if values:
+        with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
+            c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=record.key_ref)
+            return c, contents, tools
+    return {}, None, tools

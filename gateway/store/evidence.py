@@ -31,11 +31,11 @@ class LiveEvidence:
         return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
     def content(self, entry: Entry, name: str) -> Content:
-        sealed = self._reader.contents(entry.seq).get(name)
+        sealed = self._reader.contents(entry.seq)
         if sealed is None:
             return Content(None, "not_kept")
         try:
-            value = self._installation.vault.open(sealed, entry_id=entry.id, commitment=entry.c[name])
+            value = self._installation.vault.open(sealed, name, entry_id=entry.id, commitment=entry.c[name])
         except ContentGone:
             return Content(None, "erased")
         except DisclosureInvalid:

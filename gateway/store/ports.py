@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -183,5 +184,7 @@ class SealedContents:
     def pseudonym(self, kind: str, identifier: str) -> str:
         return self._vault.pseudonym(kind, identifier)
 
-    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str | None) -> tuple[str, Sealed]:
-        return self._vault.seal(name, value, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)
+    def seal(
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
+    ) -> tuple[dict[str, str], Sealed]:
+        return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)

@@ -18,6 +18,15 @@ def _with_percent(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
+_SIZES = (128, 32, 8, 2, 1)
+
+
+@lru_cache(maxsize=64)
+def _insert(table: str, columns: str, size: int, upsert: str) -> str:
+    row = f"({', '.join('?' * (columns.count(',') + 1))})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * size)} {upsert}"
+
+
 class Driver:
     """One DB-API connection. Errors are the driver's own; whoever holds the connection decides what they mean."""
 
@@ -34,10 +43,19 @@ class Driver:
         """Run one statement and return its cursor."""
         return self._raw.execute(_with_percent(statement) if self.is_postgresql else statement, values)
 
-    def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run one statement for many rows: one round trip where the driver can."""
-        with_marks = _with_percent(statement) if self.is_postgresql else statement
-        self._raw.cursor().executemany(with_marks, rows)
+    def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
+        """Insert rows, many in one statement.
+
+        Each statement is one wait for the interpreter's lock (SQLite) or one round trip (PostgreSQL), so that this is
+        what decides how long a batch takes while the event loop is busy. The numbers of rows are few, so that the
+        texts are few and stay prepared.
+        """
+        at = 0
+        for size in _SIZES:
+            while len(rows) - at >= size:
+                values = [value for row in rows[at : at + size] for value in row]
+                self.execute(_insert(table, columns, size, upsert), values)
+                at += size
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition that `column` is one of `values`, and what to bind to it."""

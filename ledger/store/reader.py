@@ -117,11 +117,11 @@ class Reader:
             ).scalar_one()
         return merkle.root(writer.split_hashes(blob))
 
-    def contents(self, seq: int) -> dict[str, Sealed]:
-        """Return the sealed contents kept for an entry, by field name."""
+    def contents(self, seq: int) -> Sealed | None:
+        """Return the sealed contents kept for an entry."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(tables.content).where(tables.content.c.seq == seq))
-            return {row.name: Sealed(name=row.name, key=row.key, ciphertext=row.ciphertext) for row in rows}
+            row = connection.execute(select(tables.content).where(tables.content.c.seq == seq)).first()
+            return None if row is None else Sealed(key=row.key, ciphertext=row.ciphertext)
 
     def state(self, key: str) -> Any:
         """Return one state row's value, or None."""

@@ -51,7 +51,6 @@ content = Table(
     "content",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("name", Text, primary_key=True),
     Column("key", Text, nullable=False, index=True),
     Column("ciphertext", LargeBinary, nullable=False),
 )

@@ -8,15 +8,17 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 
 from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, Text, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger import sealing
+from ledger.canonical import parse
 from ledger.disclosure import disclose, open_disclosure
 from ledger.entry import Sealed, b64
-from ledger.errors import ContentGone
+from ledger.errors import ContentGone, DisclosureInvalid
 
 REVISION = "v0001"
 
@@ -131,23 +133,38 @@ class Vault:
             connection.execute(delete(key).where(key.c.ref == ref))
         self._cached.cache_clear()
 
-    def seal(self, name: str, value: object, *, entry_id: str, key_ref: str = LEDGER_KEY) -> tuple[str, Sealed]:
-        """Commit to a content value and seal it; returns (commitment, what to store)."""
-        disclosure, commitment = disclose(name, value)
-        ciphertext = sealing.seal(self.key(key_ref), disclosure, entry_id=entry_id, name=name)
-        return commitment, Sealed(name=name, key=key_ref, ciphertext=ciphertext)
+    def seal(
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str = LEDGER_KEY
+    ) -> tuple[dict[str, str], Sealed]:
+        """Commit to the content values of one entry and seal them together; returns (commitments, what to store)."""
+        arrays: list[bytes] = []
+        commitments: dict[str, str] = {}
+        for name, value in values.items():
+            array, commitments[name] = disclose(name, value)
+            arrays.append(array)
+        plain = b"\n".join(arrays)  # canonical JSON holds no line end
+        return commitments, Sealed(key=key_ref, ciphertext=sealing.seal(self.key(key_ref), plain, entry_id=entry_id))
 
-    def unseal(self, sealed: Sealed, *, entry_id: str) -> str:
-        """Return the disclosure kept under a commitment.
+    def unseal(self, sealed: Sealed, *, entry_id: str) -> dict[str, str]:
+        """Return the disclosures kept for an entry, by field name.
+
+        Raises:
+            ContentGone: their key was destroyed.
+        """
+        plain = sealing.unseal(self.key(sealed.key), sealed.ciphertext, entry_id=entry_id)
+        return {str(parse(array)[1]): b64(array) for array in plain.split(b"\n")}
+
+    def open(self, sealed: Sealed, name: str, *, entry_id: str, commitment: str) -> object:
+        """Return a content value, checked against the entry's commitment.
 
         Raises:
             ContentGone: its key was destroyed.
+            DisclosureInvalid: what is kept is not what the entry commits to.
         """
-        return sealing.unseal(self.key(sealed.key), sealed.ciphertext, entry_id=entry_id, name=sealed.name)
-
-    def open(self, sealed: Sealed, *, entry_id: str, commitment: str) -> object:
-        """Return a content value, checked against the entry's commitment."""
-        return open_disclosure(self.unseal(sealed, entry_id=entry_id), name=sealed.name, commitment=commitment)
+        disclosure = self.unseal(sealed, entry_id=entry_id).get(name)
+        if disclosure is None:
+            raise DisclosureInvalid(f"{name}: nothing is kept under this name")
+        return open_disclosure(disclosure, name=name, commitment=commitment)
 
     def remember_token(self, secret: str, owner: str) -> None:
         with self._engine.execution_options(writes=True).begin() as connection:

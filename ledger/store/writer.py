@@ -42,7 +42,7 @@ class NewEntry:
     data: bytes
     leaf_hash: bytes
     links: tuple[tuple[str, str], ...]
-    contents: tuple[Sealed, ...]
+    contents: Sealed | None
 
 
 def create_head(driver: Driver, origin: str) -> None:
@@ -103,21 +103,16 @@ def insert_entries(driver: Driver, new: Sequence[NewEntry]) -> None:
     """Store entries with what they are found by and their sealed contents, and every tile they complete."""
     if not new:
         return
-    driver.executemany(
-        "INSERT INTO entry (seq, leaf_hash, bytes) VALUES (?, ?, ?)",
-        [(item.seq, item.leaf_hash, item.data) for item in new],
-    )
+    driver.insert("entry", "seq, leaf_hash, bytes", [(item.seq, item.leaf_hash, item.data) for item in new])
     insert_links(driver, [(kind, value, item.seq) for item in new for kind, value in item.links])
-    contents = [(item.seq, one.name, one.key, one.ciphertext) for item in new for one in item.contents]
-    if contents:
-        driver.executemany("INSERT INTO content (seq, name, key, ciphertext) VALUES (?, ?, ?, ?)", contents)
+    contents = [(item.seq, item.contents.key, item.contents.ciphertext) for item in new if item.contents]
+    driver.insert("content", "seq, key, ciphertext", contents)
     _complete_tiles(driver, new[0].seq, new[-1].seq + 1)
 
 
 def insert_links(driver: Driver, rows: Sequence[tuple[str, str, int]]) -> None:
     """Store what entries are found by: (kind, value, seq)."""
-    if rows:
-        driver.executemany("INSERT INTO ref (kind, value, seq) VALUES (?, ?, ?)", rows)
+    driver.insert("ref", "kind, value, seq", rows)
 
 
 def _complete_tiles(driver: Driver, low: int, high: int) -> None:
@@ -160,18 +155,16 @@ def load_state(driver: Driver, keys: Iterable[str]) -> dict[str, Any]:
 
 def save_state(driver: Driver, changes: Mapping[str, Any]) -> None:
     """Store the changed rows; None deletes."""
-    gone = [(key,) for key, value in changes.items() if value is None]
+    gone = [key for key, value in changes.items() if value is None]
     kept = [
         (key, json.dumps(value, separators=(",", ":"), sort_keys=True))
         for key, value in changes.items()
         if value is not None
     ]
     if gone:
-        driver.executemany("DELETE FROM state WHERE key = ?", gone)
-    if kept:
-        driver.executemany(
-            "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept
-        )
+        condition, values = driver.among("key", gone)
+        driver.execute(f"DELETE FROM state WHERE {condition}", values)
+    driver.insert("state", "key, value", kept, upsert="ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 
 def clear_projections(driver: Driver) -> None:

@@ -77,7 +77,6 @@ def upgrade() -> None:
     op.create_table(
         "content",
         Column("seq", _NUMBER, primary_key=True, autoincrement=False),
-        Column("name", Text, primary_key=True),
         Column("key", Text, nullable=False, index=True),
         Column("ciphertext", LargeBinary, nullable=False),
     )

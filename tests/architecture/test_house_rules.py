@@ -82,9 +82,19 @@ def loaded_by(module: str) -> set[str]:
 @pytest.mark.parametrize("module", ["ledger", "ledger.verify", "ledger.__main__"])
 def test_the_verifier_loads_the_standard_library_and_cryptography_alone(module: str) -> None:
     allowed = set(sys.stdlib_module_names) | {"cryptography", "ledger", "_cffi_backend", "_openssl", "__main__"}
+    allowed |= {"orjson"}  # faster where it is installed; the next test does without
     # whatever site start-up itself loads (editable-install finders) is not ours
     start_up = loaded_by("os")
     assert loaded_by(module) - start_up - allowed == set()
+
+
+def test_the_verifier_works_without_orjson() -> None:
+    code = (
+        "import sys; sys.modules['orjson'] = None\n"
+        "from ledger import canonical, verify, __main__\n"
+        "assert canonical._DUMP is canonical._dump_with_standard_library and canonical._LOAD is canonical.parse"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import merkle
+from ledger import canonical, merkle
 from ledger.entry import (
     GENESIS,
     Draft,
@@ -71,6 +71,35 @@ def test_an_entry_has_the_bytes_that_rfc8785_gives_and_reads_back_as_itself(
     data = encode(Draft(id=ID, kind="call.opened", facts=values), log="l", seq=3, prev=GENESIS, at=AT)
     assert rfc8785.dumps(json.loads(data)) == data
     assert values == decode(data).facts
+
+
+@given(facts)
+def test_both_encoders_give_the_same_bytes(values: dict[str, object]) -> None:
+    assert canonical._dump_with_standard_library(values) == canonical.dump_plain(values) == rfc8785.dumps(values)
+
+
+@given(st.data())
+def test_with_and_without_orjson_the_same_bytes_are_entries(data: st.DataObject) -> None:
+    """One acceptance for all verifiers: a mutated entry is refused by both readers or read as the same by both."""
+    values = data.draw(facts)
+    good = encode(Draft(id=ID, kind="call.opened", facts=values), log="l", seq=3, prev=GENESIS, at=AT)
+    at = data.draw(st.integers(0, len(good)))
+    piece = data.draw(
+        st.sampled_from([b"", b" ", b'"', b"1.0", b"1e0", b"-0", b"\\u0041", b"\\ud800", b"NaN", b",", b"\xff", b"00"])
+    )
+    bad = good[:at] + piece + good[at + data.draw(st.integers(0, 2)) :]
+
+    def read() -> object:
+        try:
+            return decode(bad)
+        except EntryInvalid:
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        with_orjson = read()
+        patch.setattr(canonical, "_DUMP", canonical._dump_with_standard_library)
+        patch.setattr(canonical, "_LOAD", canonical.parse)
+        assert read() == with_orjson
 
 
 @pytest.mark.parametrize("bad", [1.5, 2**53, b"x", {"\u00e9": 1}, {"a": [1.0]}], ids=repr)

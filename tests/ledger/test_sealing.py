@@ -38,12 +38,13 @@ def test_the_digest_is_that_of_rfc_9901() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_a_disclosure_opens_to_its_value_and_to_nothing_else(value: str) -> None:
-    disclosure, commitment = disclose("prompt", value)
+    array, commitment = disclose("prompt", value)
+    disclosure = b64(array)
     assert value == open_disclosure(disclosure, name="prompt", commitment=commitment)
     with pytest.raises(DisclosureInvalid):
         open_disclosure(disclosure, name="answer", commitment=commitment)
     with pytest.raises(DisclosureInvalid):
-        open_disclosure(disclose("prompt", value)[0], name="prompt", commitment=commitment)
+        open_disclosure(b64(disclose("prompt", value)[0]), name="prompt", commitment=commitment)
 
 
 def test_equal_values_have_unequal_commitments() -> None:
@@ -54,35 +55,47 @@ def test_equal_values_have_unequal_commitments() -> None:
     assert not guesses & commitments
 
 
-def test_a_content_opens_for_its_own_entry_and_field_only() -> None:
-    sealed = sealing.seal(bytes(32), "text", entry_id="ent_1", name="prompt")
-    assert sealing.unseal(bytes(32), sealed, entry_id="ent_1", name="prompt") == "text"
-    for key, entry_id, name in (
-        (b"1" * 32, "ent_1", "prompt"),
-        (bytes(32), "ent_2", "prompt"),
-        (bytes(32), "ent_1", "x"),
+def test_contents_open_for_their_own_entry_only() -> None:
+    sealed = sealing.seal(bytes(32), b"text", entry_id="ent_1")
+    assert sealing.unseal(bytes(32), sealed, entry_id="ent_1") == b"text"
+    damaged = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for key, entry_id, stored in (
+        (b"1" * 32, "ent_1", sealed),
+        (bytes(32), "ent_2", sealed),
+        (bytes(32), "ent_1", damaged),
     ):
         with pytest.raises(ContentGone):
-            sealing.unseal(key, sealed, entry_id=entry_id, name=name)
+            sealing.unseal(key, stored, entry_id=entry_id)
+
+
+def test_the_contents_of_an_entry_are_sealed_together_and_opened_one_by_one(vault: Vault) -> None:
+    values = {"prompt": "two\nlines", "task": "ticket:1", "tool_call_0": {"name": "a", "arguments": "{}"}}
+    commitments, sealed = vault.seal(values, entry_id="ent_1")
+    for name, value in values.items():
+        assert vault.open(sealed, name, entry_id="ent_1", commitment=commitments[name]) == value
+    with pytest.raises(DisclosureInvalid):
+        vault.open(sealed, "prompt", entry_id="ent_1", commitment=commitments["task"])
+    with pytest.raises(DisclosureInvalid):
+        vault.open(sealed, "answer", entry_id="ent_1", commitment=commitments["task"])
 
 
 @given(st.binary(min_size=32, max_size=32), st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-def test_the_key_of_a_content_is_the_library_s_hkdf(key: bytes, name: str) -> None:
+def test_the_key_of_contents_is_the_library_s_hkdf(key: bytes, entry_id: str) -> None:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    info = f"whyledger content v1\nent_1\n{name}".encode()
+    info = f"whyledger content v1\n{entry_id}".encode()
     expected = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key)
-    assert expected == sealing.content_key(key, "ent_1", name)
+    assert expected == sealing.content_key(key, entry_id)
 
 
 def test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it(vault: Vault) -> None:
     subject = vault.subject("subject", "anna@example.eu")
-    commitment, sealed = vault.seal("prompt", "hello", entry_id="ent_1", key_ref=subject.ref)
-    assert vault.open(sealed, entry_id="ent_1", commitment=commitment) == "hello"
+    commitments, sealed = vault.seal({"prompt": "hello"}, entry_id="ent_1", key_ref=subject.ref)
+    assert vault.open(sealed, "prompt", entry_id="ent_1", commitment=commitments["prompt"]) == "hello"
     vault.destroy(subject.ref)
     with pytest.raises(ContentGone):
-        vault.open(sealed, entry_id="ent_1", commitment=commitment)
+        vault.open(sealed, "prompt", entry_id="ent_1", commitment=commitments["prompt"])
     assert vault.find_subject("subject", "anna@example.eu") is None
     assert vault.subject("subject", "anna@example.eu").pseudonym != subject.pseudonym
 

@@ -372,7 +372,7 @@ def test_a_workflow_that_keeps_no_contents_writes_no_commitment_either(on: Stage
     on.client("agent", x_whyledger_content="none").chat.completions.create(model="support", messages=[])
     for entry in on.entries("call.opened", "call.closed"):
         assert entry.c == {}
-        assert on.installation.reader.contents(entry.seq) == {}
+        assert on.installation.reader.contents(entry.seq) is None
 
 
 # Promise 9: numbers are honest
@@ -499,8 +499,9 @@ def test_a_granted_tool_call_is_logged_with_its_sealed_arguments(on: Stage) -> N
     on.ask()
     (closed,) = on.entries("call.closed")
     (tool,) = closed.facts["tool_calls"]
-    sealed = on.installation.reader.contents(closed.seq)[tool["c"]]
-    value = on.installation.vault.open(sealed, entry_id=closed.id, commitment=closed.c[tool["c"]])
+    sealed = on.installation.reader.contents(closed.seq)
+    assert sealed
+    value = on.installation.vault.open(sealed, tool["c"], entry_id=closed.id, commitment=closed.c[tool["c"]])
     assert (tool["name"], value) == ("lookup", {"name": "lookup", "arguments": '{"id": 7}'})
 
 
