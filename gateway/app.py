@@ -126,7 +126,7 @@ class Gateway:
         unknown: UnknownKeys,
     ) -> list["asyncio.Task[None]"]:
         async def renew() -> None:
-            written = await asyncio.wrap_future(installation.log.submit(lifecycle.renew_unit(boot)))
+            written = await installation.log.hand_over(lifecycle.renew_unit(boot))
             if not written.answer:
                 self.lease_lost = True
                 log.critical("the lease ran out: this process opens no more calls and ends")

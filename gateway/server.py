@@ -39,7 +39,7 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     sys.setswitchinterval(0.0005)
     logging.getLogger("uvicorn.error").addFilter(_BrokenStreams())
     gateway = Gateway(settings)
-    common = {"log_level": "warning", "access_log": False, "server_header": False}
+    common = {"log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False}
     main = uvicorn.Server(
         uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
     )

@@ -12,20 +12,21 @@ decided, moves the head by compare-and-swap, commits, and only then wakes the wa
 After a crash on any line the database holds whole batches or nothing of them; nobody was woken for the rest.
 """
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
 from ledger import merkle
-from ledger.entry import encode, format_time, links, parse_time
+from ledger.entry import Draft, encode, format_time, links, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.store import writer
 from ledger.store.driver import Driver, WriteConnection
@@ -35,12 +36,23 @@ from ledger.unit import Receipt, Unit, Written
 MAX_BATCH = 256
 
 
+class Handed(asyncio.Future[Written]):
+    """What a unit comes to, for a coroutine. A waiter that leaves does not undo what it asked for: cancelling the task
+    that awaits this takes effect when the unit has been committed or has failed."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        return False
+
+
 @dataclass(slots=True)
 class _Waiting:
     unit: Unit
-    done: "Future[Written]"
-    new: tuple[writer.NewEntry, ...] = ()
+    done: "Future[Written] | Handed"
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where `done` must be set; None: anywhere."""
+    new: list[writer.NewEntry] = field(default_factory=list)
     answer: Any = None
+    error: Exception | None = None
 
 
 class Log:
@@ -70,12 +82,28 @@ class Log:
         Raises:
             LedgerUnavailable: the log is closed.
         """
+        done = Future[Written]()
+        done.set_running_or_notify_cancel()  # a waiter that leaves does not undo what it asked for
+        self._put(_Waiting(unit, done))
+        return done
+
+    def hand_over(self, unit: Unit) -> Handed:
+        """As `submit`, from the thread of an event loop and for it. Awaits nothing: safe in a task that is cancelled.
+
+        All units of a batch are woken by one call into their loop.
+
+        Raises:
+            LedgerUnavailable: the log is closed.
+        """
+        loop = asyncio.get_running_loop()
+        done = Handed(loop=loop)
+        self._put(_Waiting(unit, done, loop))
+        return done
+
+    def _put(self, waiting: _Waiting) -> None:
         if self._closed.is_set():
             raise LedgerUnavailable("the log is closed")
-        waiting = _Waiting(unit, Future())
-        waiting.done.set_running_or_notify_cancel()  # a waiter that leaves does not undo what it asked for
         self._queue.put(waiting)
-        return waiting.done
 
     def append(self, unit: Unit) -> Written:
         """Run a unit and return when it is durable.
@@ -115,29 +143,24 @@ class Log:
 
     def _settle(self, batch: list[_Waiting]) -> None:
         """Commit a batch and wake its waiters, whatever happens."""
-        ran: list[_Waiting] = []
         try:
-            self._commit(batch, ran)
+            self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             unavailable = LedgerUnavailable(f"the ledger could not commit: {reason}")
             unavailable.__cause__ = error
             self._drop_connection()
-            for waiting in batch:
-                if waiting in ran and self._is_stored(waiting):
-                    _resolve(waiting)
-                elif not waiting.done.done():
-                    waiting.done.set_exception(unavailable)
-            return
-        for waiting in ran:
-            _resolve(waiting)
+            if not self._is_stored(batch):
+                for waiting in batch:
+                    waiting.error = waiting.error or unavailable
+        _wake(batch)
 
-    def _commit(self, batch: list[_Waiting], ran: list[_Waiting]) -> None:
+    def _commit(self, batch: list[_Waiting]) -> None:
         with write_lock(self._lock):
             connection = self._connection = self._connection or WriteConnection(self._engine)
             connection.begin()
             try:
-                self._run_units(connection, batch, ran)
+                self._run_units(connection, batch)
                 connection.commit()
             except BaseException:
                 with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
@@ -151,38 +174,39 @@ class Log:
             with contextlib.suppress(Exception):
                 connection.drop()
 
-    def _run_units(self, connection: Driver, batch: list[_Waiting], ran: list[_Waiting]) -> None:
+    def _run_units(self, connection: Driver, batch: list[_Waiting]) -> None:
         old, clock = writer.lock_head(connection)
         at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
         working = writer.load_state(connection, [key for one in batch for key in one.unit.keys(at)])
-        head, changes, new = old, dict[str, Any](), list[writer.NewEntry]()
+        end, changes, new = _End(old.size, old.last_hash), dict[str, Any](), list[writer.NewEntry]()
         for waiting in batch:
+            waiting.new, waiting.answer, waiting.error = [], None, None
             try:
                 step = waiting.unit.run(working, at)
-                moved, entries = _place(head, step.drafts, at_text)
+                moved, waiting.new = _place(end, step.drafts, old.origin, at_text)
             except Exception as error:  # noqa: BLE001 - the unit's own error belongs to its own waiter
-                waiting.done.set_exception(error)
+                waiting.error = error
                 continue
-            head, waiting.new, waiting.answer = moved, entries, step.answer
-            new += entries
+            end, waiting.answer = moved, step.answer
+            new += waiting.new
             for key, value in step.changes.items():
                 changes[key] = value
                 if value is None:
                     working.pop(key, None)
                 else:
                     working[key] = value
-            ran.append(waiting)
         writer.insert_entries(connection, new)
         writer.save_state(connection, changes)
-        if head != old:
-            writer.move_head(connection, old, head)
+        if new:
+            frontier = old.frontier.extend([one.leaf_hash for one in new])
+            writer.move_head(connection, old, writer.Head(old.origin, end.last_hash, frontier, at_text))
 
-    def _is_stored(self, waiting: _Waiting) -> bool:
-        """Tell whether the entries of a unit are in the database after a commit whose outcome is unknown."""
-        if not waiting.new:
+    def _is_stored(self, batch: list[_Waiting]) -> bool:
+        """Tell whether a batch whose commit has an unknown outcome is in the database: all of it is, or nothing."""
+        first = next((one for waiting in batch for one in waiting.new), None)
+        if first is None:
             return False
-        first = waiting.new[0]
         try:
             connection = WriteConnection(self._engine)
         except Exception:  # noqa: BLE001 - whatever keeps us from seeing it, it is not known to be there
@@ -200,18 +224,47 @@ class Log:
             connection.drop()
 
 
-def _place(head: writer.Head, drafts: Any, at: str) -> tuple[writer.Head, tuple[writer.NewEntry, ...]]:
-    """Give drafts their places after `head`; returns the moved head and the entries."""
+class _End(NamedTuple):
+    """Where the next entry goes."""
+
+    seq: int
+    last_hash: bytes
+
+
+def _place(end: _End, drafts: Sequence[Draft], origin: str, at: str) -> tuple[_End, list[writer.NewEntry]]:
+    """Give drafts their places from `end` on; returns the moved end and the entries."""
     placed: list[writer.NewEntry] = []
+    seq, last = end
     for draft in drafts:
-        data = encode(draft, log=head.origin, seq=head.size, prev=head.last_hash, at=at)
-        leaf = merkle.leaf_hash(data)
-        placed.append(writer.NewEntry(head.size, draft.id, draft.kind, at, data, leaf, links(draft), draft.contents))
-        head = replace(head, last_hash=leaf, frontier=head.frontier.extend([leaf]), at=at)
-    return head, tuple(placed)
+        data = encode(draft, log=origin, seq=seq, prev=last, at=at)
+        last = merkle.leaf_hash(data)
+        placed.append(writer.NewEntry(seq, draft.id, draft.kind, at, data, last, links(draft), draft.contents))
+        seq += 1
+    return _End(seq, last), placed
+
+
+def _wake(batch: Sequence[_Waiting]) -> None:
+    """Tell every waiter; those of an event loop by one call into it."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+    for waiting in batch:
+        if waiting.loop is None:
+            _resolve(waiting)
+        else:
+            loops.setdefault(waiting.loop, []).append(waiting)
+    for loop, waiters in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_resolve_all, waiters)
+
+
+def _resolve_all(waiters: Sequence[_Waiting]) -> None:
+    for waiting in waiters:
+        _resolve(waiting)
 
 
 def _resolve(waiting: _Waiting) -> None:
+    if waiting.error is not None:
+        waiting.done.set_exception(waiting.error)
+        return
     receipts = tuple(
         Receipt(seq=one.seq, id=one.id, kind=one.kind, at=one.at, leaf_hash=one.leaf_hash) for one in waiting.new
     )

@@ -77,7 +77,7 @@ async def first_answer(
 
 async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) -> None:
     try:
-        written = await asyncio.wrap_future(ports.evidence.submit(extend_unit(opened, plan.reserved, plan.caps, ports)))
+        written = await ports.evidence.submit(extend_unit(opened, plan.reserved, plan.caps, ports))
     except LedgerError as error:
         raise UpstreamFailed("upstream_failed", f"a second attempt could not be recorded: {error}") from error
     if not written.answer:

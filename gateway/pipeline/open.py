@@ -5,7 +5,6 @@ the configuration, the release), checks caps and calls per task, and yields eith
 reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +81,7 @@ async def open_call(
     """
     unit = open_unit(call, principal, workflow, plan, checks, record, ports)
     try:
-        written = await asyncio.wrap_future(ports.evidence.submit(unit))
+        written = await ports.evidence.submit(unit)
     except LedgerError as error:
         raise EvidenceLost(
             "ledger_unavailable", f"the call was not sent, because it could not be recorded: {error}"
@@ -258,7 +257,7 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
     draft = refused_draft(refusal, call, principal, record, rules, ports, call_id=call_id)
     unit = Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[draft]))
     try:
-        await asyncio.wrap_future(ports.evidence.submit(unit))
+        await ports.evidence.submit(unit)
     except LedgerError as error:
         raise EvidenceLost("ledger_unavailable", f"the refusal could not be recorded: {error}") from error
 

@@ -1,7 +1,6 @@
 """What the pipeline needs from the outside, as one-method protocols, and the frozen set of them that `app.py` fills."""
 
-from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -22,10 +21,10 @@ class Keys(Protocol):
 
 
 class Evidence(Protocol):
-    def submit(self, unit: Unit) -> "Future[Written]":
+    def submit(self, unit: Unit) -> Awaitable[Written]:
         """Hand a unit to the writer without waiting. Safe while the calling task is being cancelled."""
 
-    def close(self, unit: Unit) -> "Future[Written]":
+    def close(self, unit: Unit) -> Awaitable[Written]:
         """As `submit`, for the end of a call: one that cannot be committed now is tried again until it is."""
 
     def may_record_refusal_of(self, key: str) -> bool:

@@ -6,8 +6,7 @@ the writer: by `end` on the ordinary paths, by `abandon` when the task is cancel
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.configuration.model import Workflow
@@ -59,7 +58,7 @@ class Relay:
     upstream_seconds: float = 0.0
     """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
     _upstream: UpstreamAnswer | None = None
-    _closing: "Future[Written] | None" = None
+    _closing: Awaitable[Written] | None = None
     _transcript: Transcript = field(init=False)
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
@@ -307,7 +306,7 @@ class Relay:
         if self._closing is None:
             return
         try:
-            await asyncio.wrap_future(self._closing)
+            await self._closing
         except LedgerError as error:
             raise EvidenceLost("outcome_not_recorded", f"the outcome could not be recorded: {error}") from error
 

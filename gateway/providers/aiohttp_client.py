@@ -21,7 +21,8 @@ class _Answer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = response.headers
+        """Whatever the case of a name."""
 
     async def read(self) -> bytes:
         parts: list[bytes] = []
@@ -52,7 +53,9 @@ class AiohttpUpstream:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, socket_factory=_socket)
-        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
+        self._session = aiohttp.ClientSession(
+            connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar()
+        )
 
     async def send(self, target: Target, body: bytes, *, timeout: float) -> _Answer:  # noqa: ASYNC109 - of the provider, not of us
         base_url, credential = self._endpoint(target.provider)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from gateway.configuration.load import load
@@ -17,7 +16,7 @@ from gateway.settings import Settings
 from gateway.state import CONTROL, control_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
-from ledger.log import Log
+from ledger.log import Handed, Log
 from ledger.store.reader import Reader
 from ledger.store.vault import LEDGER_KEY, Vault, token_digest
 from ledger.unit import Unit, Written
@@ -140,11 +139,11 @@ class EvidenceInLedger:
     _unsettled: deque[Unit] = field(default_factory=deque)
     _refusals: dict[str, deque[float]] = field(default_factory=dict)
 
-    def submit(self, unit: Unit) -> "Future[Written]":
-        return self.log.submit(unit)
+    def submit(self, unit: Unit) -> Handed:
+        return self.log.hand_over(unit)
 
-    def close(self, unit: Unit) -> "Future[Written]":
-        future = self.log.submit(unit)
+    def close(self, unit: Unit) -> Handed:
+        future = self.log.hand_over(unit)
         future.add_done_callback(lambda done: self._unsettled.append(unit) if _is_owed(done) else None)
         return future
 
@@ -166,7 +165,7 @@ class EvidenceInLedger:
         return True
 
 
-def _is_owed(done: "Future[Written]") -> bool:
+def _is_owed(done: "asyncio.Future[Written]") -> bool:
     """An end that failed because the ledger was not available is owed; one that the log cannot take never succeeds."""
     return isinstance(done.exception(), LedgerUnavailable)
 

@@ -159,29 +159,31 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
     Raises:
         Refused: too_large.
     """
-    too_large = Refused(
-        "too_large", f"the body is larger than {MAX_BODY // 2**20} MiB; send less, or refer to files by URL", stage=0
-    )
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise too_large
+            raise _too_large()
     parts: list[bytes] = []
     size = 0
-    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
                 message: Message = await receive()
-        except TimeoutError:
-            raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
-        if message["type"] == "http.disconnect":
-            raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
-        size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            raise too_large
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+                if message["type"] == "http.disconnect":
+                    raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
+                size += len(message.get("body", b""))
+                if size > MAX_BODY:
+                    raise _too_large()
+                parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
+
+
+def _too_large() -> Refused:
+    return Refused(
+        "too_large", f"the body is larger than {MAX_BODY // 2**20} MiB; send less, or refer to files by URL", stage=0
+    )
 
 
 def _secret(headers: dict[str, str]) -> str | None:

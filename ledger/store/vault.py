@@ -7,8 +7,8 @@ log. Rows are durable before anything that relies on them is submitted to the lo
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, Text, delete, insert, select

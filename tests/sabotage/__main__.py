@@ -34,7 +34,7 @@ class Sabotage:
 SABOTAGES = (
     Sabotage(
         "1", "the open is awaited before the provider is called", "gateway/pipeline/open.py",
-        "        written = await asyncio.wrap_future(ports.evidence.submit(unit))\n    except LedgerError as error:\n        raise EvidenceLost(",
+        "        written = await ports.evidence.submit(unit)\n    except LedgerError as error:\n        raise EvidenceLost(",
         "        import threading\n        threading.Timer(0.3, lambda: ports.evidence.submit(unit)).start()\n"
         "        at = ports.clock()\n        from types import SimpleNamespace\n"
         "        rows = tuple(f'budget:{s}:{at.date()}' for s, _ in plan.caps)\n"
@@ -55,8 +55,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "waiters are woken after the commit, not before", "ledger/log.py",
-        "                self._run_units(connection, batch, ran)\n",
-        "                self._run_units(connection, batch, ran)\n                [_resolve(one) for one in ran]\n                ran.clear()\n",
+        "                self._run_units(connection, batch)\n",
+        "                self._run_units(connection, batch)\n                _wake(batch)\n                batch.clear()\n",
         LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
     ),
     Sabotage(

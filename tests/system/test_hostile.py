@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from test_promises import error_of, raw
 
 from gateway.oversight import acts
 from ledger.errors import LedgerUnavailable
-from ledger.log import Log
+from ledger.log import Handed, Log
 
 
 @pytest.fixture
@@ -139,17 +139,17 @@ def test_a_stop_ends_a_stream_whose_upstream_is_silent(on: Stage, how: str) -> N
 def test_a_close_that_could_not_be_committed_is_committed_when_the_ledger_is_back(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Log.submit
+    real = Log.hand_over
     broken = True
 
-    def submit(self: Log, unit: Any) -> "Future[Any]":
+    def hand_over(self: Log, unit: Any) -> Handed:
         if broken and "close_unit" in unit.run.__qualname__:
-            failed: Future[Any] = Future()
+            failed = Handed()
             failed.set_exception(LedgerUnavailable("injected: disk full"))
             return failed
         return real(self, unit)
 
-    monkeypatch.setattr(Log, "submit", submit)
+    monkeypatch.setattr(Log, "hand_over", hand_over)
     with pytest.raises(openai.InternalServerError):
         on.ask()
     broken = False

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from gateway.store.rebuild import rebuild_projections, replay
 from ledger import checkpoint, merkle
 from ledger.entry import Entry
 from ledger.errors import LedgerUnavailable
-from ledger.log import Log
+from ledger.log import Handed, Log
 
 
 @pytest.fixture
@@ -58,16 +58,16 @@ def test_when_the_provider_is_called_the_call_is_already_in_the_database(on: Sta
 
 def failing(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
     """Let the ledger fail for units that append one of `kinds`."""
-    real = Log.submit
+    real = Log.hand_over
 
-    def submit(self: Log, unit: Any) -> "Future[Any]":
+    def hand_over(self: Log, unit: Any) -> Handed:
         if any(kind in repr(unit.run.__qualname__) + repr(getattr(unit.run, "__closure__", "")) for kind in kinds):
-            failed: Future[Any] = Future()
+            failed = Handed()
             failed.set_exception(LedgerUnavailable("injected: disk full"))
             return failed
         return real(self, unit)
 
-    monkeypatch.setattr(Log, "submit", submit)
+    monkeypatch.setattr(Log, "hand_over", hand_over)
 
 
 def test_when_the_ledger_cannot_record_the_call_is_refused_and_nothing_is_sent(
