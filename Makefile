@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE_HOME ?= whyledger-data
 
-.PHONY: help setup demo serve test check sabotage verifier bench clean
+.PHONY: help setup demo serve test check sabotage verifier bench bench-peers clean
 
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
 $(VENV)/.ready: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ verifier: setup ## build dist/whyledger-verify.pyz, the auditor's program in one
 
 bench: setup ## measure, and print with commit and conditions
 	@$(BIN)/python -m bench.spine
+
+bench-peers: setup ## measure beside nginx, LiteLLM, Portkey and a bare baseline (PEERS=folder, ROUNDS=3)
+	@PEERS=$(PEERS) $(BIN)/python -m bench.rig.compare --rounds $(or $(ROUNDS),3) $(BENCH_ARGUMENTS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) whyledger-demo build dist
