@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -11,6 +13,18 @@ import uvicorn
 from gateway.app import Gateway, admin_app
 from gateway.settings import Settings
 from gateway.web.chat import StreamBroken
+
+
+class _Main(uvicorn.Server):
+    """The callers' server."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What exists by now lives as long as the process. Looking through it again and again for garbage was a tenth
+        # of the time of a call; calls leave few cycles.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
 
 
 class _Quiet(uvicorn.Server):
@@ -40,7 +54,7 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     logging.getLogger("uvicorn.error").addFilter(_BrokenStreams())
     gateway = Gateway(settings)
     common = {"log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False}
-    main = uvicorn.Server(
+    main = _Main(
         uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
     )
     admin = _Quiet(

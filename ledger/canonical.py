@@ -40,14 +40,15 @@ def canonicalize(value: Any) -> bytes:
         raise CanonicalError("the value is nested too deeply") from error
 
 
-def parse(text: bytes) -> Any:
+def parse(text: bytes | str) -> Any:
     """Parse JSON strictly: UTF-8, no duplicate member names, no NaN or Infinity.
 
     Raises:
         CanonicalError: the bytes are not such a JSON text.
     """
     try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant)
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        return json.loads(decoded, object_pairs_hook=_members, parse_constant=_refuse_constant)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CanonicalError(f"not a JSON text: {error}") from error
 
@@ -64,7 +65,7 @@ def dump_plain(value: Any) -> bytes:
         return canonicalize(value)  # to raise its error
 
 
-def load_plain(text: bytes) -> Any:
+def load_plain(text: bytes | str) -> Any:
     """Parse a JSON text that the caller writes again with `dump_plain` and compares, which finds what is lax here.
 
     Raises:
@@ -84,7 +85,7 @@ def _dump_with_standard_library(value: Any) -> bytes:
 
 
 _DUMP: Callable[[Any], bytes] = _dump_with_standard_library
-_LOAD: Callable[[bytes], Any] = parse
+_LOAD: Callable[[bytes | str], Any] = parse
 with contextlib.suppress(ModuleNotFoundError):
     import orjson
 

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from typing import Any
 
-from ledger.canonical import canonicalize, parse
+from ledger.canonical import canonicalize, dump_plain, parse
 from ledger.entry import b64, unb64
 from ledger.errors import CanonicalError, DisclosureInvalid, EntryInvalid
 
@@ -18,7 +18,8 @@ SALT_BYTES = 32
 
 def disclose(name: str, value: Any) -> tuple[bytes, str]:
     """Return the array of a fresh disclosure of `value` (any JSON value) and its commitment."""
-    array = canonicalize([b64(secrets.token_bytes(SALT_BYTES)), name, value])
+    write = dump_plain if isinstance(value, str) else canonicalize
+    array = write([b64(secrets.token_bytes(SALT_BYTES)), name, value])
     return array, digest(b64(array))
 
 

@@ -105,6 +105,8 @@ class Plan:
     """Worst case of one attempt at the dearest target, nano-EUR."""
     caps: tuple[tuple[str, int], ...]
     """(budget scope, daily cap in nano-EUR) that the call counts in."""
+    facts: Mapping[str, Any]
+    """The choice as the entry states it: targets, rejected ones, their prices, the exchange rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

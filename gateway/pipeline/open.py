@@ -200,14 +200,10 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
 
 
 def _facts(call: Call, principal: Principal, plan: Plan, checks: Sequence[Check], ports: Ports) -> dict[str, Any]:
-    rules = ports.rules.now
     return {
         "boot": ports.boot, "dialect": call.dialect, "stream": call.stream, "environment": principal.environment,
         "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
-        "targets": [target.facts() for target in plan.targets],
-        "rejected": [{"model": model, "reason": reason} for model, reason in plan.rejected],
-        "prices": [target.price.facts() | {"provider": target.provider} for target in plan.targets],
-        "fx": rules.rate.facts(), "task_source": call.task_source,
+        **plan.facts, "task_source": call.task_source,
         "content": "full" if call.content == "full" else "none", "tools_defined": len(call.tools),
         "input_bound_tokens": call.input_bound, "output_bound_tokens": plan.output_limit * call.choices,
         "output_limit_set": plan.output_limit_set, "cache_ttl": plan.cache_ttl,

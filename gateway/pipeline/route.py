@@ -4,6 +4,9 @@ Pure: the same call under the same rules always gives the same plan, which is wh
 decision from its entry.
 """
 
+from dataclasses import dataclass
+from typing import Any, cast
+
 from gateway.configuration.load import provider_of
 from gateway.configuration.model import Route
 from gateway.economics.money import nano_eur, worst_case
@@ -12,6 +15,19 @@ from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
 
 DIRECT = "direct"
+MAX_CHOSEN = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The part of a plan that is the same for every call of a workflow to a route."""
+
+    route: Route
+    direct: bool
+    targets: tuple[Target, ...]
+    rejected: tuple[tuple[str, str], ...]
+    caps: tuple[tuple[str, int], ...]
+    facts: dict[str, Any]
 
 
 def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
@@ -20,8 +36,8 @@ def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
     Raises:
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
-    configured = rules.configuration.route(call.requested)
-    route = configured or _direct_route(call, principal, rules)
+    choice = _choice(call.requested, principal, rules)
+    route = choice.route
     if route.max_input_tokens is not None and call.input_bound > route.max_input_tokens:
         raise Refused(
             "input_too_large",
@@ -29,6 +45,31 @@ def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
             stage=6,
             inputs={"bound": call.input_bound, "limit": route.max_input_tokens},
         )
+    output = call.output_limit or route.max_output_tokens
+    bounds = call.input_bound, output * call.choices
+    return Plan(
+        route=route.intent,
+        direct=choice.direct,
+        targets=choice.targets,
+        rejected=choice.rejected,
+        max_retries=route.max_retries,
+        timeout=route.timeout,
+        output_limit=output,
+        output_limit_set=call.output_limit is None,
+        cache_ttl=0 if call.tools else route.cache_ttl,
+        reserved=max(worst_case(*bounds, one.price, rules.rate) for one in choice.targets),
+        caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
+        facts=choice.facts,
+    )
+
+
+def _choice(requested: str, principal: Principal, rules: Rules) -> Choice:
+    """Return what the rules say about this model name; worked out once per rules."""
+    place = requested, principal.environment, principal.workflow
+    if found := rules.chosen.get(place):
+        return cast(Choice, found)
+    configured = rules.configuration.route(requested)
+    route = configured or _direct_route(requested, principal, rules)
     targets, rejected = _targets(route, rules)
     if not targets:
         why = "; ".join(f"{model}: {reason}" for model, reason in rejected)
@@ -36,35 +77,35 @@ def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
             "no_target",
             f"no target can serve {route.intent}: {why}",
             stage=6,
-            inputs={"rejected": [{"model": model, "reason": reason} for model, reason in rejected]},
+            inputs={"rejected": _rejected_facts(rejected)},
         )
-    output = call.output_limit or route.max_output_tokens
-    reserved = max(worst_case(call.input_bound, output * call.choices, one.price, rules.rate) for one in targets)
-    return Plan(
-        route=route.intent,
-        direct=configured is None,
-        targets=tuple(targets),
-        rejected=tuple(rejected),
-        max_retries=route.max_retries,
-        timeout=route.timeout,
-        output_limit=output,
-        output_limit_set=call.output_limit is None,
-        cache_ttl=0 if call.tools else route.cache_ttl,
-        reserved=reserved,
-        caps=_caps(route, principal, rules),
-    )
+    facts = {
+        "targets": [target.facts() for target in targets],
+        "rejected": _rejected_facts(rejected),
+        "prices": [target.price.facts() | {"provider": target.provider} for target in targets],
+        "fx": rules.rate.facts(),
+    }
+    caps = _caps(route, principal, rules)
+    choice = Choice(route, configured is None, tuple(targets), tuple(rejected), caps, facts)
+    if len(rules.chosen) < MAX_CHOSEN:  # names of models come from callers
+        rules.chosen[place] = choice
+    return choice
 
 
-def _direct_route(call: Call, principal: Principal, rules: Rules) -> Route:
+def _rejected_facts(rejected: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"model": model, "reason": reason} for model, reason in rejected]
+
+
+def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
     """A model asked for by its own name, where the environment allows it."""
     environment = rules.configuration.environments.get(principal.environment)
-    known = provider_of(rules.configuration, rules.configuration.aliases.get(call.requested, call.requested))
+    known = provider_of(rules.configuration, rules.configuration.aliases.get(requested, requested))
     if environment and environment.direct_route and known:
-        return Route.model_construct(intent=DIRECT, primary=(call.requested,), fallback=())
+        return Route.model_construct(intent=DIRECT, primary=(requested,), fallback=())
     intents = ", ".join(route.intent for route in rules.configuration.routes) or "none yet"
     raise Refused(
         "route_unknown",
-        f"`{call.requested[:100]}` is no intent of the active configuration; use one of: {intents}"
+        f"`{requested[:100]}` is no intent of the active configuration; use one of: {intents}"
         + (f". Models by name are not allowed in {principal.environment}" if known else ""),
         stage=6,
         inputs={"environment": principal.environment, "known_model": known is not None},
@@ -121,6 +162,4 @@ def _caps(route: Route, principal: Principal, rules: Rules) -> tuple[tuple[str, 
     workflow = rules.workflow(principal.workflow)
     if workflow and workflow.max_budget_daily is not None:
         caps.append((f"workflow:{principal.environment}:{principal.workflow}", nano_eur(workflow.max_budget_daily)))
-    if principal.cap is not None:
-        caps.append((f"key:{principal.key}", principal.cap))
     return tuple(caps)

@@ -4,7 +4,7 @@ A frozen snapshot. A new one is made when the generation of the control row move
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
@@ -29,6 +29,8 @@ class Rules:
     usable: frozenset[str]
     """Providers whose credentials are present."""
     task_pseudonym: Callable[[str], str]
+    chosen: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What stage 6 has worked out under these rules, by what it depends on."""
 
     def workflow(self, name: str | None) -> Workflow | None:
         """Return a workflow as the file describes it, or as `UNDESCRIBED` when it is only registered."""

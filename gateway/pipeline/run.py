@@ -62,7 +62,8 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules)  # 6
     record = await record_of(call, workflow, ports)
-    key = cache_key(call, principal)  # nothing that can fail may stand between 7 and the relay that closes the call
+    # Nothing that can fail may stand between 7 and the relay that closes the call.
+    key = cache_key(call, principal) if plan.cache_ttl else ""
     opened = await open_call(call, principal, workflow, plan, checks, record, ports)  # 7: durable from here on
     return Relay(  # 8, 9, 10
         call=call,

@@ -3,8 +3,11 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 
 import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
 from gateway.pipeline.call import Target
 from gateway.pipeline.ports import UpstreamCut, UpstreamTimeout, UpstreamUnreached
@@ -58,14 +61,10 @@ class AiohttpUpstream:
         )
 
     async def send(self, target: Target, body: bytes, *, timeout: float) -> _Answer:  # noqa: ASYNC109 - of the provider, not of us
-        base_url, credential = self._endpoint(target.provider)
-        headers = {"content-type": "application/json"}
-        if credential:
-            headers["authorization"] = f"Bearer {credential}"
-        limits = aiohttp.ClientTimeout(total=max(600.0, 10 * timeout), connect=10, sock_connect=10, sock_read=timeout)
+        url, headers = _address(*self._endpoint(target.provider))
         try:
             response = await self._session.post(
-                f"{base_url}/chat/completions", data=body, headers=headers, timeout=limits, allow_redirects=False
+                url, data=body, headers=headers, timeout=_limits(timeout), allow_redirects=False
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamUnreached(type(error).__name__) from error
@@ -77,6 +76,19 @@ class AiohttpUpstream:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+@lru_cache(maxsize=64)
+def _address(base_url: str, credential: str | None) -> tuple[URL, CIMultiDict[str]]:
+    headers = CIMultiDict({"content-type": "application/json"})
+    if credential:
+        headers["authorization"] = f"Bearer {credential}"
+    return URL(f"{base_url}/chat/completions"), headers
+
+
+@lru_cache(maxsize=64)
+def _limits(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=max(600.0, 10 * seconds), connect=10, sock_connect=10, sock_read=seconds)
 
 
 def _socket(address: aiohttp.connector.AddrInfoType) -> socket.socket:

@@ -3,13 +3,13 @@
 Everything else in the store packages uses SQLAlchemy.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ledger import merkle
+from ledger.canonical import dump_plain, load_plain
 from ledger.entry import GENESIS, Sealed
 from ledger.errors import LedgerUnavailable
 from ledger.store.driver import Driver
@@ -149,18 +149,14 @@ def load_state(driver: Driver, keys: Iterable[str]) -> dict[str, Any]:
         page = wanted[at : at + 500]
         condition, values = driver.among("key", page)
         for key, value in driver.execute(f"SELECT key, value FROM state WHERE {condition}", values):
-            found[key] = json.loads(value)
+            found[key] = load_plain(value)
     return found
 
 
 def save_state(driver: Driver, changes: Mapping[str, Any]) -> None:
     """Store the changed rows; None deletes."""
     gone = [key for key, value in changes.items() if value is None]
-    kept = [
-        (key, json.dumps(value, separators=(",", ":"), sort_keys=True))
-        for key, value in changes.items()
-        if value is not None
-    ]
+    kept = [(key, dump_plain(value).decode()) for key, value in changes.items() if value is not None]
     if gone:
         condition, values = driver.among("key", gone)
         driver.execute(f"DELETE FROM state WHERE {condition}", values)
