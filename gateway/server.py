@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import socket
-import sys
 from collections.abc import Iterator
 
 import uvicorn
@@ -48,9 +47,6 @@ class _BrokenStreams(logging.Filter):
 
 def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     """Serve until a signal ends it."""
-    # The writer thread and the event loop share the interpreter; at the default of 5 ms each hand-over between them
-    # costs a waiting call milliseconds.
-    sys.setswitchinterval(0.0005)
     logging.getLogger("uvicorn.error").addFilter(_BrokenStreams())
     gateway = Gateway(settings)
     common = {"log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False}
