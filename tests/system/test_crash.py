@@ -1,6 +1,6 @@
 """SIGKILL the real server process, again and again: nothing acknowledged is lost, nothing is double, nothing overspends.
 
-SIGKILL does not test the disk's flush; the settings of the connection are held in tests/ledger/test_log.py.
+SIGKILL does not test the disk's flush: tests/system/test_flush.py does.
 """
 
 import contextlib
@@ -12,11 +12,14 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import killer
 import pytest
-from stage import Upstream, chunk, completion, free_port, listening, prepare, streaming
+from cluster import KILLER, Cluster, Load, cluster, kill_at_random, require_sound
+from stage import Upstream, chunk, completion, free_port, listening, on_postgresql, prepare, streaming
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,7 +28,6 @@ from starlette.routing import Route
 from gateway.demo.world import _until_answers, serve
 from gateway.settings import Settings
 from gateway.store.installation import opened
-from gateway.store.rebuild import replay
 from ledger.entry import Entry, decode
 
 
@@ -143,53 +145,37 @@ def test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops(tmp_pat
     assert (kinds["call.closed"], kinds["call.interrupted"]) == (1, 0)
 
 
-def test_random_kills_under_load_lose_nothing_double_nothing_and_overspend_nothing(
-    tmp_path: Path, upstream_port: int
-) -> None:
-    settings, keys, _ = prepare(tmp_path / "home", port=upstream_port, cap="0.02", retries=1)
-    upstream = Upstream()
-    app = Starlette(routes=[Route("/v1/chat/completions", upstream.endpoint, methods=["POST"])])
-    acknowledged: list[str] = []
-    stop = threading.Event()
-    rng = random.Random(7)
-    with listening(app, upstream_port):
-        server = Killed(settings)
+CAP = 20_000_000
 
-        def load() -> None:
-            while not stop.is_set():
-                try:
-                    status, call = server.call(keys["agent"], stream=rng.random() < 0.3)
-                except (OSError, http.client.HTTPException):
-                    time.sleep(0.05)
-                    continue
-                if status == 200 and call:
-                    acknowledged.append(call)
 
-        callers = [threading.Thread(target=load) for _ in range(6)]
-        for caller in callers:
-            caller.start()
-        for _ in range(5):
-            time.sleep(rng.uniform(0.2, 0.9))
-            server.kill()
-            server.start()
-        time.sleep(0.5)
-        stop.set()
-        for caller in callers:
-            caller.join(timeout=20)
-        found = ended(settings)
-        server.end()
-    by_kind = {kind: [entry.call for entry in found if entry.kind == kind] for kind in {entry.kind for entry in found}}
-    ends = [*by_kind.get("call.closed", []), *by_kind.get("call.interrupted", [])]
-    assert len(acknowledged) > 20
-    assert set(acknowledged) <= set(by_kind["call.closed"])  # nothing acknowledged is lost
-    assert len(ends) == len(set(ends))  # nothing ends twice
-    assert sorted(ends) == sorted(by_kind["call.opened"])
-    assert len(upstream.seen) <= len(by_kind["call.opened"]) + len(by_kind.get("call.extended", []))
-    bill = sum(-(-(10 * 10**6 + 5 * 4 * 10**6) * 10_000 // (11_172 * 1000)) for _ in upstream.seen)
-    with opened(settings) as installation:
-        budgets = installation.reader.states("budget:")
-        route = next(row for key, row in budgets.items() if key.startswith("budget:route:"))
-        assert route["reserved"] == 0
-        assert bill <= route["spent"] <= 20_000_000  # what the provider would bill is covered, and below the cap
-        state, _ = replay(installation.reader)
-        assert {key: row for key, row in state.items() if key.startswith("budget:")} == budgets
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    environment = on_postgresql() if request.param == "postgresql" else None
+    with cluster(tmp_path, environment, cap="0.02") as made:
+        yield made
+
+
+def test_killed_at_every_commit_point_nothing_is_lost_double_or_overspent(on: Cluster, tmp_path: Path) -> None:
+    """One installation goes through all the kills: each start finds what the last death left."""
+    rng = random.Random(11)
+    load = Load(on, [])
+    for point in killer.POINTS:
+        for moment in ("before", "after"):
+            armed = tmp_path / f"{point} {moment}"
+            nth = 1 if point == "the head file is written" else rng.randint(1, 6)
+            port = on.start(program=(str(KILLER), point, moment, str(nth), str(armed)))
+            load = Load(on, [port], load.acknowledged, load.statuses)
+            armed.touch()
+            with load.running(callers=4):
+                assert on.servers[port].wait(timeout=60) == -signal.SIGKILL, f"{moment} {point} was not reached"
+            del on.servers[port]
+    on.start()
+    kinds = require_sound(on, load.acknowledged, cap=CAP)
+    assert kinds["call.interrupted"] > 0
+    assert len(load.acknowledged) > 20
+
+
+def test_four_processes_killed_at_random_lose_nothing_double_nothing_and_overspend_nothing(on: Cluster) -> None:
+    load = kill_at_random(on, kills=20)
+    require_sound(on, load.acknowledged, cap=CAP)
+    assert len(load.acknowledged) > 20
