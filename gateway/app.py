@@ -28,7 +28,7 @@ from gateway.web.chat import ChatCompletions
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
 from ledger.entry import b64
-from ledger.errors import LogHalted
+from ledger.errors import LedgerError, LogHalted
 from ledger.ids import new_id
 
 HOT = "/v1/chat/completions"
@@ -50,6 +50,8 @@ class Gateway:
         self.halt: Callable[[], None] = lambda: None
         """Ends the process; set by whoever runs it. Called when this process may open no more calls."""
         self.lease_lost = False
+        self.refused: LedgerError | None = None
+        """Why the start was refused, if it was."""
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
@@ -77,7 +79,12 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        with opened(self.settings) as installation:
+        with contextlib.ExitStack() as stack:
+            try:
+                installation = stack.enter_context(opened(self.settings))
+            except LedgerError as error:
+                self.refused = error
+                raise
             self.installation = installation
             rules = RulesInForce(installation.reader, installation.vault, self.settings)
             rules.read()

@@ -34,10 +34,17 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-class _BrokenStreams(logging.Filter):
-    """A stream ended on purpose without a clean end is no error of the server: one line, no traceback."""
+class _Expected(logging.Filter):
+    """What is no error of the server is one line, without a traceback: a start that the ledger refuses (the command
+    line says why), a stream ended on purpose without a clean end."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self._gateway = gateway
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if self._gateway.refused:
+            return False
         broken = record.exc_info[1] if record.exc_info else None
         if isinstance(broken, StreamBroken):
             record.msg, record.args, record.exc_info = f"a stream was ended without a clean end: {broken}", (), None
@@ -46,9 +53,13 @@ class _BrokenStreams(logging.Filter):
 
 
 def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
-    """Serve until a signal ends it."""
-    logging.getLogger("uvicorn.error").addFilter(_BrokenStreams())
+    """Serve until a signal ends it.
+
+    Raises:
+        LedgerError: the ledger refuses to be served; nothing was written.
+    """
     gateway = Gateway(settings)
+    logging.getLogger("uvicorn.error").addFilter(_Expected(gateway))
     common = {"log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False}
     main = _Main(
         uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
@@ -58,7 +69,12 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     )
     gateway.halt = lambda: setattr(main, "should_exit", True)
     with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
-        runner.run(_both(main, admin))
+        try:
+            runner.run(_both(main, admin))
+        except SystemExit:
+            if gateway.refused:
+                raise gateway.refused from None
+            raise
 
 
 async def _both(main: uvicorn.Server, admin: uvicorn.Server) -> None:

@@ -74,12 +74,25 @@ def require_continuation(reader: Reader, head_file: HeadFile, vkey: str) -> None
     if head.size < held.size:
         raise LogHalted(
             f"the database ends at {head.size} entries, but {held.size} were signed: it was cut or an old copy was "
-            "restored. Nothing was written; put the newer database back"
+            "restored. Nothing was written. Put the newer database back; if it is lost, an admin goes on from here, on "
+            "record, with `whyledger recover --as PERSON --reason TEXT`"
         )
     if held.size and reader.subtree(0, held.size) != held.root:
         raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
     if reader.subtree(0, head.size) != head.frontier.root():
         raise LogHalted("the stored head does not match the stored entries")
+
+
+def held_checkpoint(head_file: HeadFile, vkey: str) -> Checkpoint:
+    """Return the checkpoint in the head file; that of the empty log where there is none.
+
+    Raises:
+        NoteInvalid: it is not signed by this key.
+    """
+    signed = head_file.read()
+    if signed is None:
+        return Checkpoint(vkey.partition("+")[0], 0, merkle.EMPTY_ROOT)
+    return checkpoints.verified(signed, [vkey])
 
 
 class Checkpointer:
@@ -88,7 +101,7 @@ class Checkpointer:
     def __init__(
         self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile, clock: Callable[[], datetime]
     ) -> None:
-        self._log, self._reader, self._signer, self._head_file = log, reader, signer, head_file
+        self._log, self._reader, self._signer, self.head_file = log, reader, signer, head_file
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._frontier = merkle.Frontier()
@@ -114,24 +127,21 @@ class Checkpointer:
         if self._frontier.root() != head.frontier.root():
             raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
         signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
-        self._head_file.write(signed)
+        self.head_file.write(signed)
         self._log.append(self._keep(signed.decode(), head.size, takes_turn=not now))
         return signed
 
-    def _held(self) -> Checkpoint:
-        signed = self._head_file.read()
-        if signed is None:
-            return Checkpoint(self._signer.name, 0, merkle.EMPTY_ROOT)
-        return checkpoints.verified(signed, [self._signer.vkey])
-
     def _take_over(self, signed: bytes) -> None:
         """Keep the note that another process signed, if it is later than ours."""
-        if checkpoints.verified(signed, [self._signer.vkey]).size > self._held().size:
-            self._head_file.write(signed)
+        if (
+            checkpoints.verified(signed, [self._signer.vkey]).size
+            > held_checkpoint(self.head_file, self._signer.vkey).size
+        ):
+            self.head_file.write(signed)
 
     def _resume(self) -> None:
         """Start where the last signature ends: what it covers was read back by whoever made it."""
-        held = self._held()
+        held = held_checkpoint(self.head_file, self._signer.vkey)
         if held.size > self._frontier.size:
             self._frontier = self._reader.frontier(held.size)
             if self._frontier.root() != held.root:

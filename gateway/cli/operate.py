@@ -24,6 +24,9 @@ def add_rest(app: typer.Typer) -> None:
     app.add_typer(config, name="config")
     app.command()(migrate)
     app.command()(rebuild)
+    app.command()(backup)
+    app.command()(restore)
+    app.command()(recover)
 
 
 def demo(
@@ -108,6 +111,41 @@ def rebuild(context: typer.Context) -> None:
     with opened(context.obj) as installation:
         count = rebuild_projections(installation)
     typer.echo(f"rebuilt from {count} entries")
+
+
+def backup(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that is made.")]) -> None:
+    """Copy ledger and key store while the gateway runs, and verify the copy. The secrets are not in it."""
+    from gateway.store.backups import back_up
+    from gateway.store.installation import opened
+
+    with opened(context.obj) as installation:
+        made = back_up(installation, folder)
+    typer.echo(f"{folder}: {made.size} entries of {made.origin}, verified")
+    typer.echo("the folder `secrets` is not in it: back it up apart from this one", err=True)
+
+
+def restore(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Verify a backup and restore it into empty databases, SQLite or PostgreSQL."""
+    from gateway.store.backups import restore as put_back
+
+    made = put_back(context.obj, folder)
+    typer.echo(f"restored {made.size} entries of {made.origin}")
+
+
+def recover(
+    context: typer.Context,
+    as_: Annotated[str, typer.Option("--as", help="The admin who decides it.")],
+    reason: Annotated[str, typer.Option(help="What happened, and why to go on.")],
+) -> None:
+    """Go on from a database that ends before the signed head: the loss is declared, on record."""
+    from gateway.oversight.people import by_name
+    from gateway.store.backups import declare_gap
+    from gateway.store.installation import opened
+
+    settings: Settings = context.obj
+    with opened(settings, recovering=True) as installation:
+        lost = declare_gap(installation, by_name(installation, as_, settings.token), reason)
+    typer.echo(f"declared: {lost} signed entries are not in this database")
 
 
 @contextmanager

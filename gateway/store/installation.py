@@ -73,10 +73,10 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
     for name, secret in secrets.items():
         custody.write_secret(settings.secret_file(name), secret, None if name == "seal.crt" else settings.passphrase)
     migrate(settings)
-    with _disposed(open_engine(settings.vault_database)) as keys:
+    with disposed(open_engine(settings.vault_database)) as keys:
         Vault(keys, seeds["root"]).create_ledger_key()
     with (
-        _disposed(open_engine(settings.database_owner or settings.log_database)) as log,
+        disposed(open_engine(settings.database_owner or settings.log_database)) as log,
         log.execution_options(writes=True).begin() as connection,
     ):
         writer.create_head(Driver.of(connection), origin)
@@ -87,14 +87,14 @@ def migrate(settings: Settings) -> None:
     import migrations  # Alembic is needed here only
 
     role = make_url(settings.database).username if settings.database and settings.database_owner else None
-    with _disposed(open_engine(settings.vault_database)) as keys:
+    with disposed(open_engine(settings.vault_database)) as keys:
         migrations.upgrade(keys, "vault")
-    with _disposed(open_engine(settings.database_owner or settings.log_database)) as log:
+    with disposed(open_engine(settings.database_owner or settings.log_database)) as log:
         migrations.upgrade(log, "log", role=role)
 
 
 @contextmanager
-def _disposed(engine: Engine) -> Iterator[Engine]:
+def disposed(engine: Engine) -> Iterator[Engine]:
     try:
         yield engine
     finally:
@@ -102,8 +102,13 @@ def _disposed(engine: Engine) -> Iterator[Engine]:
 
 
 @contextmanager
-def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterator[Installation]:
+def opened(
+    settings: Settings, *, clock: Callable[[], datetime] = now, recovering: bool = False
+) -> Iterator[Installation]:
     """Open the installation for writing; on leaving, the log is closed and its head signed.
+
+    Args:
+        recovering: open a log that does not continue the signed head, for `whyledger recover` alone.
 
     Raises:
         LedgerUnavailable: nothing is installed here, or the schema is another one.
@@ -115,10 +120,12 @@ def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterat
     engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
     reader = Reader(engine)
     require_durable(engine)
-    _require_revisions(reader, Reader(keys))
+    require_revision(reader, tables.REVISION)
+    require_revision(Reader(keys), vault.REVISION)
     signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
     head_file = HeadFile(settings.head_file)
-    require_continuation(reader, head_file, signer.vkey)
+    if not recovering:
+        require_continuation(reader, head_file, signer.vkey)
     log = Log(engine, clock=clock, lock=settings.lock_file)
     checkpointer = Checkpointer(log, reader, signer, head_file, clock)
     seal_key = custody.load_seal_key(secrets["seal.key"], secrets["seal.crt"])
@@ -126,17 +133,22 @@ def opened(settings: Settings, *, clock: Callable[[], datetime] = now) -> Iterat
         yield Installation(
             settings, engine, log, reader, Vault(keys, secrets["root.key"]), signer, seal_key, checkpointer, clock
         )
-        checkpointer.sign(now=True)
+        if not recovering:
+            checkpointer.sign(now=True)
     finally:
         log.close()
         engine.dispose()
         keys.dispose()
 
 
-def _require_revisions(log: Reader, keys: Reader) -> None:
-    for reader, wanted in ((log, tables.REVISION), (keys, vault.REVISION)):
-        found = reader.revision()
-        if found != wanted:
-            raise LedgerUnavailable(
-                f"the database has schema {found}, this version needs {wanted}: run `whyledger migrate`"
-            )
+def require_revision(reader: Reader, wanted: str) -> None:
+    """Refuse a database of another schema.
+
+    Raises:
+        LedgerUnavailable: saying which, and what to run.
+    """
+    found = reader.revision()
+    if found != wanted:
+        raise LedgerUnavailable(
+            f"the database has schema {found}, this version needs {wanted}: run `whyledger migrate`"
+        )

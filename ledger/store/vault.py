@@ -64,7 +64,7 @@ class Vault:
     """The key store, opened with the root key."""
 
     def __init__(self, engine: Engine, root: bytes) -> None:
-        self._engine = engine
+        self.engine = engine
         self._root = root
         self._cached = lru_cache(maxsize=4096)(self._load)
 
@@ -85,12 +85,12 @@ class Vault:
         return found
 
     def _load(self, ref: str) -> bytes | None:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             wrapped = connection.execute(select(key.c.wrapped).where(key.c.ref == ref)).scalar()
         return None if wrapped is None else sealing.unwrap(self._root, wrapped, ref=ref)
 
     def _insert_key(self, ref: str, owner: str | None, value: bytes) -> None:
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self.engine.execution_options(writes=True).begin() as connection:
             connection.execute(
                 insert(key).values(ref=ref, owner=owner, wrapped=sealing.wrap(self._root, value, ref=ref))
             )
@@ -101,7 +101,7 @@ class Vault:
 
     def find_subject(self, kind: str, identifier: str) -> SubjectKey | None:
         """Return the key of a person, or None when there is none (or it was erased)."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             ref = connection.execute(select(key.c.ref).where(key.c.owner == self._owner(kind, identifier))).scalar()
         if ref is None:
             return None
@@ -129,7 +129,7 @@ class Vault:
 
     def destroy(self, ref: str) -> None:
         """Delete a key: what it sealed, and its pseudonym, cannot be recovered here any more."""
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self.engine.execution_options(writes=True).begin() as connection:
             connection.execute(delete(key).where(key.c.ref == ref))
         self._cached.cache_clear()
 
@@ -167,19 +167,19 @@ class Vault:
         return open_disclosure(disclosure, name=name, commitment=commitment)
 
     def remember_token(self, secret: str, owner: str) -> None:
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self.engine.execution_options(writes=True).begin() as connection:
             connection.execute(insert(token).values(digest=token_digest(secret), owner=owner))
 
     def owner_of(self, secret: str) -> str | None:
         """Return whose token this is, by its full digest."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.execute(select(token.c.owner).where(token.c.digest == token_digest(secret))).scalar()
 
     def keep_text(self, digest: str, body: str) -> None:
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self.engine.execution_options(writes=True).begin() as connection:
             if connection.execute(select(text.c.digest).where(text.c.digest == digest)).first() is None:
                 connection.execute(insert(text).values(digest=digest, body=body))
 
     def text(self, digest: str) -> str | None:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.execute(select(text.c.body).where(text.c.digest == digest)).scalar()

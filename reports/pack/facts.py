@@ -149,6 +149,11 @@ def _gaps(entries: Sequence[Entry], mine: Sequence[Entry]) -> list[str]:
     interrupted = sum(entry.kind == "call.interrupted" for entry in mine)
     if interrupted:
         gaps.append(f"{interrupted} call(s) {RESULTS['interrupted']}; charged at their worst case.")
+    gaps += [
+        f"A loss was declared: {one.facts['held_size']} entries had been signed, {one.facts['found_size']} were found."
+        for one in entries
+        if one.kind == "gap.declared"
+    ]
     unknown = sum(
         int(entry.facts.get("count", 0)) for entry in entries if entry.facts.get("reason_ref") == "unknown_key"
     )

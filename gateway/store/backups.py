@@ -1,0 +1,170 @@
+"""Backup while running, restore into empty databases, and going on after a loss, on record.
+
+A backup is a folder: the log and the key store as SQLite files (whatever database they come from), the last signed
+head, and a manifest. It is verified when it is made and again before it is restored. The secrets are not in it:
+whoever holds both can read every content.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import migrations
+from gateway.oversight.people import Actor, ActRefused
+from gateway.settings import Settings
+from gateway.store.installation import Installation, disposed, migrate, require_revision
+from ledger import custody
+from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
+from ledger.entry import Draft, b64
+from ledger.errors import LedgerUnavailable, LogHalted
+from ledger.ids import new_id
+from ledger.note import Signer
+from ledger.store import tables, vault
+from ledger.store.copying import copy_tables, is_empty
+from ledger.store.engine import open_engine
+from ledger.store.live import open_live
+from ledger.store.reader import Reader
+from ledger.unit import State, Step, Unit
+from ledger.verify_log import verify_log
+
+FILES = ("log.db", "vault.db", "head.note")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds."""
+
+    origin: str
+    size: int
+    root: str
+
+
+def back_up(installation: Installation, folder: Path) -> Backup:
+    """Copy the databases of a running installation into a new folder, and verify the copy.
+
+    Raises:
+        FileExistsError: the folder is there already.
+        LedgerUnavailable: the copy does not verify.
+    """
+    folder.mkdir(mode=0o700, parents=True)
+    installation.checkpointer.sign(now=True)
+    # In this order: the head is not beyond the log, and the key store has every key that the log needs.
+    head = installation.checkpointer.head_file.read() or b""
+    (folder / "head.note").write_bytes(head)
+    for name, source, history, metadata in (
+        ("log.db", installation.engine, "log", tables.metadata),
+        ("vault.db", installation.vault.engine, "vault", vault.metadata),
+    ):
+        with disposed(open_engine(folder / name)) as target:
+            migrations.upgrade(target, history)
+            copy_tables(source, target, metadata.tables.values())
+    found = _verified(folder, installation.signer.vkey)
+    digests = {name: _digest(folder / name) for name in FILES}
+    manifest = {"origin": found.origin, "size": found.size, "root": found.root, "files": digests}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    os.sync()
+    return found
+
+
+def restore(settings: Settings, folder: Path) -> Backup:
+    """Verify a backup and copy it into this home's databases, which must be empty or absent.
+
+    The head file of this home is kept where there is one: if it is beyond the backup, the next start says so.
+
+    Raises:
+        LedgerUnavailable: the secrets are missing, the backup is damaged, or there is a log here already.
+    """
+    log_key = settings.secret_file("log.key")
+    if not log_key.exists():
+        raise LedgerUnavailable(f"{log_key} is missing: put the folder `secrets` of the installation back first")
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    for name in FILES:
+        if _digest(folder / name) != manifest["files"][name]:
+            raise LedgerUnavailable(f"{folder / name} is not the file that was backed up")
+    signer = Signer.from_seed(manifest["origin"], custody.read_secret(log_key, settings.passphrase))
+    found = _verified(folder, signer.vkey)
+    _require_room(settings)
+    migrate(settings)
+    for name, where, metadata in (
+        ("vault.db", settings.vault_database, vault.metadata),
+        ("log.db", settings.database_owner or settings.log_database, tables.metadata),
+    ):
+        with disposed(open_engine(folder / name)) as source, disposed(open_engine(where)) as target:
+            if not is_empty(target, metadata):
+                raise LedgerUnavailable(
+                    f"{name.removesuffix('.db')}: the database here is not empty; move it away first"
+                )
+            copy_tables(source, target, metadata.tables.values())
+    if not settings.head_file.exists():
+        HeadFile(settings.head_file).write((folder / "head.note").read_bytes())
+    return found
+
+
+def _require_room(settings: Settings) -> None:
+    """Refuse to restore beside remains of an old SQLite file: its write-ahead log would be taken for the new one's."""
+    for where in (settings.log_database, settings.vault_database):
+        if isinstance(where, Path):
+            for path in (where, where.with_name(f"{where.name}-wal"), where.with_name(f"{where.name}-shm")):
+                if path.exists():
+                    raise LedgerUnavailable(f"{path} is in the way: move it, with its -wal and -shm, to another folder")
+
+
+def _verified(folder: Path, vkey: str) -> Backup:
+    with disposed(open_engine(folder / "log.db")) as engine:
+        require_revision(Reader(engine), tables.REVISION)
+    live = open_live(folder / "log.db")
+    report = verify_log(
+        live.raw(), origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[vkey],
+        held=[(folder / "head.note").read_bytes()],
+    )  # fmt: skip
+    if report.level != "L2":
+        wrong = "; ".join(f"{step.name}: {step.detail}" for step in report.steps if step.result == "FAIL")
+        raise LedgerUnavailable(f"the copy in {folder} does not verify: {wrong or 'no signed head'}")
+    return Backup(live.origin, live.size, b64(live.root))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return b64(hashlib.file_digest(file, "sha256").digest())
+
+
+def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
+    """Go on from a database that ends before the head that was signed; returns how many entries are known to be lost.
+
+    The entry `gap.declared` says who decided it. Whoever holds a later head will find that this log does not continue
+    it: that is what happened, and it stays visible.
+
+    Raises:
+        ActRefused: nothing is lost, or no reason is given.
+    """
+    if not reason.strip():
+        raise ActRefused("a reason is needed")
+    head_file, head = installation.checkpointer.head_file, installation.reader.head()
+    try:
+        require_continuation(installation.reader, head_file, installation.signer.vkey)
+    except LogHalted as halted:
+        finding = str(halted)
+    else:
+        raise ActRefused("nothing is lost: the database continues the signed head")
+    held = held_checkpoint(head_file, installation.signer.vkey)
+    entry_id = new_id("ent", installation.clock())
+    c, contents = installation.vault.seal({"reason": reason, "finding": finding}, entry_id=entry_id)
+    facts = {
+        "held_size": held.size, "held_root": b64(held.root), "found_size": head.size,
+        "found_root": b64(head.frontier.root()), "assurance": actor.assurance,
+    }  # fmt: skip
+
+    def run(state: State, _at: object) -> Step:
+        actor.require(state, "admin")
+        return Step(
+            drafts=[Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)]
+        )
+
+    installation.log.append(Unit(keys=lambda _at: (actor.row,), run=run))
+    if head_file.path.exists():
+        head_file.path.replace(head_file.path.with_suffix(f".before-{entry_id}"))
+    installation.checkpointer.sign(now=True)
+    return max(0, held.size - head.size)

@@ -1,0 +1,125 @@
+"""The drill: back up under load, lose the databases, restore, and find out what is missing."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cluster import ROOT, Cluster, Load, cluster, require_sound
+from stage import on_postgresql
+
+from gateway.settings import read_settings
+from gateway.store.installation import opened
+from gateway.store.rebuild import replay
+
+pytestmark = pytest.mark.slow
+
+
+def whyledger(on: Cluster, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    import os
+
+    command = [sys.executable, "-m", "gateway", "--home", str(on.settings.home), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | on.environment
+    )
+
+
+def lose_the_databases(on: Cluster) -> None:
+    on.end()
+    on.servers.clear()
+    lost = on.settings.home.parent / "lost"
+    lost.mkdir()
+    for path in [*on.settings.home.glob("log.db*"), *on.settings.home.glob("vault.db*")]:
+        shutil.move(path, lost)
+
+
+def test_a_backup_under_load_is_restored_and_a_newer_head_halts_until_a_person_declares_the_loss(
+    tmp_path: Path,
+) -> None:
+    with cluster(tmp_path) as on:
+        port = on.start()
+        load = Load(on, [port])
+        with load.running(callers=4):
+            time.sleep(0.7)
+            made = whyledger(on, "backup", str(tmp_path / "backup"))
+            saved = set(load.acknowledged)
+            time.sleep(1.5)  # the head is signed again, beyond the backup
+        assert made.returncode == 0, made.stderr
+        assert "verified" in made.stdout
+        lose_the_databases(on)
+        assert whyledger(on, "restore", str(tmp_path / "backup")).returncode == 0
+        halted = whyledger(on, "serve", "--port", str(port))
+        assert halted.returncode == 1
+        assert "an old copy was restored" in halted.stderr
+        assert "whyledger recover" in halted.stderr
+        went_on = whyledger(on, "recover", "--as", "ada", "--reason", "the disk died; the backup of last night")
+        assert went_on.returncode == 0, went_on.stderr
+        on.start(port)
+        assert on.call(port)[0] == 200
+        kinds = require_sound_without_bill(on)
+        assert kinds["gap.declared"] == 1
+        assert len({entry.call for entry in on.entries() if entry.kind == "call.closed"} & saved) > 0
+        refused = whyledger(on, "recover", "--as", "ada", "--reason", "again")
+        assert "nothing is lost" in refused.stderr
+
+
+def require_sound_without_bill(on: Cluster) -> "dict[str, int]":
+    """As `require_sound`, but the provider's bill covers calls that the restored log has lost: that is the loss."""
+    from collections import Counter
+
+    found = on.until_all_ended()
+    with opened(on.settings) as installation:
+        state, _ = replay(installation.reader)
+        assert {key: row for key, row in state.items() if key.startswith("budget:")} == installation.reader.states(
+            "budget:"
+        )
+        key = installation.signer.vkey
+    verified = whyledger(on, "verify", str(on.settings.log_database), "--key", key)
+    assert verified.returncode == 0, verified.stdout
+    return Counter(entry.kind for entry in found)
+
+
+def test_a_complete_backup_moves_an_installation_to_postgresql_with_its_contents(tmp_path: Path) -> None:
+    with cluster(tmp_path) as on:
+        port = on.start()
+        _, call, _ = on.call(port, messages=[{"role": "user", "content": "how tall is the tower?"}])
+        on.until_all_ended()
+        on.end()
+        on.servers.clear()
+        assert whyledger(on, "backup", str(tmp_path / "backup")).returncode == 0
+        on.environment = on_postgresql()
+        on.settings = read_settings(on.settings.home, environment=on.environment)
+        moved = whyledger(on, "restore", str(tmp_path / "backup"))
+        assert moved.returncode == 0, moved.stderr
+        on.start(port)
+        assert on.call(port)[0] == 200
+        why = json.loads(whyledger(on, "why", str(call), "--json", "--verify").stdout)
+        assert "how tall is the tower?" in json.dumps(why)
+        require_sound(on, [str(call)], cap=10**12)
+
+
+def test_a_damaged_backup_and_a_full_house_are_refused(tmp_path: Path) -> None:
+    with cluster(tmp_path) as on:
+        port = on.start()
+        on.call(port)
+        on.end()
+        on.servers.clear()
+        assert whyledger(on, "backup", str(tmp_path / "backup")).returncode == 0
+        again = whyledger(on, "backup", str(tmp_path / "backup"))
+        assert again.returncode == 1
+        assert "Traceback" not in again.stderr
+        assert "is in the way" in whyledger(on, "restore", str(tmp_path / "backup")).stderr
+        lose_the_databases(on)
+        copy = sqlite3.connect(tmp_path / "backup" / "log.db")
+        copy.execute("DROP TRIGGER entry_no_UPDATE")
+        copy.execute("UPDATE entry SET bytes = replace(bytes, 'prod', 'prob') WHERE seq = 3")
+        copy.commit()
+        copy.close()
+        damaged = whyledger(on, "restore", str(tmp_path / "backup"))
+        assert damaged.returncode == 1
+        assert "is not the file that was backed up" in damaged.stderr
+        assert not list(on.settings.home.glob("log.db*"))
