@@ -9,6 +9,7 @@ kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a cop
     workflow:<name>         registered and released
     budget:<scope>:<day>    nano-EUR spent and reserved
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task
+    corrected:<call>        the cost that a person put in place of an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in
 """
 
@@ -79,6 +80,12 @@ def _move(state: State, rows: list[str], *, reserved: int, spent: int = 0) -> Ch
     return changes
 
 
+def _corrected(item: Item, state: State) -> Changes:
+    facts = item.facts
+    moved = _move(state, facts["budgets"], reserved=0, spent=facts["after_nano_eur"] - facts["before_nano_eur"])
+    return {f"corrected:{item.call}": {"cost": facts["after_nano_eur"]}} | moved
+
+
 def _controlled(item: Item, state: State) -> Changes:
     control = control_of(state)
     control = control | {"generation": control["generation"] + 1}
@@ -124,6 +131,7 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "call.extended": _extended,
     "call.closed": _ended,
     "call.interrupted": _ended,
+    "cost.corrected": _corrected,
     "config.activated": _controlled,
     "stop.engaged": _controlled,
     "stop.released": _controlled,

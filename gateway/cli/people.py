@@ -22,6 +22,7 @@ def add(app: typer.Typer) -> None:
     app.add_typer(key, name="key")
     app.add_typer(workflow, name="workflow")
     app.command()(override)
+    app.command()(correct)
     app.command()(stop)
 
 
@@ -123,6 +124,22 @@ def override(
             presented=presented, before=before, after=after,
         )  # fmt: skip
     typer.echo(entry)
+
+
+def correct(
+    context: typer.Context,
+    call: str,
+    as_: As,
+    reason: Reason,
+    cost: Annotated[int, typer.Option(parser=read_eur, metavar="EUR", help="What it did cost: 0.0123.")],
+) -> None:
+    """Put the real cost of a call in place of the upper bound that was charged."""
+    from gateway.oversight.corrections import correct_cost
+    from ledger.amounts import eur
+
+    with _acting(context, as_) as (installation, actor):
+        before = correct_cost(installation, actor, call, cost, reason)  # type: ignore[arg-type]
+    typer.echo(f"{call}: {eur(before)} is now {eur(cost)}")
 
 
 def stop(

@@ -154,6 +154,9 @@ def _gaps(entries: Sequence[Entry], mine: Sequence[Entry]) -> list[str]:
         for one in entries
         if one.kind == "gap.declared"
     ]
+    corrected = sum(entry.kind == "cost.corrected" for entry in mine)
+    if corrected:
+        gaps.append(f"{corrected} cost(s) were corrected by named persons afterwards; the sums here are as charged.")
     unknown = sum(
         int(entry.facts.get("count", 0)) for entry in entries if entry.facts.get("reason_ref") == "unknown_key"
     )

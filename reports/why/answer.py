@@ -90,6 +90,7 @@ _MOMENTS = {
     "call.refused": "call refused: {reason_ref}",
     "call.interrupted": "call interrupted: {reason}",
     "override.recorded": "person: {action} ({reason_code_ref})",
+    "cost.corrected": "person: cost corrected",
     "stop.engaged": "person: stop of {scope}",
     "stop.released": "person: stop of {scope} lifted",
     "config.activated": "configuration activated",

@@ -39,6 +39,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
         sentences += _attempted(call)
         sentences += _ended(call)
         sentences += [_overridden(entry, evidence) for entry in call.overrides]
+        sentences += [_corrected(entry, evidence) for entry in call.corrections]
     sentences += [_stop(entry, evidence) for entry in story.stops]
     sentences += _approvals(story, evidence)
     return tuple(sentences)
@@ -147,6 +148,14 @@ def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
         f"At {clock(entry.at)} {person(entry, evidence)} {ACTIONS[entry.facts['action']]} what the system did: "
         f"{code} {REASON_CODES.get(code, 'unknown code')}, {quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.action"), pointer(entry, "act"), pointer(entry, "c.reason")),
+    )
+
+
+def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
+    return Sentence(
+        f"At {clock(entry.at)} {person(entry, evidence)} corrected its cost from {eur(entry.facts['before_nano_eur'])}"
+        f", an upper bound, to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
+        (pointer(entry, "facts.after_nano_eur"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
 
 

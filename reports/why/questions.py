@@ -156,7 +156,7 @@ def _output(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[s
     return lines, facts
 
 
-def _cost(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+def _cost(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
     lines, facts = [], []
     for call in story.calls:
         if call.ended is None:
@@ -164,8 +164,12 @@ def _cost(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[st
             facts.append(pointer(call.first))
             continue
         stated = call.ended.facts
-        lines.append(f"{eur(call.cost)}, {COST_STATES[stated.get('cost_state', 'none')]}." + _sum(stated))
+        charged = eur(int(stated.get("cost_nano_eur", 0)))
+        lines.append(f"{charged}, {COST_STATES[stated.get('cost_state', 'none')]}." + _sum(stated))
         facts.append(pointer(call.ended, "facts.cost_nano_eur"))
+        for entry in call.corrections:
+            lines.append(f"{person(entry, evidence)} {_correction(entry, evidence)}.")
+            facts.append(pointer(entry, "facts.after_nano_eur"))
     lines.append(f"Together {eur(sum(call.cost for call in story.calls))}. The provider's invoice may differ.")
     return lines, facts
 
@@ -187,7 +191,7 @@ def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[lis
 
 
 def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    acts = [entry for call in story.calls for entry in call.overrides] + list(story.stops)
+    acts = [entry for call in story.calls for entry in (*call.overrides, *call.corrections)] + list(story.stops)
     if not acts:
         return ["No person decided anything about this."], []
     lines = []
@@ -199,10 +203,17 @@ def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
                 f"shown to them: {quoted(entry, 'presented', evidence)}; before: {quoted(entry, 'before', evidence)}; "
                 f"after: {quoted(entry, 'after', evidence)}."
             )
+        elif entry.kind == "cost.corrected":
+            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {_correction(entry, evidence)}.")
         else:
             verb = "stopped it" if entry.kind == "stop.engaged" else "lifted the stop"
             lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {verb}, {quoted(entry, 'reason', evidence)}.")
     return lines, [pointer(entry, "act") for entry in acts]
+
+
+def _correction(entry: Entry, evidence: Evidence) -> str:
+    before, after = eur(entry.facts["before_nano_eur"]), eur(entry.facts["after_nano_eur"])
+    return f"corrected the cost from {before}, an upper bound, to {after}, {quoted(entry, 'reason', evidence)}"
 
 
 def _next(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:

@@ -17,6 +17,8 @@ class CallStory:
     """call.closed, call.interrupted or call.refused; None while the call runs."""
     extended: tuple[Entry, ...]
     overrides: tuple[Entry, ...]
+    corrections: tuple[Entry, ...]
+    """Costs that a person put in place of an upper bound."""
 
     @property
     def first(self) -> Entry:
@@ -28,7 +30,7 @@ class CallStory:
     @property
     def entries(self) -> tuple[Entry, ...]:
         ends = [one for one in (self.opened, self.ended) if one]
-        return tuple(sorted((*ends, *self.extended, *self.overrides), key=lambda entry: entry.seq))
+        return tuple(sorted((*ends, *self.extended, *self.overrides, *self.corrections), key=lambda entry: entry.seq))
 
     @property
     def route(self) -> str:
@@ -44,6 +46,9 @@ class CallStory:
 
     @property
     def cost(self) -> int:
+        """Nano-EUR: what was charged, or what a person put in its place."""
+        if self.corrections:
+            return int(self.corrections[-1].facts["after_nano_eur"])
         return int(self.ended.facts.get("cost_nano_eur", 0)) if self.ended else 0
 
 
@@ -126,6 +131,7 @@ def _calls(found: Sequence[Entry], evidence: Evidence) -> tuple[CallStory, ...]:
                 ended=ends[0] if ends else None,
                 extended=tuple(by_kind.get("call.extended", ())),
                 overrides=tuple(by_kind.get("override.recorded", ())),
+                corrections=tuple(by_kind.get("cost.corrected", ())),
             )
         )
     return tuple(sorted(stories, key=lambda one: one.first.seq))

@@ -19,6 +19,8 @@ PROMISES = "tests/system/test_promises.py::"
 LOG = "tests/ledger/test_log.py::"
 SEALING = "tests/ledger/test_sealing.py::"
 PACK = "tests/system/test_pack.py::"
+FLUSH = "tests/system/test_flush.py::"
+BACKUP = "tests/system/test_backup.py::"
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "contents are sealed under the person's key", "ledger/store/vault.py",
-        "        ciphertext = sealing.seal(self.key(key_ref)", "        ciphertext = sealing.seal(self.key(LEDGER_KEY)",
+        "sealing.seal(self.key(key_ref), plain", "sealing.seal(self.key(LEDGER_KEY), plain",
         SEALING + "test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it",
     ),
     Sabotage(
@@ -215,6 +217,56 @@ SABOTAGES = (
         "        moved = changes_of(draft, state) | {'hidden': 1}\n"
         "        return Step(drafts=[draft], changes=moved, answer=_answer(draft, plan))\n",
         PROMISES + "test_dropping_and_rebuilding_the_projections_changes_nothing",
+    ),
+    Sabotage(
+        "1", "the flush comes before the bytes that rest on it", "ledger/store/engine.py",
+        '"synchronous=FULL"', '"synchronous=NORMAL"',
+        FLUSH + "test_the_open_is_flushed_before_the_provider_and_the_close_before_the_end",
+    ),
+    Sabotage(
+        "1", "PostgreSQL waits for the disk whatever its default is", "ledger/store/engine.py",
+        '"synchronous_commit": "on"', '"synchronous_commit": "off"',
+        LOG + "test_the_writer_waits_for_the_disk[postgresql]",
+    ),
+    Sabotage(
+        "1", "a commit whose outcome is unknown is looked up", "ledger/log.py",
+        "            if not self._is_stored(batch):\n", "            if True:\n",
+        LOG + "test_a_commit_that_failed_but_persisted_is_acknowledged",
+    ),
+    Sabotage(
+        "3", "the head row is locked while units run (PostgreSQL)", "ledger/store/writer.py",
+        "clock_timestamp() FROM head FOR UPDATE", "clock_timestamp() FROM head",
+        LOG + "test_two_writers_share_one_gap_free_log[postgresql]",
+    ),
+    Sabotage(
+        "3", "a workflow's cap counts", "gateway/pipeline/route.py",
+        "    if workflow and workflow.max_budget_daily is not None:\n", "    if False and workflow:\n",
+        PROMISES + "test_workflows_and_keys_have_caps_of_their_own",
+    ),
+    Sabotage(
+        "3", "a key's cap counts", "gateway/pipeline/route.py",
+        "caps=choice.caps if principal.cap is None else", "caps=choice.caps if True else",
+        PROMISES + "test_workflows_and_keys_have_caps_of_their_own",
+    ),
+    Sabotage(
+        "3", "a day is that of the organisation's time zone", "gateway/pipeline/open.py",
+        "at.astimezone(zone).date()", "at.date()",
+        "tests/gateway/test_route.py::test_a_budget_s_day_is_the_date_on_the_wall_when_the_clocks_change_too",
+    ),
+    Sabotage(
+        "4", "TRUNCATE is refused too (PostgreSQL)", "migrations/log/0001_log.py",
+        '("entry", "UPDATE OR DELETE OR TRUNCATE")', '("entry", "UPDATE OR DELETE")',
+        LOG + "test_the_database_refuses_to_change_delete_replace_or_leave_gaps[postgresql]",
+    ),
+    Sabotage(
+        "4", "one of several processes signs", "ledger/checkpointing.py",
+        'kept["by"] != self._name and kept["until"] > format_time(self._clock())', "False",
+        LOG + "test_one_of_two_processes_signs_and_the_other_takes_over_when_it_is_not_heard_of",
+    ),
+    Sabotage(
+        "4", "a damaged backup is not restored", "gateway/store/backups.py",
+        'if _digest(folder / name) != manifest["files"][name]:', "if False:",
+        BACKUP + "test_a_damaged_backup_and_a_full_house_are_refused",
     ),
 )  # fmt: skip
 

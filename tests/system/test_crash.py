@@ -26,9 +26,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.demo.world import _until_answers, serve
+from gateway.oversight.corrections import correct_cost
+from gateway.oversight.people import ActRefused, by_name
 from gateway.settings import Settings
-from gateway.store.installation import opened
+from gateway.store.evidence import LiveEvidence
+from gateway.store.installation import Installation, opened
+from gateway.store.rebuild import replay
 from ledger.entry import Entry, decode
+from reports.why.answer import why
 
 
 class Killed:
@@ -105,9 +110,28 @@ def test_a_call_cut_by_sigkill_is_interrupted_once_at_its_worst_case(tmp_path: P
     assert interrupted.call == call.call
     assert interrupted.facts["cost_nano_eur"] == call.facts["reserved_nano_eur"] > 0
     assert interrupted.facts["cost_state"] == "upper_bound"
+    reserved = call.facts["reserved_nano_eur"]
     with opened(settings) as installation:
         budgets = installation.reader.states("budget:")
-        assert all(row == {"spent": call.facts["reserved_nano_eur"], "reserved": 0} for row in budgets.values())
+        assert all(row == {"spent": reserved, "reserved": 0} for row in budgets.values())
+        correct_it(installation, str(call.call), reserved)
+
+
+def correct_it(installation: Installation, call: str, reserved: int) -> None:
+    """The worst case stays counted until a named person with the role puts the invoice's figure in its place."""
+    ada = by_name(installation, "ada", None)
+    with pytest.raises(ActRefused, match="lowers it"):
+        correct_cost(installation, ada, call, reserved + 1, "the invoice says so")
+    with pytest.raises(ActRefused, match="needs the role finance or admin"):
+        correct_cost(installation, by_name(installation, "victor", None), call, 0, "the invoice says so")
+    assert correct_cost(installation, ada, call, 1000, "invoice 4711, line 3") == reserved
+    assert all(row == {"spent": 1000, "reserved": 0} for row in installation.reader.states("budget:").values())
+    evidence = LiveEvidence(installation)
+    answer = json.dumps(why(call, "call", evidence.find("call", call), evidence).as_json())
+    assert "corrected its cost from" in answer
+    assert "invoice 4711, line 3" in answer
+    state, _ = replay(installation.reader)
+    assert state[f"corrected:{call}"] == installation.reader.state(f"corrected:{call}") == {"cost": 1000}
 
 
 def _ignoring(server: Killed, key: str, **more: Any) -> None:
