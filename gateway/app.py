@@ -25,6 +25,7 @@ from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.web import api, pages
 from gateway.web.chat import ChatCompletions
+from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
 from ledger.entry import b64
@@ -60,9 +61,10 @@ class Gateway:
         self._rest.include_router(pages.router(lambda: self.running))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
+        self._rest.add_middleware(BoundedBody)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hot = scope["type"] == "http" and scope["path"] == HOT and scope["method"] == "POST"
+        hot = scope["type"] == "http" and scope["path"] == HOT
         chosen: ASGIApp = self._chat if hot else self._rest
         await chosen(scope, receive, send)
 

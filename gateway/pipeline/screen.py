@@ -77,9 +77,10 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
         Refused: policy_denied, with the determining inputs.
     """
     if findings.ungranted:
+        named = ", ".join(name[:100] for name in findings.ungranted[:5])
         raise Refused(
             "policy_denied",
-            f"workflow {principal.workflow} is not granted the tool(s) {', '.join(findings.ungranted[:5])}; "
+            f"workflow {principal.workflow} is not granted the tool(s) {named}; "
             "remove them from the request or grant them in the configuration",
             stage=5,
             inputs={"rule": "granted-tools", "defined": findings.defined, "ungranted": len(findings.ungranted)},

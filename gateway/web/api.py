@@ -1,12 +1,13 @@
 """The own API under /api/v1, with RFC 9457 problems. Persons come with their token; a gateway key may only ask why
 about its own workflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -16,12 +17,16 @@ from gateway.oversight.people import Actor, ActRefused, by_token, roles_of
 from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
+from gateway.web.documents import PROBLEM, Models, Overridden, Problem, Ready, Stopped, Why, problems
+from ledger.errors import LedgerUnavailable, LogHalted
 from reports.why.answer import NothingFound, WhyAnswer, why
 
 COOKIE = "whyledger_token"
-PROBLEM = "application/problem+json"
+MAX_PLACES = 10
 
 Running = Callable[[], Installation]
+Id = Annotated[str, Field(pattern="^[^\\x00]*$")]
+"""What is looked up as it stands: PostgreSQL takes no NUL in a text."""
 
 
 class OverrideRequest(BaseModel):
@@ -29,7 +34,7 @@ class OverrideRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    call: str = Field(max_length=64)
+    call: Id = Field(max_length=64)
     action: Literal["approve", "modify", "disregard", "reverse", "interrupt"]
     reason_code: str = Field(max_length=8)
     reason: str = Field(default="", max_length=10_000)
@@ -44,24 +49,15 @@ class StopRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     everything: bool = False
-    key: str | None = Field(default=None, max_length=200)
+    key: Id | None = Field(default=None, max_length=200)
     task: str | None = Field(default=None, max_length=256)
-    workflow: str | None = Field(default=None, max_length=100)
+    workflow: Id | None = Field(default=None, max_length=100)
     reason: str = Field(min_length=1, max_length=10_000)
 
 
-class Problem(BaseModel):
-    """RFC 9457."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-
-
-def problem(status: int, title: str, detail: str) -> JSONResponse:
+def problem(status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body = Problem(title=title, status=status, detail=detail).model_dump()
-    return JSONResponse(body, status_code=status, media_type=PROBLEM)
+    return JSONResponse(body, status_code=status, media_type=PROBLEM, headers=headers)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -69,20 +65,33 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        return problem(error.status_code, "refused", str(error.detail))
+        return problem(error.status_code, "refused", str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        places = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return problem(422, "invalid request", places)
+        shown = [f"{'.'.join(map(str, one['loc']))[:200]}: {one['msg'][:500]}" for one in error.errors()[:MAX_PLACES]]
+        return problem(422, "invalid request", "; ".join(shown))
+
+    @app.exception_handler(LedgerUnavailable)
+    @app.exception_handler(LogHalted)
+    async def unavailable(_request: Request, error: Exception) -> JSONResponse:
+        return problem(503, "ledger_unavailable", f"nothing was recorded: {error}")
+
+    @app.exception_handler(Exception)
+    async def internal(_request: Request, _error: Exception) -> JSONResponse:
+        return problem(500, "internal_error", "an internal error of the gateway; its log says more")
 
 
-def token_of(request: Request, authorization: Annotated[str | None, Header()] = None) -> str | None:
+_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="a person's token, or a gateway key")
+_COOKIE = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="cookie", description="set by the login page")
+
+
+def token_of(
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    cookie: Annotated[str | None, Depends(_COOKIE)],
+) -> str | None:
     """Return the token of a request: the bearer token, or the cookie that the login page set."""
-    kind, _, token = (authorization or "").partition(" ")
-    if kind.lower() == "bearer" and token.strip():
-        return token.strip()
-    return request.cookies.get(COOKIE)
+    return (bearer.credentials.strip() if bearer else "") or cookie
 
 
 Token = Annotated[str | None, Depends(token_of)]
@@ -112,25 +121,30 @@ def explain(installation: Installation, ref: str, workflow: str | None = None) -
     return why(ref, kind, mine, evidence)
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": "problem"} for status in (400, 401, 403, 404, 422)
-}
-
-
 def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> APIRouter:
     """Return the routes; `running` and `ports` give what the started application has opened, `may_open` if it may."""
-    routes = APIRouter(responses=_ERRORS)
+    routes = APIRouter(responses=problems(500))
 
-    @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it")
+    explained = problems(401, 404, 422)
+    explained[200] = {"model": Why}
+    acted = problems(400, 401, 403, 413, 422, 503)
+
+    @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it", responses=explained)
     def get_why(ref: Annotated[str, Path(max_length=300)], token: Token) -> Any:
         """`ref` is a call id, a provider's response id, a task, or a subject."""
         return _why(running(), ref, token)
 
-    @routes.get("/api/v1/why", summary="The same, with the reference as a query")
+    @routes.get("/api/v1/why", summary="The same, with the reference as a query", responses=explained)
     def find_why(q: Annotated[str, Query(min_length=1, max_length=300)], token: Token) -> Any:
         return _why(running(), q, token)
 
-    @routes.post("/api/v1/overrides", status_code=201, summary="Record what a person decided about a call")
+    @routes.post(
+        "/api/v1/overrides",
+        status_code=201,
+        summary="Record what a person decided about a call",
+        response_model=Overridden,
+        responses=acted,
+    )
     def post_override(said: OverrideRequest, token: Token) -> Any:
         installation = running()
         actor = require_person(installation, token)
@@ -140,11 +154,17 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
             return problem(403 if "needs the role" in str(error) else 400, "override refused", str(error))
         return {"override": entry, "why": f"/why/{said.call}"}
 
-    @routes.post("/api/v1/stops", status_code=201, summary="Stop a key, a task, a workflow or everything")
+    @routes.post(
+        "/api/v1/stops",
+        status_code=201,
+        summary="Stop a key, a task, a workflow or everything",
+        response_model=Stopped,
+        responses=acted,
+    )
     def post_stop(said: StopRequest, token: Token) -> Any:
         return _stop(running(), said, token, acts.stop)
 
-    @routes.post("/api/v1/stops/release", summary="Lift a stop")
+    @routes.post("/api/v1/stops/release", summary="Lift a stop", response_model=Stopped, responses=acted)
     def release_stop(said: StopRequest, token: Token) -> Any:
         return _stop(running(), said, token, acts.release_stop)
 
@@ -153,10 +173,17 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
 
 
 def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> None:
-    @routes.get("/v1/models", summary="The intents this key may ask for, in the OpenAI list format")
+    @routes.get(
+        "/v1/models",
+        summary="The intents this key may ask for, in the OpenAI list format",
+        response_model=Models,
+        responses=problems(401, 503),
+    )
     async def models(token: Token) -> Any:
         try:
-            await ports().keys.principal_of(token)
+            principal = await ports().keys.principal_of(token)
+            if principal.status != "active":
+                return problem(401, "key_revoked", "this key was revoked; ask an engineer for a new one")
             listed = ports().rules.now.configuration.routes
         except Refused as refusal:
             return problem(401 if refusal.code == "unknown_key" else 503, refusal.code, refusal.message)
@@ -165,7 +192,7 @@ def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Ca
             "data": [{"id": one.intent, "object": "model", "created": 0, "owned_by": "whyledger"} for one in listed],
         }
 
-    @routes.get("/readyz", summary="Ready to take calls", responses={503: {"model": Problem}})
+    @routes.get("/readyz", summary="Ready to take calls", response_model=Ready, responses=problems(503))
     async def ready() -> Any:
         try:
             await ports().rules.refresh()

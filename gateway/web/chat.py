@@ -20,7 +20,7 @@ from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
 from gateway.web.metrics import Metrics
-from gateway.web.problems import RETRYABLE, openai_event, openai_response
+from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
 from ledger.amounts import eur
 from ledger.ids import new_id
 
@@ -51,6 +51,8 @@ class ChatCompletions:
         call = new_id("call", ports.clock())
         started = time.perf_counter()
         try:
+            if scope["method"] != "POST":
+                raise GatewayError("method_not_allowed", "send a POST")
             relay = await self._admit(call, scope, receive, ports)
         except GatewayError as error:
             self._metrics.refused(error.code)
@@ -222,5 +224,7 @@ async def _send_error(send: Send, error: GatewayError, call: str, *, decided: st
     ]
     if isinstance(error, EvidenceLost) and error.code in RETRYABLE:
         headers.append((b"retry-after", b"1"))
+    if status == METHOD_NOT_ALLOWED:
+        headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

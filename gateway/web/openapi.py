@@ -4,14 +4,19 @@ from typing import Any
 
 from fastapi import FastAPI
 
-_MESSAGE = {"type": "object", "properties": {"role": {"type": "string"}, "content": {}}, "required": ["role"]}
+from gateway.pipeline.attempt import PASSED_ON
+from gateway.web.documents import Problem
+from gateway.web.problems import METHOD_NOT_ALLOWED, STATUS
+
+_MESSAGE = {"type": "object", "description": "of a role, with content: passed on as it is; the provider checks it"}
+_EVENT = {"type": "object", "required": ["data"], "properties": {"data": {"type": "string"}}}
 _REQUEST = {
     "type": "object",
     "required": ["model", "messages"],
     "properties": {
         "model": {"type": "string", "minLength": 1, "maxLength": 256, "description": "an intent of the configuration"},
         "messages": {"type": "array", "items": _MESSAGE},
-        "stream": {"type": "boolean"},
+        "stream": {"type": ["boolean", "null"]},
     },
     "additionalProperties": True,
 }
@@ -21,13 +26,14 @@ _ERROR = {
     "properties": {
         "error": {
             "type": "object",
-            "required": ["message", "type", "code"],
-            "properties": {"message": {"type": "string"}, "type": {"type": "string"}, "code": {"type": "string"}},
+            "required": ["message"],  # the provider's own complaint is passed on as it is
+            "properties": {"message": {"type": "string"}},
         },
         "whyledger_call": {"type": "string"},
     },
 }
-STATUSES = (400, 401, 402, 403, 404, 413, 422, 500, 502, 503, 504)
+_COMPLETION = {"type": "object", "required": ["choices"], "properties": {"choices": {"type": "array"}}}
+STATUSES = sorted({*STATUS.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})
 
 
 def document_hot_routes(app: FastAPI) -> None:
@@ -37,9 +43,9 @@ def document_hot_routes(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = plain()
         schema["paths"]["/v1/chat/completions"] = {"post": _operation()}
-        schema.setdefault("components", {}).setdefault("securitySchemes", {})["gateway_key"] = {
-            "type": "http", "scheme": "bearer"
-        }  # fmt: skip
+        components = schema.setdefault("components", {})
+        components.setdefault("securitySchemes", {})["gateway_key"] = {"type": "http", "scheme": "bearer"}
+        components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -47,8 +53,8 @@ def document_hot_routes(app: FastAPI) -> None:
 
 def _operation() -> dict[str, Any]:
     errors = {str(status): {"description": "error", "content": _json(_ERROR)} for status in STATUSES}
-    answer = {"description": "a chat completion, or a stream of its chunks", "content": _json({"type": "object"})}
-    answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}  # type: ignore[index]
+    answer = {"description": "a chat completion, or a stream of its chunks", "content": _json(_COMPLETION)}
+    answer["content"]["text/event-stream"] = {"itemSchema": _EVENT}  # type: ignore[index]
     return {
         "summary": "Chat completions, in the OpenAI wire format",
         "operationId": "chat_completions",

@@ -11,6 +11,7 @@ import orjson
 from gateway.errors import GatewayError, UpstreamFailed
 from gateway.pipeline.attempt import PASSED_ON
 
+METHOD_NOT_ALLOWED = 405
 STATUS = {
     "invalid_request": 400,
     "unknown_key": 401,
@@ -23,6 +24,7 @@ STATUS = {
     "workflow_not_released": 403,
     "environment_unknown": 403,
     "route_unknown": 404,
+    "method_not_allowed": METHOD_NOT_ALLOWED,
     "input_too_large": 413,
     "too_large": 413,
     "internal_error": 500,
@@ -37,11 +39,12 @@ STATUS = {
     "not_configured": 503,
     "upstream_timeout": 504,
 }
+MAX_QUOTED = 2000
 RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable"})
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
-    404: "not_found_error", 413: "invalid_request_error",
+    404: "not_found_error", 405: "invalid_request_error", 413: "invalid_request_error",
 }  # fmt: skip
 
 
@@ -59,8 +62,18 @@ def openai_error(error: GatewayError, call: str) -> bytes:
 def openai_response(error: GatewayError, call: str) -> tuple[int, bytes]:
     """Return status and body; the provider's own 4xx is passed on, because only the caller can mend it."""
     if isinstance(error, UpstreamFailed) and error.body and error.status in PASSED_ON:
-        return error.status, error.body
+        if _is_openai_error(error.body):
+            return error.status, error.body
+        said = error.body[:MAX_QUOTED].decode("utf-8", "replace")
+        return error.status, openai_error(UpstreamFailed(error.code, f"{error.message}: {said}"), call)
     return status_of(error), openai_error(error, call)
+
+
+def _is_openai_error(body: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(body)["error"]["message"], str)
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def openai_event(error: GatewayError, call: str) -> bytes:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from stage import Stage, stage
 
+from ledger.errors import LedgerUnavailable, LogHalted
+
 
 @pytest.fixture(scope="module")
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
@@ -236,3 +238,130 @@ def test_readiness_models_and_the_document_of_the_hot_route(on: Stage) -> None:
     document = json.loads(get(on, "/openapi.json")[1])
     assert "/v1/chat/completions" in document["paths"]
     assert status == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+@pytest.mark.parametrize("path", ["/api/v1/stops", "/api/v1/overrides", "/login"])
+def test_the_own_routes_read_no_more_than_a_mebibyte(on: Stage, path: str, chunked: bool) -> None:
+    body = b'{"reason":"' + b"x" * 2**20 + b'"}'
+    connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=30)
+    headers = {"authorization": f"Bearer {on.tokens['ada']}", "content-type": "application/json"}
+    connection.request("POST", path, iter([body]) if chunked else body, headers, encode_chunked=chunked)
+    response = connection.getresponse()
+    problem = json.loads(response.read())
+    connection.close()
+    assert (response.status, problem["status"]) == (413, 413)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "1 MiB" in problem["detail"]
+
+
+def test_a_body_of_exactly_a_mebibyte_is_read(on: Stage) -> None:
+    assert post(on, b"{}" + b" " * (2**20 - 2))[0] == 422
+
+
+def post(on: Stage, body: bytes, path: str = "/api/v1/stops") -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=30)
+    headers = {"authorization": f"Bearer {on.tokens['ada']}", "content-type": "application/json"}
+    connection.request("POST", path, body, headers)
+    response = connection.getresponse()
+    assert response.headers["content-type"] == "application/problem+json"
+    found = response.status, json.loads(response.read())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"\xff\xfe{", 400),
+        (b"[" * 100_000, 400),
+        (b'{"reason":' + b"9" * 6000 + b"}", 400),
+        (b'{"reason":"x","task":"\\ud800"}', 422),
+        (b'{"reason":"x","\\ud800":1}', 422),
+        (b'{"reason":NaN}', 422),
+        (b'{"reason":"x","everything":1e999}', 422),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_json_that_is_none_or_holds_what_has_no_utf8_is_a_problem(on: Stage, body: bytes, status: int) -> None:
+    assert post(on, body)[0] == status
+
+
+def test_a_problem_names_a_few_places_however_many_are_wrong(on: Stage) -> None:
+    status, problem = post(on, json.dumps({"y" * 10_000: 1} | {f"n{number}": 1 for number in range(20_000)}).encode())
+    assert status == 422
+    assert len(problem["detail"]) < 5_000
+
+
+def test_the_name_of_a_tool_is_quoted_in_part(on: Stage) -> None:
+    status, answer = send(on, call(tools=[{"type": "function", "function": {"name": "x" * 100_000}}]))
+    assert (status, answer["error"]["code"]) == (403, "policy_denied")
+    assert len(answer["error"]["message"]) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/v1/chat/completions", "POST"), ("/api/v1/stops", "POST"), ("/v1/models", "GET")]
+)
+def test_another_method_is_refused_in_the_dialect_with_the_one_that_is_allowed(
+    on: Stage, path: str, allowed: str
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=30)
+    connection.request("PUT", path, b"{}")
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    assert (response.status, response.headers["allow"]) == (405, allowed)
+    if path == "/v1/chat/completions":
+        assert answer["error"]["code"] == "method_not_allowed"
+        assert response.headers["x-should-retry"] == "false"
+    else:
+        assert answer["status"] == 405
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>no</html>", b'[{"error": {"message": "no"}}]', b'{"error": "no"}', b"\xff no"]
+)
+def test_a_providers_complaint_in_another_form_comes_in_our_envelope(on: Stage, body: bytes) -> None:
+    from starlette.responses import Response
+
+    async def complain(_request: Any, _body: Any) -> Response:
+        return Response(body, status_code=415, media_type="text/html")
+
+    on.upstream.answer = complain
+    try:
+        status, answer = send(on, call())
+    finally:
+        on.upstream.answer = None
+    assert (status, answer["error"]["code"]) == (415, "upstream_failed")
+    assert "no" in answer["error"]["message"]
+
+
+def test_a_revoked_key_lists_no_models(on: Stage) -> None:
+    from gateway.oversight import acts
+
+    secret = acts.issue_key(on.installation, on.person("ada"), "prod", "agent")
+    assert get(on, "/v1/models", secret)[0] == 200
+    acts.revoke_key(on.installation, on.person("ada"), secret, "for the test")
+    assert get(on, "/readyz")[0] == 200  # reads the rules again
+    status, body = get(on, "/v1/models", secret)
+    assert (status, json.loads(body)["title"]) == (401, "key_revoked")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        (LedgerUnavailable("the disk is full"), 503, "ledger_unavailable"),
+        (LogHalted("another head"), 503, "ledger_unavailable"),
+        (RuntimeError("a bug with a secret in it"), 500, "internal_error"),
+    ],
+)
+def test_a_failing_ledger_or_a_bug_is_a_problem_too(
+    on: Stage, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, title: str
+) -> None:
+    def fail(*_arguments: Any, **_named: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(type(on.installation.log), "append", fail)
+    found, problem = post(on, b'{"reason": "x", "task": "t"}')
+    assert (found, problem["title"]) == (status, title)
+    assert "secret" not in problem["detail"]

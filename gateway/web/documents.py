@@ -1,0 +1,87 @@
+"""What the own API answers, as the OpenAPI document says it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from reports.ports import Integrity
+from reports.why.narrative import Sentence
+from reports.why.questions import Answered
+
+PROBLEM = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class Overridden(BaseModel):
+    """The entry of an override, and where to read on."""
+
+    override: str
+    why: str
+
+
+class Stopped(BaseModel):
+    """What was stopped, or is stopped no more."""
+
+    scope: str
+
+
+class Model(BaseModel):
+    """An intent, in the words of the OpenAI API."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class Models(BaseModel):
+    """The intents of the configuration in force."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class Ready(BaseModel):
+    """This process takes calls, by the rules of this generation."""
+
+    ready: bool
+    generation: int
+
+
+class Level(BaseModel):
+    """Who approved on one level; where nobody did, `said` says so."""
+
+    people: list[dict[str, str]]
+    said: str
+
+
+class Why(BaseModel):
+    """`whyledger.why/1`."""
+
+    schema_: str = Field(alias="schema")
+    boundary: str
+    ref: str
+    kind: Literal["call", "response", "task", "subject"]
+    as_of_seq: int
+    headline: str
+    narrative: list[Sentence]
+    timeline: list[dict[str, Any]]
+    approvals: dict[str, Level]
+    questions: list[Answered]
+    unknown: list[str]
+    integrity: Integrity
+    calls: list[dict[str, Any]]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of these statuses for a route; `gateway.web.openapi` adds the schema they refer to."""
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": "problem", "content": content} for status in statuses}
