@@ -82,6 +82,9 @@ class PackEvidence:
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._live.find(kind, value)
 
+    def first(self, kind: str, value: str) -> Entry | None:
+        return self._live.first(kind, value)
+
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         return self._live.count(kind, value, since=since, last=last)
 

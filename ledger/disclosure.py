@@ -19,7 +19,8 @@ SALT_BYTES = 32
 def disclose(name: str, value: Any) -> tuple[bytes, str]:
     """Return the array of a fresh disclosure of `value` (any JSON value) and its commitment."""
     write = dump_plain if isinstance(value, str) else canonicalize
-    array = write([b64(secrets.token_bytes(SALT_BYTES)), name, value])
+    salt = b64(secrets.token_bytes(SALT_BYTES))
+    array = write([salt, name, value])
     return array, digest(b64(array))
 
 

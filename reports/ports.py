@@ -36,6 +36,9 @@ class Evidence(Protocol):
     def find(self, kind: str, value: str) -> list[Entry]:
         """Return the entries linked to an identifier, in log order."""
 
+    def first(self, kind: str, value: str) -> Entry | None:
+        """Return the first entry linked to an identifier."""
+
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         """Return how many entries up to number `last` are linked to an identifier and not older than `since`."""
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints
 from ledger import merkle
+from ledger.disclosure import open_disclosure
 from ledger.entry import Entry, decode
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
@@ -20,6 +21,8 @@ class LiveEvidence:
         self._installation = installation
         self._reader = installation.reader
         self._size = installation.reader.head().size
+        self._disclosures: dict[int, dict[str, str] | str] = {}
+        self._firsts: dict[tuple[str, str], Entry | None] = {}
 
     def size(self) -> int:
         return self._size
@@ -27,20 +30,35 @@ class LiveEvidence:
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._reader.entries([seq for seq in self._reader.find(kind, value) if seq < self._size])
 
+    def first(self, kind: str, value: str) -> Entry | None:
+        if (kind, value) not in self._firsts:
+            found = self._reader.entries(self._reader.find(kind, value, limit=1))
+            self._firsts[kind, value] = found[0] if found and found[0].seq < self._size else None
+        return self._firsts[kind, value]
+
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
     def content(self, entry: Entry, name: str) -> Content:
-        sealed = self._reader.contents(entry.seq)
-        if sealed is None:
-            return Content(None, "not_kept")
+        if entry.seq not in self._disclosures:
+            self._disclosures[entry.seq] = self._unsealed(entry)
+        kept = self._disclosures[entry.seq]
+        if isinstance(kept, str):
+            return Content(None, kept)
         try:
-            value = self._installation.vault.open(sealed, name, entry_id=entry.id, commitment=entry.c[name])
-        except ContentGone:
-            return Content(None, "erased")
+            return Content(open_disclosure(kept.get(name, ""), name=name, commitment=entry.c[name]))
         except DisclosureInvalid:
             return Content(None, "unreadable")
-        return Content(value)
+
+    def _unsealed(self, entry: Entry) -> dict[str, str] | str:
+        """Return the disclosures kept for an entry, or why there are none."""
+        sealed = self._reader.contents(entry.seq)
+        if sealed is None:
+            return "not_kept"
+        try:
+            return self._installation.vault.unseal(sealed, entry_id=entry.id)
+        except ContentGone:
+            return "erased"
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint."""

@@ -12,6 +12,9 @@ from ledger.store import tables, writer
 from ledger.store.driver import Driver
 
 _PAGE = 1000
+MAX_ROWS = 256
+MAX_ROOTS = 50_000
+"""Rows of hashes and roots of subtrees kept at hand: some 10 MiB at most."""
 
 
 class Reader:
@@ -19,6 +22,9 @@ class Reader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._rows: dict[tuple[int, int], tuple[bytes, ...]] = {}
+        self._roots: dict[tuple[int, int], bytes] = {}
+        self._ats: dict[int, str] = {}
 
     def revision(self) -> str | None:
         """Return the schema revision that migrations recorded, or None when there is none."""
@@ -44,13 +50,14 @@ class Reader:
         (data,) = self.raw(seq, seq + 1)
         return decode(data)
 
-    def find(self, kind: str, value: str) -> list[int]:
-        """Return the numbers of the entries linked to this identifier, in log order."""
+    def find(self, kind: str, value: str, *, limit: int | None = None) -> list[int]:
+        """Return the numbers of the entries linked to this identifier, in log order; with `limit` the first ones."""
         with self._engine.connect() as connection:
             rows = connection.execute(
                 select(tables.ref.c.seq)
                 .where(tables.ref.c.kind == kind, tables.ref.c.value == value)
                 .order_by(tables.ref.c.seq)
+                .limit(limit)
             )
             return [row[0] for row in rows]
 
@@ -80,11 +87,19 @@ class Reader:
         low, high = 0, size
         while low < high:
             middle = (low + high) // 2
-            if self.entry(middle).at < instant:
+            if self._at(middle) < instant:
                 low = middle + 1
             else:
                 high = middle
         return low
+
+    def _at(self, seq: int) -> str:
+        """Return when an entry was appended; a search asks for the same few again and again."""
+        if seq not in self._ats:
+            if len(self._ats) >= MAX_ROOTS:
+                self._ats.clear()
+            self._ats[seq] = self.entry(seq).at
+        return self._ats[seq]
 
     def leaf_hashes(self, low: int, high: int) -> list[bytes]:
         at = tables.entry.c.seq
@@ -104,18 +119,44 @@ class Reader:
         return merkle.Frontier(size, tuple(self._perfect(low, (high - low).bit_length() - 1) for low, high in spans))
 
     def _perfect(self, low: int, height: int) -> bytes:
-        """Return the root of the perfect subtree of 2**height leaves that starts at `low`."""
-        if height < 8:
-            return merkle.root(self.leaf_hashes(low, low + (1 << height)))
-        if height % 8:
-            half = 1 << height - 1
-            return merkle.node_hash(self._perfect(low, height - 1), self._perfect(low + half, height - 1))
-        level, number = height // 8 - 1, low >> height
+        """Return the root of the perfect subtree of 2**height leaves that starts at `low`: it never changes."""
+        found = self._roots.get((low, height))
+        if found is None:
+            level, inside = divmod(height, 8)
+            first = (low >> 8 * level) % writer.TILE
+            found = merkle.root(self._row(level, low >> 8 * (level + 1), first, first + (1 << inside)))
+            if len(self._roots) >= MAX_ROOTS:
+                self._roots.clear()
+            self._roots[low, height] = found
+        return found
+
+    def _row(self, level: int, number: int, first: int, end: int) -> tuple[bytes, ...]:
+        """Return the hashes [first, end) of a row of 256: leaves at level 0, roots of full rows above.
+
+        What is in a row never changes, it only grows at the right edge: a row is read again when more is asked of it.
+        """
+        found = self._rows.get((level, number), ())
+        if len(found) < end:
+            if len(self._rows) >= MAX_ROWS:
+                self._rows.clear()
+            found = self._rows[level, number] = tuple(self._read_row(level, number))
+        return found[first:end]
+
+    def _read_row(self, level: int, number: int) -> list[bytes]:
+        tile = select(tables.tile.c.hashes).where(tables.tile.c.level == level, tables.tile.c.number == number)
         with self._engine.connect() as connection:
-            blob = connection.execute(
-                select(tables.tile.c.hashes).where(tables.tile.c.level == level, tables.tile.c.number == number)
-            ).scalar_one()
-        return merkle.root(writer.split_hashes(blob))
+            blob = connection.execute(tile).scalar()
+        if blob is not None:
+            return writer.split_hashes(blob)
+        first, end = number * writer.TILE, (number + 1) * writer.TILE
+        if level == 0:
+            return self.leaf_hashes(first, end)
+        below = select(tables.tile.c.hashes).where(
+            tables.tile.c.level == level - 1, tables.tile.c.number >= first, tables.tile.c.number < end
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(below.order_by(tables.tile.c.number))
+            return [merkle.root(writer.split_hashes(row[0])) for row in rows]
 
     def contents(self, seq: int) -> Sealed | None:
         """Return the sealed contents kept for an entry."""

@@ -70,10 +70,10 @@ def person(entry: Entry, evidence: Evidence) -> str:
     if not entry.act:
         return "nobody (the system itself)"
     name = entry.act
-    for one in evidence.find("person", entry.act):
-        if one.kind == "person.enrolled" and one.facts.get("person_ref") == entry.act:
-            content = evidence.content(one, "name")
-            name = str(content.value) if content.missing is None else f"a person whose name was erased ({entry.act})"
+    one = evidence.first("person", entry.act)  # nobody acts before they are enrolled
+    if one and one.kind == "person.enrolled" and one.facts.get("person_ref") == entry.act:
+        content = evidence.content(one, "name")
+        name = str(content.value) if content.missing is None else f"a person whose name was erased ({entry.act})"
     sure = {
         "token": "signed in with a personal token",
         "claimed": "named on the host's command line, no token shown",

@@ -150,11 +150,9 @@ def test_the_database_refuses_to_change_delete_replace_or_leave_gaps(opened: Ope
 
 
 def test_the_writer_waits_for_the_disk(opened: OpenLog) -> None:
-    assert durability(opened.engine) == {
-        "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"
-    } if opened.url else {
-        "synchronous": 2, "journal_mode": "wal", "page_size": 8192, "recursive_triggers": 1
-    }  # fmt: skip
+    on_postgresql = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+    on_sqlite = {"synchronous": 2, "journal_mode": "wal", "page_size": 8192, "recursive_triggers": 1}
+    assert durability(opened.engine) == (on_postgresql if opened.url else on_sqlite)
 
 
 def test_the_head_moves_only_from_where_it_was(opened: OpenLog) -> None:

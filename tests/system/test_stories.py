@@ -144,7 +144,6 @@ def test_the_database_of_the_stories_verifies_offline(told: tuple[World, dict[st
     report = verify_log(
         live.raw(), origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[world.vkey]
     )
-    live.connection.close()
     assert (report.failed, report.level) == (False, "L1")
 
 
