@@ -120,13 +120,14 @@ def process_figures(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(rss.split()[1]) / 1024
 
 
+def commit() -> str:
+    """Return the short name of the commit that is measured."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or "none"
+
+
 def main() -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    print(
-        f"commit {commit.stdout.strip() or 'none'}, Python {platform.python_version()}, {os.cpu_count()} CPUs shared by everything"
-    )
+    print(f"commit {commit()}, Python {platform.python_version()}, {os.cpu_count()} CPUs shared by everything")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"fdatasync of 4 KiB, median      {fsync_ms(folder):8.2f} ms")

@@ -55,6 +55,8 @@ class Relay:
     ports: Ports
     tries: Tries = field(default_factory=Tries)
     target: Target | None = None
+    stages: dict[str, float]
+    """Seconds of each stage so far: decide (1 to 6), open (7), attempt (8), relay (9), close (10)."""
     upstream_seconds: float = 0.0
     """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
     _upstream: UpstreamAnswer | None = None
@@ -193,9 +195,11 @@ class Relay:
                 self.call, self.plan, self.opened, self.tries, self.ports, is_stopped=self.is_stopped
             )
         except UpstreamFailed:
+            self.stages["attempt"] = asyncio.get_running_loop().time() - waited
             await self.end(Outcome(result="stopped" if self.is_stopped() else "failed"))
             raise
-        self.upstream_seconds += asyncio.get_running_loop().time() - waited
+        self.stages["attempt"] = asyncio.get_running_loop().time() - waited
+        self.upstream_seconds += self.stages["attempt"]
         return self._upstream
 
     async def _events(self) -> AsyncGenerator[Event, None]:
@@ -302,6 +306,8 @@ class Relay:
         Raises:
             EvidenceLost: it could not be committed.
         """
+        relayed = asyncio.get_running_loop().time()
+        self.stages["relay"] = relayed - self._started - self.stages.get("attempt", 0.0)
         self._hand_over(outcome)
         if self._closing is None:
             return
@@ -309,6 +315,8 @@ class Relay:
             await self._closing
         except LedgerError as error:
             raise EvidenceLost("outcome_not_recorded", f"the outcome could not be recorded: {error}") from error
+        finally:
+            self.stages["close"] = asyncio.get_running_loop().time() - relayed
 
     def abandon(self) -> None:
         """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""

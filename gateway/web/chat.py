@@ -63,6 +63,7 @@ class ChatCompletions:
         finally:
             self._relays.discard(relay)
             relay.abandon()
+            self._metrics.staged(relay.stages)
 
     async def _admit(self, call: str, scope: Scope, receive: Receive, ports: Ports) -> Relay:
         """Read the request and run the stages up to the open.

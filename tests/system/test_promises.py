@@ -595,3 +595,12 @@ def test_a_new_configuration_holds_for_the_next_call(on: Stage) -> None:
     digest = acts.activate(on.installation, on.person("ada"), text.replace("cap", "cap") + "\n# second\n", "a comment")
     on.ask()
     assert on.entries("call.opened")[-1].refs["config"] == digest
+
+
+def test_each_stage_of_a_call_is_timed(on: Stage) -> None:
+    on.ask()
+    shown = on.gateway.metrics.exposition().decode()
+    for stage_name in ("decide", "open", "attempt", "relay", "close"):
+        assert f'whyledger_stage_seconds_count{{stage="{stage_name}"}} 1.0' in shown
+    _, _, headers = raw(on)
+    assert float(headers["x-whyledger-overhead-ms"]) > 0
