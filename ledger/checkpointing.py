@@ -123,12 +123,13 @@ class Checkpointer:
             self._take_over(kept["note"].encode())
             return None
         self._resume()
-        self._read_back(head.size)
-        if self._frontier.root() != head.frontier.root():
+        reread = self._read_back(head.size)
+        if reread.root() != head.frontier.root():
             raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
         signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
         self.head_file.write(signed)
         self._log.append(self._keep(signed.decode(), head.size, takes_turn=not now))
+        self._frontier = reread  # last: what failed on the way here is tried again, though the log did not grow
         return signed
 
     def _take_over(self, signed: bytes) -> None:
@@ -147,18 +148,20 @@ class Checkpointer:
             if self._frontier.root() != held.root:
                 raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
 
-    def _read_back(self, size: int) -> None:
+    def _read_back(self, size: int) -> merkle.Frontier:
         """Recompute the leaf hashes of the stored bytes since the last signed head, in constant memory.
 
         The bytes hold seq and prev, so the root over their hashes says that they are what was appended.
         """
-        while self._frontier.size < size:
-            low = self._frontier.size
+        reread = self._frontier
+        while reread.size < size:
+            low = reread.size
             high = min(low + 4096, size)
             hashes = [merkle.leaf_hash(data) for data in self._reader.raw(low, high)]
             if len(hashes) != high - low:
                 raise LogHalted(f"{high - low - len(hashes)} entries below {high} are missing")
-            self._frontier = self._frontier.extend(hashes)
+            reread = reread.extend(hashes)
+        return reread
 
     def _keep(self, signed: str, size: int, *, takes_turn: bool) -> Unit:
         """Keep the note in the database too, unless another process has kept a later one."""
