@@ -29,7 +29,7 @@ from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
 from ledger.entry import b64
-from ledger.errors import LedgerError, LogHalted
+from ledger.errors import LedgerError, LedgerUnavailable, LogHalted
 from ledger.ids import new_id
 
 HOT = "/v1/chat/completions"
@@ -90,11 +90,11 @@ class Gateway:
             self.installation = installation
             rules = RulesInForce(installation.reader, installation.vault, self.settings)
             rules.read()
-            upstream = AiohttpUpstream(rules.endpoint)
             boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
-            self._sweep(installation, build)
+            _sweep(installation, build, boot)
             evidence = EvidenceInLedger(installation.log)
+            upstream = AiohttpUpstream(rules.endpoint)
             self.ports = Ports(
                 keys=KeysFromLedger(installation.reader, installation.vault, rules, unknown),
                 evidence=evidence,
@@ -114,16 +114,8 @@ class Gateway:
                     timer.cancel()
                 await asyncio.gather(*timers, return_exceptions=True)
                 await upstream.close()
-                _record_unknown_keys(installation, unknown, boot, build)
-                installation.log.append(lifecycle.stop_unit(boot, build))
-                self._sweep(installation, build)
-
-    @staticmethod
-    def _sweep(installation: Installation, build: str) -> None:
-        if unit := lifecycle.sweep_unit(installation.reader, build):
-            written = installation.log.append(unit)
-            if written.answer:
-                log.warning("interrupted calls closed at worst case", calls=written.answer)
+                evidence.settle_owed()
+                _record_end(installation, unknown, boot, build)
 
     def _timers(
         self,
@@ -138,10 +130,13 @@ class Gateway:
             written = await installation.log.hand_over(lifecycle.renew_unit(boot))
             if not written.answer:
                 self.lease_lost = True
-                log.critical("the lease ran out: this process opens no more calls and ends")
+                log.critical(
+                    "another process held this one for dead and closed its calls: it opens no more calls and ends; "
+                    "start it again"
+                )
                 self.halt()
             evidence.settle_owed()
-            await asyncio.to_thread(self._sweep, installation, build)
+            await asyncio.to_thread(_sweep, installation, build, boot)
 
         async def refresh() -> None:
             await rules.refresh()
@@ -174,6 +169,23 @@ async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None
         except Exception as error:  # noqa: BLE001 - a timer that dies silently would be worse
             with contextlib.suppress(OSError):  # the disk that fails the timer may be the one that takes the logs
                 log.error("a timer failed and will run again", action=getattr(action, "__name__", ""), error=str(error))
+
+
+def _sweep(installation: Installation, build: str, boot: str) -> None:
+    if unit := lifecycle.sweep_unit(installation.reader, build, boot):
+        written = installation.log.append(unit)
+        if written.answer:
+            log.warning("interrupted calls closed at worst case", calls=written.answer)
+
+
+def _record_end(installation: Installation, unknown: UnknownKeys, boot: str, build: str) -> None:
+    """Record that the process stops; where the ledger cannot take it, the next process closes what is open."""
+    try:
+        _record_unknown_keys(installation, unknown, boot, build)
+        installation.log.append(lifecycle.stop_unit(boot, build))
+        _sweep(installation, build, boot)
+    except LedgerUnavailable as error:
+        log.error("the stop is not on record; the next process closes what is open at worst case", reason=str(error))
 
 
 def _record_unknown_keys(installation: Installation, unknown: UnknownKeys, boot: str, build: str) -> None:

@@ -152,10 +152,13 @@ def _answer(draft: Draft, plan: Plan) -> Callable[[int], Opened]:
 
 
 def _require_lease(state: State, boot: str, at: datetime) -> None:
-    """A process whose lease ran out may have had its calls closed as interrupted: it opens no more."""
+    """A process whose lease ran out may be held for dead: it opens nothing before it has renewed it."""
     lease = state.get(f"boot:{boot}")
     if lease is None or lease["until"] < format_time(at):
-        raise EvidenceLost("ledger_unavailable", "this process lost its lease on the ledger; restart it")
+        raise EvidenceLost(
+            "ledger_unavailable",
+            "the lease of this process on the ledger ran out; try again in a moment, and restart it if this lasts",
+        )
 
 
 def _require_admission(state: State, principal: Principal, workflow: Workflow, record: Record) -> list[Check]:

@@ -1,8 +1,11 @@
 """A process's life in the ledger: it starts, renews its lease, closes what dead processes left open, stops.
 
 A boot id has a lease on the ledger's clock. Only calls of boots whose lease has run out (or was given back) become
-`call.interrupted`, charged at their worst case; so a restarting process never touches the live calls of its siblings,
-and a process that slept past its lease opens nothing more.
+`call.interrupted`, charged at their worst case; so a restarting process never touches the live calls of its siblings.
+Whoever interrupts the calls of a boot takes its lease away in the same transaction: a process that slept past its
+lease and was held for dead opens nothing more. One whose lease ran out unnoticed (a full disk, a clock that was set
+forward) renews it and goes on; what stopped it may have stopped the others too, so for the length of a lease it holds
+nobody for dead.
 """
 
 from collections.abc import Sequence
@@ -31,13 +34,14 @@ def start_unit(boot: str, build: str, version: str) -> Unit:
 
 
 def renew_unit(boot: str) -> Unit:
-    """Prolong a lease that has not run out. The answer tells whether it had not."""
+    """Prolong a lease. The answer tells whether there was one; it is gone when another process took it away."""
 
     def run(state: State, at: datetime) -> Step:
         lease = state.get(f"boot:{boot}")
-        if lease is None or lease["until"] < format_time(at):
+        if lease is None:
             return Step(answer=False)
-        return Step(changes={f"boot:{boot}": {"until": format_time(at + LEASE)}}, answer=True)
+        back = {"back": format_time(at)} if lease["until"] < format_time(at) else {}
+        return Step(changes={f"boot:{boot}": lease | back | {"until": format_time(at + LEASE)}}, answer=True)
 
     return Unit(keys=lambda _at: (f"boot:{boot}",), run=run)
 
@@ -52,20 +56,27 @@ def stop_unit(boot: str, build: str) -> Unit:
     return Unit(keys=lambda _at: (f"boot:{boot}",), run=run)
 
 
-def sweep_unit(reader: Reader, build: str) -> Unit | None:
-    """Return the unit that interrupts the open calls of dead boots, or None when no call is open."""
+def sweep_unit(reader: Reader, build: str, own: str) -> Unit | None:
+    """Return the unit by which the boot `own` interrupts the open calls of dead boots, or None when no call is open."""
     calls = {key: row for key, row in reader.states("call:").items()}
     if not calls:
         return None
-    boots = sorted({row["boot"] for row in calls.values()})
+    boots = sorted({own, *(row["boot"] for row in calls.values())})
     rows = [*calls, *(f"boot:{boot}" for boot in boots), *{row for call in calls.values() for row in call["budgets"]}]
 
     def run(state: State, at: datetime) -> Step:
         alive = {boot for boot in boots if (state.get(f"boot:{boot}") or {"until": ""})["until"] >= format_time(at)}
+        alive |= {boot for boot in _spared(state, own, at, boots) if f"boot:{boot}" in state}
         dead = [key for key in calls if key in state and state[key]["boot"] not in alive]
         return _interrupt(dead, state, at, build)
 
     return Unit(keys=lambda _at: rows, run=run)
+
+
+def _spared(state: State, own: str, at: datetime, boots: Sequence[str]) -> Sequence[str]:
+    """Return the boots whose lapsed lease says nothing yet: our own, and all when our own had lapsed a moment ago."""
+    back = (state.get(f"boot:{own}") or {}).get("back", "")
+    return boots if back > format_time(at - LEASE) else [own]
 
 
 def _interrupt(dead: Sequence[str], state: State, at: datetime, build: str) -> Step:
@@ -74,6 +85,7 @@ def _interrupt(dead: Sequence[str], state: State, at: datetime, build: str) -> S
     changes: dict[str, Any] = {}
     for key in dead:
         call = working[key]
+        changes[f"boot:{call['boot']}"] = None  # held for dead: it must not open another call
         draft = Draft(
             id=new_id("ent", at), kind="call.interrupted", call=key.removeprefix("call:"), task=call["task"],
             workflow=call["workflow"],

@@ -95,7 +95,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "live siblings keep their calls", "gateway/store/lifecycle.py",
-        '>= format_time(at)}\n        dead', '>= "9999"}\n        dead',
+        '>= format_time(at)}\n        alive |=', '>= "9999"}\n        alive |=',
         "tests/system/test_crash.py::test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops",
     ),
     Sabotage(
