@@ -52,7 +52,7 @@ class Gateway:
         """Ends the process; set by whoever runs it. Called when this process may open no more calls."""
         self.lease_lost = False
         self.refused: LedgerError | None = None
-        """Why the start was refused, if it was."""
+        """Why the ledger refused the start or the end, if it did."""
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
@@ -81,12 +81,18 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        with contextlib.ExitStack() as stack:
-            try:
-                installation = stack.enter_context(opened(self.settings))
-            except LedgerError as error:
-                self.refused = error
-                raise
+        try:
+            async with self._serving():
+                yield
+        except LedgerError as error:
+            self.refused = error
+            if self.ports is not None:
+                log.critical("the ledger could not be closed in order", reason=str(error))
+            raise
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        with opened(self.settings) as installation:
             self.installation = installation
             rules = RulesInForce(installation.reader, installation.vault, self.settings)
             rules.read()

@@ -75,6 +75,8 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
             if gateway.refused:
                 raise gateway.refused from None
             raise
+    if gateway.lease_lost:
+        raise SystemExit(1)  # whoever restarts what fails starts it again
 
 
 async def _both(main: uvicorn.Server, admin: uvicorn.Server) -> None:

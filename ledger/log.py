@@ -31,7 +31,7 @@ from ledger.entry import Draft, encode, format_time, links, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.store import writer
 from ledger.store.driver import Driver, WriteConnection
-from ledger.store.engine import write_lock
+from ledger.store.engine import in_words, write_lock
 from ledger.unit import Receipt, Unit, Written
 
 MAX_BATCH = 256
@@ -39,6 +39,8 @@ CROWD = 4
 GATHER_SECONDS = 0.002
 """After a batch of at least `CROWD` units the next one waits this long for company: each batch has a price of its own,
 and under load (measured: a sixth more calls a second, at a lower median) the wait costs less than it saves."""
+FIND_OUT_SECONDS = 10.0
+"""How long the writer tries to see what became of a commit that was cut, before it tells the waiters that it failed."""
 
 
 class Handed(asyncio.Future[Written]):
@@ -77,6 +79,7 @@ class Log:
         self._lock = lock
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closed = threading.Event()
+        self._in_doubt = False
         self._connection: WriteConnection | None = None  # the thread's own; opened with the first batch
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -154,21 +157,22 @@ class Log:
         try:
             self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            unavailable = LedgerUnavailable(f"the ledger could not commit: {reason}")
+            unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(error)}")
             unavailable.__cause__ = error
             self._drop_connection()
-            if not self._is_stored(batch):
+            if not self._in_doubt or not self._find_out(batch):
                 for waiting in batch:
                     waiting.error = waiting.error or unavailable
         _wake(batch)
 
     def _commit(self, batch: list[_Waiting]) -> None:
+        self._in_doubt = False
         with write_lock(self._lock):
             connection = self._connection = self._connection or WriteConnection(self._engine)
             connection.begin()
             try:
                 self._run_units(connection, batch)
+                self._in_doubt = True  # from here on a failure does not tell what the database did
                 connection.commit()
             except BaseException:
                 with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
@@ -210,15 +214,22 @@ class Log:
             frontier = old.frontier.extend([one.leaf_hash for one in new])
             writer.move_head(connection, old, writer.Head(old.origin, end.last_hash, frontier, at_text))
 
-    def _is_stored(self, batch: list[_Waiting]) -> bool:
-        """Tell whether a batch whose commit has an unknown outcome is in the database: all of it is, or nothing."""
+    def _find_out(self, batch: list[_Waiting]) -> bool:
+        """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""
+        deadline = time.monotonic() + FIND_OUT_SECONDS
+        while (stored := self._is_stored(batch)) is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return bool(stored)
+
+    def _is_stored(self, batch: list[_Waiting]) -> bool | None:
+        """Tell whether a batch is in the database, all of it or nothing; None when the database cannot be seen."""
         first = next((one for waiting in batch for one in waiting.new), None)
         if first is None:
             return False
         try:
             connection = WriteConnection(self._engine)
         except Exception:  # noqa: BLE001 - whatever keeps us from seeing it, it is not known to be there
-            return False
+            return None
         try:
             with write_lock(self._lock):
                 connection.begin()
@@ -227,7 +238,7 @@ class Log:
                 )  # a server may still be finishing what we lost sight of: it holds this lock
                 return writer.holds(connection, first.seq, first.data)
         except Exception:  # noqa: BLE001
-            return False
+            return None
         finally:
             connection.drop()
 

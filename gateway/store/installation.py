@@ -16,7 +16,7 @@ from ledger.log import Log
 from ledger.note import Signer
 from ledger.store import tables, vault, writer
 from ledger.store.driver import Driver
-from ledger.store.engine import open_engine, require_durable
+from ledger.store.engine import in_words, open_engine, require_durable, told
 from ledger.store.reader import Reader
 from ledger.store.vault import Vault
 
@@ -87,9 +87,9 @@ def migrate(settings: Settings) -> None:
     import migrations  # Alembic is needed here only
 
     role = make_url(settings.database).username if settings.database and settings.database_owner else None
-    with disposed(open_engine(settings.vault_database)) as keys:
+    with told(), disposed(open_engine(settings.vault_database)) as keys:
         migrations.upgrade(keys, "vault")
-    with disposed(open_engine(settings.database_owner or settings.log_database)) as log:
+    with told(), disposed(open_engine(settings.database_owner or settings.log_database)) as log:
         migrations.upgrade(log, "log", role=role)
 
 
@@ -116,16 +116,16 @@ def opened(
     """
     if not is_made(settings):
         raise LedgerUnavailable(f"no installation in {settings.home}: run `whyledger init`")
-    secrets = {name: custody.read_secret(settings.secret_file(name), settings.passphrase) for name in KEY_FILES}
+    secrets = _read_secrets(settings)
     engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
-    reader = Reader(engine)
-    require_durable(engine)
-    require_revision(reader, tables.REVISION)
-    require_revision(Reader(keys), vault.REVISION)
-    signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
-    head_file = HeadFile(settings.head_file)
-    if not recovering:
-        require_continuation(reader, head_file, signer.vkey)
+    reader, head_file = Reader(engine), HeadFile(settings.head_file)
+    with told():
+        require_durable(engine)
+        require_revision(reader, tables.REVISION)
+        require_revision(Reader(keys), vault.REVISION)
+        signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
+        if not recovering:
+            require_continuation(reader, head_file, signer.vkey)
     log = Log(engine, clock=clock, lock=settings.lock_file)
     checkpointer = Checkpointer(log, reader, signer, head_file, clock)
     seal_key = custody.load_seal_key(secrets["seal.key"], secrets["seal.crt"])
@@ -134,11 +134,29 @@ def opened(
             settings, engine, log, reader, Vault(keys, secrets["root.key"]), signer, seal_key, checkpointer, clock
         )
         if not recovering:
-            checkpointer.sign(now=True)
+            _sign_last(checkpointer)
     finally:
         log.close()
         engine.dispose()
         keys.dispose()
+
+
+def _sign_last(checkpointer: Checkpointer) -> None:
+    try:
+        checkpointer.sign(now=True)
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"what was done is on record, but the head could not be signed: {in_words(error)}; the next start signs it"
+        ) from error
+
+
+def _read_secrets(settings: Settings) -> dict[str, bytes]:
+    try:
+        return {name: custody.read_secret(settings.secret_file(name), settings.passphrase) for name in KEY_FILES}
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"{error.filename} cannot be read: {error.strerror}; give it to this user, or restore the folder `secrets`"
+        ) from error
 
 
 def require_revision(reader: Reader, wanted: str) -> None:

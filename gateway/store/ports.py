@@ -17,8 +17,9 @@ from gateway.state import CONTROL, control_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
 from ledger.log import Handed, Log
+from ledger.store.engine import told
 from ledger.store.reader import Reader
-from ledger.store.vault import LEDGER_KEY, Vault, token_digest
+from ledger.store.vault import LEDGER_KEY, SubjectKey, Vault, token_digest
 from ledger.unit import Unit, Written
 
 REFUSALS_A_MINUTE = 10
@@ -46,6 +47,10 @@ class RulesInForce:
 
     def read(self) -> None:
         """Read the control row; build new rules only when it moved."""
+        with told():
+            self._read()
+
+    def _read(self) -> None:
         control = control_of({CONTROL: self._reader.state(CONTROL)})
         if control["config"] is None or (self._now and self._now.generation == control["generation"]):
             return
@@ -118,8 +123,9 @@ class KeysFromLedger:
         return principal
 
     def _look_up(self, secret: str) -> Principal | None:
-        owner = self._vault.owner_of(secret)
-        row = self._reader.state(f"key:{owner}") if owner else None
+        with told():
+            owner = self._vault.owner_of(secret)
+            row = self._reader.state(f"key:{owner}") if owner else None
         if owner is None or row is None:
             return None
         return Principal(
@@ -177,8 +183,12 @@ class SealedContents:
         self._vault = vault
 
     async def subject(self, identifier: str) -> tuple[str, str]:
-        found = await asyncio.to_thread(self._vault.subject, "subject", identifier)
+        found = await asyncio.to_thread(self._subject, identifier)
         return found.ref, found.pseudonym
+
+    def _subject(self, identifier: str) -> SubjectKey:
+        with told():
+            return self._vault.subject("subject", identifier)
 
     def pseudonym(self, kind: str, identifier: str) -> str:
         return self._vault.pseudonym(kind, identifier)

@@ -22,6 +22,7 @@ from gateway.pipeline.run import authenticate, handle_call
 from gateway.web.metrics import Metrics
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
 from ledger.amounts import eur
+from ledger.errors import LedgerUnavailable
 from ledger.ids import new_id
 
 MAX_BODY = 20 * 1024 * 1024
@@ -91,6 +92,8 @@ class ChatCompletions:
                 self._reading -= 1
         except GatewayError:
             raise
+        except LedgerUnavailable as error:
+            raise EvidenceLost("ledger_unavailable", f"the call was not sent: {error}") from error
         except Exception as error:
             log.exception("a call failed before it was opened", call=call)
             raise GatewayError("internal_error", "an internal error; the call was not sent") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.errors import LedgerUnavailable
 from ledger.store.driver import POSTGRESQL
@@ -64,6 +65,38 @@ def _open_postgresql(url: str) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise LedgerUnavailable("PostgreSQL needs the extra: pip install 'whyledger[postgres]'") from error
+
+
+def in_words(error: Exception) -> str:
+    """Return one line that says what went wrong and, where a database or a file could not be used, what to do."""
+    reason = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0][:200] or type(error).__name__
+    if not isinstance(error, _driver_errors()):
+        return reason
+    if "locked" in reason:
+        return f"{reason}; another program holds the database: end that program"
+    if any(isinstance(one, sqlite3.Error | OSError) for one in (error, getattr(error, "orig", None))):
+        return f"{reason}; see that its disk has room, that this user may write there, and how many files may be open"
+    return f"{reason}; see that the database server runs and takes our connections, and read its log"
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    psycopg = sys.modules.get("psycopg")
+    return (SQLAlchemyError, sqlite3.Error, OSError, *((psycopg.Error,) if psycopg else ()))
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Say what the driver says in our words.
+
+    Raises:
+        LedgerUnavailable: the database, or a file beside it, could not be used.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, _driver_errors()):
+            raise
+        raise LedgerUnavailable(f"the database cannot be used: {in_words(error)}") from error
 
 
 def durability(engine: Engine) -> dict[str, Any]:
