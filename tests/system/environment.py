@@ -60,16 +60,19 @@ NOTHING = Answer(0, None)
 
 
 class Hosted:
-    """A server process on a home of its own; what it prints is kept."""
+    """A server process on a home of its own; what it prints is kept. `plain`: the rights of files bind it, even if it is
+    root's."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.port, self.said = settings, free_port(), ""
+    def __init__(self, settings: Settings, *, plain: bool = False) -> None:
+        self.settings, self.port, self.said, self._plain = settings, free_port(), "", plain
         self.start()
         until(self.is_ready, "the server did not start")
 
     def start(self) -> None:
         served = ["--home", str(self.settings.home), "serve", "--port", str(self.port), "--admin-port", "0"]
-        command = [sys.executable, "-c", _WITHOUT_RIGHTS, sys.executable, "-m", "gateway", *served]
+        command = [sys.executable, "-m", "gateway", *served]
+        if self._plain:
+            command = [sys.executable, "-c", _WITHOUT_RIGHTS, *command]
         named = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
         ours = {name: value for name, value in self.settings.environment.items() if name.startswith("WHYLEDGER_")}
         self.process = subprocess.Popen(
@@ -136,9 +139,16 @@ class Hosted:
         return Answer(response.status, call, error.get("code"), error.get("message", ""))
 
 
-def entries_of(settings: Settings) -> list[Entry]:
-    with opened(settings) as installation:
-        return [decode(data) for data in installation.reader.raw(0, installation.reader.head().size)]
+def works_again(server: Hosted, key: str) -> list[Answer]:
+    """Wait until a call is answered; returns what was answered."""
+    answers: list[Answer] = []
+
+    def answered() -> bool:
+        answers.append(server.call(key))
+        return answers[-1].status == 200
+
+    until(answered, "calls do not work again")
+    return answers
 
 
 def require_sound(settings: Settings, answered: list[Answer]) -> list[Entry]:

@@ -7,6 +7,7 @@ import functools
 import os
 import resource
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environment import Answer, Hosted, require_sound, until
+from environment import Answer, Hosted, require_sound, until, works_again
 from stage import Upstream, completion, free_port, listening, prepare, stage
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,28 +39,16 @@ def provider(port: int) -> Iterator[Upstream]:
 
 
 @contextlib.contextmanager
-def hosted(folder: Path, **knobs: Any) -> Iterator[tuple[Hosted, Upstream, dict[str, str]]]:
+def hosted(folder: Path, *, plain: bool = False, **knobs: Any) -> Iterator[tuple[Hosted, Upstream, dict[str, str]]]:
     """A running server on a home in `folder`, its provider and its keys."""
     port = free_port()
     settings, keys, _ = prepare(folder / "home", port=port, **knobs)
     with provider(port) as upstream:
-        server = Hosted(settings)
+        server = Hosted(settings, plain=plain)
         try:
             yield server, upstream, keys
         finally:
             server.kill()
-
-
-def works_again(server: Hosted, key: str) -> list[Answer]:
-    """Wait until a call is answered; returns what was answered."""
-    answers: list[Answer] = []
-
-    def answered() -> bool:
-        answers.append(server.call(key))
-        return answers[-1].status == 200
-
-    until(answered, "calls do not work again")
-    return answers
 
 
 # The disk
@@ -143,7 +132,7 @@ def _fill_up(
 
 
 def test_a_folder_that_became_read_only_refuses_calls_and_a_start_and_recovers(tmp_path: Path) -> None:
-    with hosted(tmp_path) as (server, upstream, keys):
+    with hosted(tmp_path, plain=True) as (server, upstream, keys):
         home = server.settings.home
         files = [path for path in home.iterdir() if path.is_file()]
         answers = [server.call(keys["agent"])]
@@ -318,3 +307,18 @@ def _answers(on: Any) -> bool:
         assert "try again in a moment" in str(error), error
         return False
     return True
+
+
+def test_a_process_that_was_held_for_dead_says_so_and_fails(tmp_path: Path) -> None:
+    with hosted(tmp_path) as (server, _, keys):
+        answers = [server.call(keys["agent"])]
+        with contextlib.closing(sqlite3.connect(server.settings.log_database, timeout=30)) as connection, connection:
+            connection.execute("DELETE FROM state WHERE key LIKE 'boot:%'")
+        assert server.ends() == 1
+        assert "start it again" in server.said
+        assert "Traceback" not in server.said
+        server.start()
+        until(server.is_ready, "the server did not start again")
+        answers += works_again(server, keys["agent"])
+        server.stop()
+    require_sound(server.settings, answers)
