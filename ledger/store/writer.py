@@ -71,7 +71,8 @@ def lock_head(driver: Driver) -> tuple[Head, datetime | None]:
     """
     if not driver.is_postgresql:
         return read_head(driver), None
-    row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
+    with driver.pipelined():  # BEGIN goes along
+        row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
     return _head(row and row[:-1]), row[-1]
 
 
