@@ -37,8 +37,8 @@ SABOTAGES = (
     Sabotage(
         "1", "the open is awaited before the provider is called", "gateway/pipeline/open.py",
         "        written = await ports.evidence.submit(unit)\n    except LedgerError as error:\n        raise EvidenceLost(",
-        "        import threading\n        threading.Timer(0.3, lambda: ports.evidence.submit(unit)).start()\n"
-        "        at = ports.clock()\n        from types import SimpleNamespace\n"
+        "        import asyncio\n        asyncio.get_running_loop().call_later(0.3, ports.evidence.submit, unit)\n"
+        "        at = ports.clock()\n"
         "        rows = tuple(f'budget:{s}:{at.date()}' for s, _ in plan.caps)\n"
         "        return Opened(call=call.id, seq=0, entry='', task=record.task, budgets=rows, reserved=plan.reserved)\n"
         "    except LedgerError as error:\n        raise EvidenceLost(",
@@ -141,8 +141,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "4", "entries are read back before they are signed", "ledger/checkpointing.py",
-        "        self._read_back(head.size)\n        if self._frontier.root() != head.frontier.root():\n",
-        "        self._frontier = head.frontier\n        if False:\n",
+        "        reread = self._read_back(head.size)\n        if reread.root() != head.frontier.root():\n",
+        "        reread = head.frontier\n        if False:\n",
         LOG + "test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed",
     ),
     Sabotage(
@@ -230,7 +230,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "a commit whose outcome is unknown is looked up", "ledger/log.py",
-        "            if not self._is_stored(batch):\n", "            if True:\n",
+        "            if not self._in_doubt or not self._find_out(batch):\n", "            if True:\n",
         LOG + "test_a_commit_that_failed_but_persisted_is_acknowledged",
     ),
     Sabotage(
