@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,10 +25,12 @@ import aiohttp
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests")]
 
+import postgresql  # noqa: E402
 from conftest import OpenLog, appending  # noqa: E402
 from stage import free_port, prepare  # noqa: E402
 
 from gateway.demo.world import _end, _until_answers, serve  # noqa: E402
+from ledger import canonical  # noqa: E402
 from ledger.store.live import open_live  # noqa: E402
 from ledger.verify_log import verify_log  # noqa: E402
 
@@ -52,9 +54,9 @@ def fsync_ms(folder: Path) -> float:
     return statistics.median(times)
 
 
-def ledger_rates(folder: Path) -> tuple[float, float]:
-    """Entries appended per second with 64 waiting callers, and entries verified per second."""
-    log = OpenLog(folder, lambda: datetime.now(UTC))
+def append_rate(folder: Path, url: str | None = None) -> float:
+    """Entries appended per second with 64 waiting callers, on a SQLite file or on PostgreSQL."""
+    log = OpenLog(folder, lambda: datetime.now(UTC), url)
     unit = appending("call.opened", facts={"text": "x" * 700})
     started, waiting = time.perf_counter(), list[Future[Any]]()
     for _ in range(ENTRIES):
@@ -63,15 +65,31 @@ def ledger_rates(folder: Path) -> tuple[float, float]:
             waiting.pop(0).result()
     for one in waiting:
         one.result()
-    appended = ENTRIES / (time.perf_counter() - started)
+    rate = ENTRIES / (time.perf_counter() - started)
     log.log.close()
-    live = open_live(folder / "log.db")
+    log.engine.dispose()
+    return rate
+
+
+def verify_rate(database: Path) -> float:
+    """Entries verified per second."""
+    live = open_live(database)
     started = time.perf_counter()
     report = verify_log(live.raw(), origin=live.origin, size=live.size, root=live.root, signed=None, vkeys=[])
-    verified = ENTRIES / (time.perf_counter() - started)
+    rate = ENTRIES / (time.perf_counter() - started)
     if report.failed:
         raise RuntimeError("the log that was measured does not verify")
-    return appended, verified
+    return rate
+
+
+def with_standard_library(measure: Callable[[], float]) -> float:
+    """Measure as on a machine without orjson."""
+    kept = canonical._DUMP, canonical._LOAD
+    canonical._DUMP, canonical._LOAD = canonical._dump_with_standard_library, canonical.parse
+    try:
+        return measure()
+    finally:
+        canonical._DUMP, canonical._LOAD = kept
 
 
 async def load(url: str, key: str, connections: int) -> tuple[float, float, float]:
@@ -131,9 +149,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"fdatasync of 4 KiB, median      {fsync_ms(folder):8.2f} ms")
-        appended, verified = ledger_rates(folder)
-        print(f"append, 64 callers, SQLite FULL {appended:8.0f} entries/s")
-        print(f"verify, standard library        {verified:8.0f} entries/s")
+        print(f"append, 64 callers, SQLite FULL {append_rate(folder):8.0f} entries/s")
+        print(f"append, 64 callers, PostgreSQL  {append_rate(folder, postgresql.new_database()):8.0f} entries/s")
+        database = folder / "log.db"
+        print(f"verify, standard library        {with_standard_library(lambda: verify_rate(database)):8.0f} entries/s")
+        print(f"verify, with orjson             {verify_rate(database):8.0f} entries/s")
         with processes(folder) as (mock_port, port, keys, pid):
             print(f"idle memory                     {process_figures(pid)[1]:8.0f} MiB")
             for connections in (1, 64):
