@@ -1,1 +1,1 @@
-"""Every SQL statement of the ledger. `reader` and `writer` need SQLAlchemy; `live` needs the standard library only."""
+"""Every SQL statement of the ledger. All but `live` need SQLAlchemy; `live` needs psycopg, for a server only."""

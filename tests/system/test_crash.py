@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -177,6 +178,12 @@ def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
     environment = on_postgresql() if request.param == "postgresql" else None
     with cluster(tmp_path, environment, cap="5") as made:
         yield made
+
+
+def test_the_page_names_every_commit_point() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "design" / "promises.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z' ]+) \| .+ \| .+ \|$", page.partition("## The commit points")[2], flags=re.M)
+    assert rows[1:] == list(killer.POINTS)
 
 
 def test_killed_at_every_commit_point_nothing_is_lost_double_or_overspent(on: Cluster, tmp_path: Path) -> None:
