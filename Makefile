@@ -22,7 +22,7 @@ demo: setup ## the whole product once, end to end (LIVE=1: with the provider who
 	@$(BIN)/whyledger demo $(if $(LIVE),--live)
 
 serve: setup ## gateway, pages and API docs on :8080
-	@test -e $(SERVE_HOME)/log.db || $(BIN)/whyledger --home $(SERVE_HOME) init
+	@test -e $(SERVE_HOME)/secrets/root.key || $(BIN)/whyledger --home $(SERVE_HOME) init
 	@$(BIN)/whyledger --home $(SERVE_HOME) serve --port 8080
 
 check: setup ## format, lint, types, import contracts, fast tests (under 60 s)

@@ -87,6 +87,7 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         raise SettingsError(
             f"unknown setting {unknown[0]}; known are {', '.join(PREFIX + name for name in sorted(KNOWN))}"
         )
+    _require_apart(values)
     return Settings(
         home=(home or Path(values.get("WHYLEDGER_HOME") or "whyledger-data")).absolute(),
         database=_url(values, "WHYLEDGER_DATABASE"),
@@ -106,6 +107,20 @@ def _url(values: Mapping[str, str], name: str) -> str | None:
     if text and not text.startswith(URL_PREFIX):
         raise SettingsError(f"{name} does not start with {URL_PREFIX}: leave it out for SQLite")
     return text
+
+
+def _require_apart(values: Mapping[str, str]) -> None:
+    """Refuse settings of the databases that contradict each other."""
+    ledger, owner, keys = (values.get(PREFIX + name) or "" for name in ("DATABASE", "DATABASE_OWNER", "KEY_STORE"))
+    if owner and _place(owner) != _place(ledger):
+        raise SettingsError("WHYLEDGER_DATABASE_OWNER is not the database of WHYLEDGER_DATABASE as another role")
+    if keys and _place(keys) == _place(ledger):
+        raise SettingsError("WHYLEDGER_KEY_STORE is the database of the ledger; give the keys one of their own")
+
+
+def _place(url: str) -> str:
+    """Return a database's URL without the role."""
+    return url.removeprefix(URL_PREFIX).rpartition("@")[2]
 
 
 def _port(values: Mapping[str, str], name: str, default: int) -> int:

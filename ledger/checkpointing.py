@@ -134,10 +134,8 @@ class Checkpointer:
 
     def _take_over(self, signed: bytes) -> None:
         """Keep the note that another process signed, if it is later than ours."""
-        if (
-            checkpoints.verified(signed, [self._signer.vkey]).size
-            > held_checkpoint(self.head_file, self._signer.vkey).size
-        ):
+        later = checkpoints.verified(signed, [self._signer.vkey])
+        if later.size > held_checkpoint(self.head_file, self._signer.vkey).size:
             self.head_file.write(signed)
 
     def _resume(self) -> None:

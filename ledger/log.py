@@ -38,8 +38,7 @@ MAX_BATCH = 256
 CROWD = range(4, 32)
 GATHER_SECONDS = 0.002
 """After a batch of that many units the next one waits this long for company: each batch has a price of its own, and
-under load (measured: a sixth more calls a second, at a lower median) the wait costs less than it saves. Larger batches
-come by themselves."""
+under load the wait costs less than it saves. Larger batches come by themselves."""
 FIND_OUT_SECONDS = 10.0
 """How long the writer tries to see what became of a commit that was cut, before it tells the waiters that it failed."""
 
@@ -234,9 +233,8 @@ class Log:
         try:
             with write_lock(self._lock):
                 connection.begin()
-                writer.lock_head(
-                    connection
-                )  # a server may still be finishing what we lost sight of: it holds this lock
+                # A server may still be finishing what we lost sight of: it holds this lock.
+                writer.lock_head(connection)
                 return writer.holds(connection, first.seq, first.data)
         except Exception:  # noqa: BLE001
             return None

@@ -137,7 +137,7 @@ def recover(
     as_: Annotated[str, typer.Option("--as", help="The admin who decides it.")],
     reason: Annotated[str, typer.Option(help="What happened, and why to go on.")],
 ) -> None:
-    """Go on from a database that ends before the signed head: the loss is declared, on record."""
+    """Go on from a database that does not continue the signed head: what is lost is declared, on record."""
     from gateway.oversight.people import by_name
     from gateway.store.backups import declare_gap
     from gateway.store.installation import opened
@@ -145,7 +145,7 @@ def recover(
     settings: Settings = context.obj
     with opened(settings, recovering=True) as installation:
         lost = declare_gap(installation, by_name(installation, as_, settings.token), reason)
-    typer.echo(f"declared: {lost} signed entries are not in this database")
+    typer.echo(f"declared: this database is {lost} entries short of the signed head, or holds others")
 
 
 @contextmanager

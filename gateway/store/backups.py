@@ -15,7 +15,7 @@ from typing import Any
 import migrations
 from gateway.oversight.people import Actor, ActRefused
 from gateway.settings import Settings
-from gateway.store.installation import Installation, disposed, migrate, require_revision
+from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
 from ledger import custody
 from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
 from ledger.entry import Draft, b64
@@ -80,27 +80,31 @@ def restore(settings: Settings, folder: Path) -> Backup:
     log_key = settings.secret_file("log.key")
     if not log_key.exists():
         raise LedgerUnavailable(f"{log_key} is missing: put the folder `secrets` of the installation back first")
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-    for name in FILES:
-        if _digest(folder / name) != manifest["files"][name]:
-            raise LedgerUnavailable(f"{folder / name} is not the file that was backed up")
+    manifest = _manifest(folder)
     signer = Signer.from_seed(manifest["origin"], custody.read_secret(log_key, settings.passphrase))
     found = _verified(folder, signer.vkey)
     _require_room(settings)
     migrate(settings)
-    for name, where, metadata in (
-        ("vault.db", settings.vault_database, vault.metadata),
-        ("log.db", settings.database_owner or settings.log_database, tables.metadata),
-    ):
+    for name, where, metadata in databases(settings):
         with disposed(open_engine(folder / name)) as source, disposed(open_engine(where)) as target:
             if not is_empty(target, metadata):
-                raise LedgerUnavailable(
-                    f"{name.removesuffix('.db')}: the database here is not empty; move it away first"
-                )
+                raise LedgerUnavailable(f"the database for {name} is not empty; move it away first")
             copy_tables(source, target, metadata.tables.values())
     if not settings.head_file.exists():
         HeadFile(settings.head_file).write((folder / "head.note").read_bytes())
     return found
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a backup, having compared its files with it."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+        for name in FILES:
+            if _digest(folder / name) != manifest["files"][name]:
+                raise LedgerUnavailable(f"{folder / name} is not the file that was backed up")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LedgerUnavailable(f"{folder} is not a finished backup: {error}") from error
+    return manifest
 
 
 def _require_room(settings: Settings) -> None:
@@ -132,7 +136,7 @@ def _digest(path: Path) -> str:
 
 
 def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
-    """Go on from a database that ends before the head that was signed; returns how many entries are known to be lost.
+    """Go on from a database that does not continue the signed head; returns how many signed entries it is short of.
 
     The entry `gap.declared` says who decided it. Whoever holds a later head will find that this log does not continue
     it: that is what happened, and it stays visible.

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, MetaData, make_url
 
 from gateway.settings import Settings
 from ledger import custody
@@ -15,8 +16,9 @@ from ledger.errors import LedgerUnavailable
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store import tables, vault, writer
+from ledger.store.copying import is_empty
 from ledger.store.driver import Driver
-from ledger.store.engine import in_words, open_engine, require_durable, told
+from ledger.store.engine import Location, in_words, open_engine, require_durable, told
 from ledger.store.reader import Reader
 from ledger.store.vault import Vault
 
@@ -61,8 +63,10 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
     settings.home.chmod(0o700)
     if is_made(settings):
         raise FileExistsError(f"{settings.home} already holds an installation")
-    settings.secret_file("").mkdir(mode=0o700, exist_ok=True)
     Signer.from_seed(origin, seeds["log"])  # refuses an impossible origin before anything is written
+    migrate(settings)  # before the keys: a server that is away leaves nothing behind
+    _require_empty(settings)
+    settings.secret_file("").mkdir(mode=0o700, exist_ok=True)
     seal = custody.new_seal_key(origin, organisation, now())
     secrets = {
         "root.key": seeds["root"],
@@ -72,7 +76,6 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
     }
     for name, secret in secrets.items():
         custody.write_secret(settings.secret_file(name), secret, None if name == "seal.crt" else settings.passphrase)
-    migrate(settings)
     with disposed(open_engine(settings.vault_database)) as keys:
         Vault(keys, seeds["root"]).create_ledger_key()
     with (
@@ -80,6 +83,23 @@ def make(settings: Settings, origin: str, organisation: str, seeds: dict[str, by
         log.execution_options(writes=True).begin() as connection,
     ):
         writer.create_head(Driver.of(connection), origin)
+
+
+def databases(settings: Settings) -> tuple[tuple[str, Location, MetaData], ...]:
+    """Return both databases as their owners see them: file name in a backup, where it is, its tables."""
+    return (
+        ("vault.db", settings.vault_database, vault.metadata),
+        ("log.db", settings.database_owner or settings.log_database, tables.metadata),
+    )
+
+
+def _require_empty(settings: Settings) -> None:
+    for _, where, metadata in databases(settings):
+        with disposed(open_engine(where)) as engine:
+            if not is_empty(engine, metadata):
+                raise FileExistsError(
+                    "the database already holds an installation: join it with a copy of its home folder"
+                )
 
 
 def migrate(settings: Settings) -> None:
@@ -116,6 +136,9 @@ def opened(
     """
     if not is_made(settings):
         raise LedgerUnavailable(f"no installation in {settings.home}: run `whyledger init`")
+    for where in (settings.log_database, settings.vault_database):
+        if isinstance(where, Path) and not where.exists():  # opening it would make an empty one
+            raise LedgerUnavailable(f"{where} is missing: put it back, or run `whyledger restore FOLDER` with a backup")
     secrets = _read_secrets(settings)
     engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
     reader, head_file = Reader(engine), HeadFile(settings.head_file)

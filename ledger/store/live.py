@@ -73,8 +73,5 @@ def _postgresql(url: str) -> tuple[Any, Any, type[Exception]]:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     except psycopg.Error as error:
         raise LedgerUnavailable(f"the server cannot be read: {error}") from error
-    return (
-        connection,
-        connection.cursor(name="entries"),
-        psycopg.Error,
-    )  # named: rows stay on the server until asked for
+    # A named cursor: rows stay on the server until asked for.
+    return connection, connection.cursor(name="entries"), psycopg.Error

@@ -124,10 +124,12 @@ class Reader:
         if found is None:
             level, inside = divmod(height, 8)
             first = (low >> 8 * level) % writer.TILE
-            found = merkle.root(self._row(level, low >> 8 * (level + 1), first, first + (1 << inside)))
-            if len(self._roots) >= MAX_ROOTS:
-                self._roots.clear()
-            self._roots[low, height] = found
+            hashes = self._row(level, low >> 8 * (level + 1), first, first + (1 << inside))
+            found = merkle.root(hashes)
+            if len(hashes) == 1 << inside:  # a log with missing entries gives a root that leads nowhere
+                if len(self._roots) >= MAX_ROOTS:
+                    self._roots.clear()
+                self._roots[low, height] = found
         return found
 
     def _row(self, level: int, number: int, first: int, end: int) -> tuple[bytes, ...]:

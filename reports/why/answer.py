@@ -72,7 +72,7 @@ def why(ref: str, kind: str, found: list[Entry], evidence: Evidence) -> WhyAnswe
 
 def _headline(story: Story) -> str:
     total = eur(sum(call.cost for call in story.calls))
-    people = sum(len(call.overrides) for call in story.calls) + len(story.stops)
+    people = sum(len(call.acts) for call in story.calls) + len(story.stops)
     acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
     if len(story.calls) == 1:
         return f"The call to {story.calls[0].route} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."

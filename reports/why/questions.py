@@ -191,7 +191,7 @@ def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[lis
 
 
 def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    acts = [entry for call in story.calls for entry in (*call.overrides, *call.corrections)] + list(story.stops)
+    acts = [entry for call in story.calls for entry in call.acts] + list(story.stops)
     if not acts:
         return ["No person decided anything about this."], []
     lines = []
@@ -217,7 +217,7 @@ def _correction(entry: Entry, evidence: Evidence) -> str:
 
 
 def _next(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    later = [entry for call in story.calls for entry in call.overrides]
+    later = [entry for call in story.calls for entry in call.acts]
     known = f" After the calls, {len(later)} human act(s) are on record, see question 10." if later else ""
     return [f"{NOT_RECORDED}: outcomes, complaints and incidents are not taken in this version.{known}"], []
 

@@ -28,9 +28,14 @@ class CallStory:
         return first
 
     @property
+    def acts(self) -> tuple[Entry, ...]:
+        """What people did about the call."""
+        return (*self.overrides, *self.corrections)
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         ends = [one for one in (self.opened, self.ended) if one]
-        return tuple(sorted((*ends, *self.extended, *self.overrides, *self.corrections), key=lambda entry: entry.seq))
+        return tuple(sorted((*ends, *self.extended, *self.acts), key=lambda entry: entry.seq))
 
     @property
     def route(self) -> str:

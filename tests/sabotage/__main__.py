@@ -239,6 +239,12 @@ SABOTAGES = (
         LOG + "test_two_writers_share_one_gap_free_log[postgresql]",
     ),
     Sabotage(
+        "1", "the server ends a session that hangs in its transaction (PostgreSQL)", "ledger/store/engine.py",
+        '"idle_in_transaction_session_timeout": f"{STALL_SECONDS}s"', '"idle_in_transaction_session_timeout": "0"',
+        "tests/system/test_environment_postgresql.py::"
+        "test_a_process_stopped_inside_its_transaction_stalls_the_others_only_for_a_while",
+    ),
+    Sabotage(
         "3", "a workflow's cap counts", "gateway/pipeline/route.py",
         "    if workflow and workflow.max_budget_daily is not None:\n", "    if False and workflow:\n",
         PROMISES + "test_workflows_and_keys_have_caps_of_their_own",

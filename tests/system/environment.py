@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from gateway.settings import Settings
 from gateway.store.installation import opened
 from gateway.store.rebuild import replay
 from ledger.entry import Entry, decode
+
+ROOT = Path(__file__).parents[2]
 
 # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH leave the bounding set, so that they are gone after the next exec.
 _WITHOUT_RIGHTS = """
@@ -151,7 +153,7 @@ def works_again(server: Hosted, key: str) -> list[Answer]:
     return answers
 
 
-def require_sound(settings: Settings, answered: list[Answer]) -> list[Entry]:
+def require_sound_log(settings: Settings, acknowledged: Collection[str | None]) -> list[Entry]:
     """Hold that nothing acknowledged is lost, every call ended once, the sums are right, and the log verifies."""
     with opened(settings) as installation:
         found = [decode(data) for data in installation.reader.raw(0, installation.reader.head().size)]
@@ -160,14 +162,19 @@ def require_sound(settings: Settings, answered: list[Answer]) -> list[Entry]:
         vkey = installation.signer.vkey
     begun = Counter(entry.call for entry in found if entry.kind == "call.opened")
     ends = Counter(entry.call for entry in found if entry.kind in ("call.closed", "call.interrupted"))
-    assert begun == ends
-    assert not begun or max(ends.values()) == 1
+    assert ends == begun, "a call has no end, or two"
+    assert max(begun.values(), default=1) == 1, "a call was opened twice"
     closed = {entry.call for entry in found if entry.kind == "call.closed"}
-    assert {answer.call for answer in answered if answer.status == 200} <= closed
+    assert set(acknowledged) <= closed, "an acknowledged call is lost"
     assert budgets == {key: row for key, row in state.items() if key.startswith("budget:")}
     assert all(row["reserved"] == 0 for row in budgets.values())
     assert [entry.at for entry in found] == sorted(entry.at for entry in found)
     command = [sys.executable, "-m", "ledger", "verify", str(settings.log_database), "--key", vkey]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return found
+
+
+def require_sound(settings: Settings, answered: Iterable[Answer]) -> list[Entry]:
+    """As `require_sound_log`, given what callers got."""
+    return require_sound_log(settings, {answer.call for answer in answered if answer.status == 200})

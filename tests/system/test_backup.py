@@ -1,6 +1,7 @@
 """The drill: back up under load, lose the databases, restore, and find out what is missing."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -9,19 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster import ROOT, Cluster, Load, cluster, require_sound
+from cluster import Cluster, Load, cluster, require_sound
+from environment import ROOT, require_sound_log
 from stage import on_postgresql
 
 from gateway.settings import read_settings
-from gateway.store.installation import opened
-from gateway.store.rebuild import replay
 
 pytestmark = pytest.mark.slow
 
 
 def whyledger(on: Cluster, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    import os
-
     command = [sys.executable, "-m", "gateway", "--home", str(on.settings.home), *arguments]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | on.environment
@@ -60,30 +58,15 @@ def test_a_backup_under_load_is_restored_and_a_newer_head_halts_until_a_person_d
         assert went_on.returncode == 0, went_on.stderr
         on.start(port)
         assert on.call(port)[0] == 200
-        kinds = require_sound_without_bill(on)
-        assert kinds["gap.declared"] == 1
-        assert len({entry.call for entry in on.entries() if entry.kind == "call.closed"} & saved) > 0
+        on.until_all_ended()
+        found = require_sound_log(on.settings, [])  # the bill covers calls that this log has lost: that is the loss
+        assert [entry.kind for entry in found].count("gap.declared") == 1
+        assert {entry.call for entry in found if entry.kind == "call.closed"} & saved
         refused = whyledger(on, "recover", "--as", "ada", "--reason", "again")
         assert "nothing is lost" in refused.stderr
 
 
-def require_sound_without_bill(on: Cluster) -> "dict[str, int]":
-    """As `require_sound`, but the provider's bill covers calls that the restored log has lost: that is the loss."""
-    from collections import Counter
-
-    found = on.until_all_ended()
-    with opened(on.settings) as installation:
-        state, _ = replay(installation.reader)
-        assert {key: row for key, row in state.items() if key.startswith("budget:")} == installation.reader.states(
-            "budget:"
-        )
-        key = installation.signer.vkey
-    verified = whyledger(on, "verify", str(on.settings.log_database), "--key", key)
-    assert verified.returncode == 0, verified.stdout
-    return Counter(entry.kind for entry in found)
-
-
-def test_a_complete_backup_moves_an_installation_to_postgresql_with_its_contents(tmp_path: Path) -> None:
+def test_a_complete_backup_moves_an_installation_to_postgresql_and_back_with_its_contents(tmp_path: Path) -> None:
     with cluster(tmp_path) as on:
         port = on.start()
         _, call, _ = on.call(port, messages=[{"role": "user", "content": "how tall is the tower?"}])
@@ -100,6 +83,15 @@ def test_a_complete_backup_moves_an_installation_to_postgresql_with_its_contents
         why = json.loads(whyledger(on, "why", str(call), "--json", "--verify").stdout)
         assert "how tall is the tower?" in json.dumps(why)
         require_sound(on, [str(call)], cap=10**12)
+        on.servers.clear()
+        assert whyledger(on, "backup", str(tmp_path / "again")).returncode == 0
+        on.environment = {}
+        on.settings = read_settings(on.settings.home, environment={})
+        lose_the_databases(on)
+        assert whyledger(on, "restore", str(tmp_path / "again")).returncode == 0
+        why = json.loads(whyledger(on, "why", str(call), "--json", "--verify").stdout)
+        assert "how tall is the tower?" in json.dumps(why)
+        require_sound_log(on.settings, [call])
 
 
 def test_a_damaged_backup_and_a_full_house_are_refused(tmp_path: Path) -> None:
@@ -114,6 +106,11 @@ def test_a_damaged_backup_and_a_full_house_are_refused(tmp_path: Path) -> None:
         assert "Traceback" not in again.stderr
         assert "is in the way" in whyledger(on, "restore", str(tmp_path / "backup")).stderr
         lose_the_databases(on)
+        missing = whyledger(on, "doctor")
+        assert "log.db is missing: put it back" in missing.stdout
+        assert not list(on.settings.home.glob("log.db*"))  # looking made no empty one
+        (tmp_path / "half").mkdir()
+        assert "is not a finished backup" in whyledger(on, "restore", str(tmp_path / "half")).stderr
         copy = sqlite3.connect(tmp_path / "backup" / "log.db")
         copy.execute("DROP TRIGGER entry_no_UPDATE")
         copy.execute("UPDATE entry SET bytes = replace(bytes, 'prod', 'prob') WHERE seq = 3")
@@ -123,3 +120,18 @@ def test_a_damaged_backup_and_a_full_house_are_refused(tmp_path: Path) -> None:
         assert damaged.returncode == 1
         assert "is not the file that was backed up" in damaged.stderr
         assert not list(on.settings.home.glob("log.db*"))
+
+
+def test_a_second_installation_on_the_same_database_is_refused_and_a_server_that_is_away_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with cluster(tmp_path, on_postgresql()) as on:
+        on.settings = read_settings(tmp_path / "second", environment=on.environment)
+        refused = whyledger(on, "init")
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "copy of its home folder" in refused.stderr
+        assert not list((tmp_path / "second").rglob("*.key"))
+        on.environment = {"WHYLEDGER_DATABASE": "postgresql://nobody@127.0.0.1:1/none"}
+        away = whyledger(on, "init")
+        assert (away.returncode, away.stderr.count("\n")) == (1, 1)
+        assert not list((tmp_path / "second").rglob("*.key"))

@@ -3,10 +3,7 @@
 SIGKILL does not test the disk's flush: tests/system/test_flush.py does.
 """
 
-import contextlib
-import http.client
 import json
-import os
 import random
 import re
 import signal
@@ -19,71 +16,21 @@ from typing import Any
 
 import killer
 import pytest
-from cluster import KILLER, Cluster, Load, cluster, kill_at_random, require_sound
+from cluster import KILLER, Cluster, Load, cluster, kill_at_random
+from cluster import require_sound as require_sound_cluster
+from environment import Answer, Hosted, require_sound, require_sound_log, until
 from stage import Upstream, chunk, completion, free_port, listening, on_postgresql, prepare, streaming
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.demo.world import _until_answers, serve
 from gateway.oversight.corrections import correct_cost
 from gateway.oversight.people import ActRefused, by_name
-from gateway.settings import Settings
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation, opened
 from gateway.store.rebuild import replay
-from ledger.entry import Entry, decode
 from reports.why.answer import why
-
-
-class Killed:
-    """A server process on a home of its own that a test kills and starts again."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.port = settings, free_port()
-        self.start()
-
-    def start(self) -> None:
-        self.process = serve(self.settings, self.port, os.environ)
-        _until_answers(f"http://127.0.0.1:{self.port}/readyz", [self.process])
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def end(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-
-    def call(self, key: str, **more: Any) -> tuple[int, str | None]:
-        """Send a call; returns the status and our call id."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        body = {"model": "support", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 10} | more
-        try:
-            connection.request("POST", "/v1/chat/completions", json.dumps(body), {"authorization": f"Bearer {key}"})
-            response = connection.getresponse()
-            response.read()
-            return response.status, response.headers.get("x-whyledger-call")
-        finally:
-            connection.close()
-
-
-def entries_of(settings: Settings) -> list[Entry]:
-    with opened(settings) as installation:
-        return [decode(data) for data in installation.reader.raw(0, installation.reader.head().size)]
-
-
-def ended(settings: Settings, deadline: float = 20.0) -> list[Entry]:
-    """Wait until every opened call has an end."""
-    until = time.monotonic() + deadline
-    while True:
-        found = entries_of(settings)
-        opened_calls = {entry.call for entry in found if entry.kind == "call.opened"}
-        ends = {entry.call for entry in found if entry.kind in ("call.closed", "call.interrupted")}
-        if opened_calls == ends or time.monotonic() > until:
-            return found
-        time.sleep(0.3)
 
 
 @pytest.fixture
@@ -96,16 +43,16 @@ def test_a_call_cut_by_sigkill_is_interrupted_once_at_its_worst_case(tmp_path: P
     upstream = Upstream(answer=streaming(*[chunk({"content": "x"})] * 200, gap=0.1))
     app = Starlette(routes=[Route("/v1/chat/completions", upstream.endpoint, methods=["POST"])])
     with listening(app, upstream_port):
-        server = Killed(settings)
-        caller = threading.Thread(target=_ignoring, args=(server, keys["agent"]), kwargs={"stream": True})
+        server = Hosted(settings)
+        caller = threading.Thread(target=server.call, args=(keys["agent"],), kwargs={"stream": True})
         caller.start()
-        while not upstream.seen:
-            time.sleep(0.01)
+        until(lambda: upstream.seen, "the provider was not called")
         server.kill()
         caller.join(timeout=20)
         server.start()
-        found = ended(settings)
-        server.end()
+        until(lambda: "interrupted calls closed" in server.said, "the call was not interrupted")
+        server.stop()
+    found = require_sound_log(settings, [])
     (interrupted,) = [entry for entry in found if entry.kind == "call.interrupted"]
     (call,) = [entry for entry in found if entry.kind == "call.opened"]
     assert interrupted.call == call.call
@@ -135,11 +82,6 @@ def correct_it(installation: Installation, call: str, reserved: int) -> None:
     assert state[f"corrected:{call}"] == installation.reader.state(f"corrected:{call}") == {"cost": 1000}
 
 
-def _ignoring(server: Killed, key: str, **more: Any) -> None:
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        server.call(key, **more)
-
-
 def test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops(tmp_path: Path, upstream_port: int) -> None:
     settings, keys, _ = prepare(tmp_path / "home", port=upstream_port)
     release = threading.Event()
@@ -152,21 +94,20 @@ def test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops(tmp_pat
 
     upstream = Upstream(answer=slow)
     app = Starlette(routes=[Route("/v1/chat/completions", upstream.endpoint, methods=["POST"])])
-    results: list[tuple[int, str | None]] = []
+    answers: list[Answer] = []
     with listening(app, upstream_port):
-        first = Killed(settings)
-        caller = threading.Thread(target=lambda: results.append(first.call(keys["agent"])))
+        first = Hosted(settings)
+        caller = threading.Thread(target=lambda: answers.append(first.call(keys["agent"])))
         caller.start()
-        while not upstream.seen:
-            time.sleep(0.01)
-        sibling = Killed(settings)
+        until(lambda: upstream.seen, "the provider was not called")
+        sibling = Hosted(settings)
         time.sleep(2.5)  # past a sweep of the sibling
         sibling.kill()
         release.set()
         caller.join(timeout=20)
-        first.end()
-    assert results[0][0] == 200
-    kinds = Counter(entry.kind for entry in entries_of(settings))
+        first.stop()
+    assert answers[0].status == 200
+    kinds = Counter(entry.kind for entry in require_sound(settings, answers))
     assert (kinds["call.closed"], kinds["call.interrupted"]) == (1, 0)
 
 
@@ -201,12 +142,12 @@ def test_killed_at_every_commit_point_nothing_is_lost_double_or_overspent(on: Cl
                 assert on.servers[port].wait(timeout=60) == -signal.SIGKILL, f"{moment} {point} was not reached"
             del on.servers[port]
     on.start()
-    kinds = require_sound(on, load.acknowledged, cap=CAP)
+    kinds = require_sound_cluster(on, load.acknowledged, cap=CAP)
     assert kinds["call.interrupted"] > 0
     assert len(load.acknowledged) > 20
 
 
 def test_four_processes_killed_at_random_lose_nothing_double_nothing_and_overspend_nothing(on: Cluster) -> None:
     load = kill_at_random(on, kills=20)
-    require_sound(on, load.acknowledged, cap=CAP)
+    require_sound_cluster(on, load.acknowledged, cap=CAP)
     assert len(load.acknowledged) > 20

@@ -201,7 +201,7 @@ def test_a_process_stopped_inside_its_transaction_stalls_the_others_only_for_a_w
         child.stdin.flush()
         stopped = Path(f"/proc/{child.pid}/stat")
         until(lambda: stopped.read_text().rpartition(")")[2].split()[0] == "T", "the process did not stop")
-        until(lambda: appended(opened), "the others do not go on")
+        until(lambda: appended(opened), "the others do not go on", seconds=30)
         child.send_signal(signal.SIGCONT)
         said, _ = child.communicate(timeout=60)
     finally:

@@ -97,7 +97,7 @@ def leave(on: Cluster, port: int) -> None:
     connection.close()
 
 
-def test_one_second_after_a_stop_no_process_calls_a_provider_any_more(tmp_path: Path, request: object) -> None:
+def test_one_second_after_a_stop_no_process_calls_a_provider_any_more(tmp_path: Path) -> None:
     with cluster(tmp_path, on_postgresql(), cap="1") as on:
         ports = [on.start(wait=False) for _ in range(4)]
         for port in ports:
