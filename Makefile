@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE_HOME ?= whyledger-data
+OURS := led-aiohttp-2rows,led-aiohttp-2rows-pg,whyledger,whyledger-pg
 
 .PHONY: help setup demo serve test check sabotage verifier bench bench-peers clean
 
@@ -48,8 +49,9 @@ verifier: setup ## build dist/whyledger-verify.pyz, the auditor's program in one
 	@mkdir -p dist
 	@$(BIN)/whyledger verifier -o dist/whyledger-verify.pyz
 
-bench: setup ## measure, and print with commit and conditions
-	@$(BIN)/python -m bench.spine
+bench: setup ## measure ledger and gateway, and print with commit and conditions
+	@$(BIN)/python -m bench.ledger
+	@$(BIN)/python -m bench.rig.compare --rounds $(or $(ROUNDS),1) --only $(OURS) $(BENCH_ARGUMENTS)
 
 bench-peers: setup ## measure beside nginx, LiteLLM, Portkey and a bare baseline (PEERS=folder, ROUNDS=3)
 	@PEERS=$(PEERS) $(BIN)/python -m bench.rig.compare --rounds $(or $(ROUNDS),3) $(BENCH_ARGUMENTS)

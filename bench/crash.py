@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "system")]
 from cluster import cluster, kill_at_random, require_sound  # noqa: E402
 from stage import on_postgresql  # noqa: E402
 
-from bench.spine import commit  # noqa: E402
+from bench.rig.processes import commit  # noqa: E402
 
 CAP = "50"  # EUR: high enough that calls go on to the end
 ROUND = 100

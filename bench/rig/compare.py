@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.rig import load
-from bench.rig.measure import ROOT, Site, listed, measure, missing, version
-from bench.rig.processes import end_on_sigterm, fsync_ms, stop_all
+from bench.rig.measure import Site, listed, measure, missing, version
+from bench.rig.processes import commit, end_on_sigterm, fsync_ms, stop_all
 from bench.rig.tables import print_gates, print_tables
 
 
@@ -38,11 +37,9 @@ def arguments() -> Namespace:
 
 
 def conditions(folder: Path) -> None:
-    asked = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     day = datetime.now(UTC).date().isoformat()
     print(
-        f"commit {commit or 'none'}, {day}, Python {platform.python_version()}, {os.cpu_count()} CPUs, "
+        f"commit {commit()}, {day}, Python {platform.python_version()}, {os.cpu_count()} CPUs, "
         f"load average {os.getloadavg()[0]:.1f}, fdatasync of 4 KiB {fsync_ms(folder):.2f} ms (median)"
     )
 

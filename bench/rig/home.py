@@ -7,7 +7,7 @@ from secrets import token_bytes
 from bench.rig.load import MODEL
 from gateway.oversight import acts
 from gateway.oversight.people import by_name
-from gateway.settings import KNOWN, read_settings
+from gateway.settings import read_settings
 from gateway.store.installation import make, opened
 
 HIGH, CALLS, NANO = 1_000_000, 10**9, 10**9
@@ -29,10 +29,6 @@ workflows:
 ROUTE = "  - {{intent: {model}{how}, primary: mock{how}, max_retries: 0, timeout: 60, max_budget_daily: {high}}}"
 PACES = ("", "-lat60", "-gap2", "-gap5")
 """How the mock answers is part of the model's name, so each pace is a route."""
-
-
-def speaks_postgresql() -> bool:
-    return "DATABASE" in KNOWN
 
 
 def prepare(home: Path, mock_port: int, environment: Mapping[str, str]) -> tuple[dict[str, str], str]:

@@ -111,8 +111,6 @@ def missing(peer: Peer, site: Site) -> str | None:
         return f"{absent[0]} is missing: {fill(peer['install'], names)}"
     if peer.get("postgres") and Postgres.programs() is None:
         return "PostgreSQL is missing: apt-get install postgresql"
-    if peer.get("postgres") and peer.get("product") and not home.speaks_postgresql():
-        return "this version has no setting WHYLEDGER_DATABASE"
     return None
 
 

@@ -110,6 +110,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def commit() -> str:
+    """Return the name of the commit that is measured; `-dirty` when the files differ from it."""
+    asked = ["git", "describe", "--always", "--dirty"]
+    told = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "none"
+
+
 def fsync_ms(folder: Path) -> float:
     """Median milliseconds of a 4 KiB append and fdatasync, now, in this folder."""
     times = []

@@ -1,0 +1,81 @@
+"""`make bench`, first part: what the ledger takes and what the verifier reads, alone on the machine.
+
+The second part is the gateway beside its baseline (`bench.rig.compare`).
+"""
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
+
+import postgresql  # noqa: E402
+from conftest import OpenLog, appending  # noqa: E402
+
+from bench.rig.processes import commit, fsync_ms  # noqa: E402
+from ledger import canonical  # noqa: E402
+from ledger.store.live import open_live  # noqa: E402
+from ledger.verify_log import verify_log  # noqa: E402
+
+ENTRIES = 20_000
+
+
+def append_rate(folder: Path, url: str | None = None) -> float:
+    """Entries appended per second with 64 waiting callers, on a SQLite file or on PostgreSQL."""
+    log = OpenLog(folder, lambda: datetime.now(UTC), url)
+    unit = appending("call.opened", facts={"text": "x" * 700})
+    started, waiting = time.perf_counter(), list[Future[Any]]()
+    for _ in range(ENTRIES):
+        waiting.append(log.log.submit(unit))
+        if len(waiting) >= 64:
+            waiting.pop(0).result()
+    for one in waiting:
+        one.result()
+    rate = ENTRIES / (time.perf_counter() - started)
+    log.log.close()
+    log.engine.dispose()
+    return rate
+
+
+def verify_rate(database: Path) -> float:
+    """Entries verified per second."""
+    live = open_live(database)
+    started = time.perf_counter()
+    report = verify_log(live.raw(), origin=live.origin, size=live.size, root=live.root, signed=None, vkeys=[])
+    rate = ENTRIES / (time.perf_counter() - started)
+    if report.failed:
+        raise RuntimeError("the log that was measured does not verify")
+    return rate
+
+
+def with_standard_library(measure: Callable[[], float]) -> float:
+    """Measure as on a machine without orjson."""
+    kept = canonical._DUMP, canonical._LOAD
+    canonical._DUMP, canonical._LOAD = canonical._dump_with_standard_library, canonical.parse
+    try:
+        return measure()
+    finally:
+        canonical._DUMP, canonical._LOAD = kept
+
+
+def main() -> None:
+    print(f"commit {commit()}, Python {platform.python_version()}, {os.cpu_count()} CPUs shared by everything")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"fdatasync of 4 KiB, median      {fsync_ms(folder):8.2f} ms")
+        print(f"append, 64 callers, SQLite FULL {append_rate(folder):8.0f} entries/s")
+        print(f"append, 64 callers, PostgreSQL  {append_rate(folder, postgresql.new_database()):8.0f} entries/s")
+        database = folder / "log.db"
+        print(f"verify, standard library        {with_standard_library(lambda: verify_rate(database)):8.0f} entries/s")
+        print(f"verify, with orjson             {verify_rate(database):8.0f} entries/s")
+
+
+if __name__ == "__main__":
+    main()
