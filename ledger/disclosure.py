@@ -6,11 +6,11 @@ that destroying its key leaves nothing to guess against.
 """
 
 import hashlib
-import secrets
 from typing import Any
 
 from ledger.canonical import canonicalize, dump_plain, parse
-from ledger.entry import b64, unb64
+from ledger.entropy import random_bytes
+from ledger.entry import b64, b64_ascii, unb64
 from ledger.errors import CanonicalError, DisclosureInvalid, EntryInvalid
 
 SALT_BYTES = 32
@@ -19,14 +19,18 @@ SALT_BYTES = 32
 def disclose(name: str, value: Any) -> tuple[bytes, str]:
     """Return the array of a fresh disclosure of `value` (any JSON value) and its commitment."""
     write = dump_plain if isinstance(value, str) else canonicalize
-    salt = b64(secrets.token_bytes(SALT_BYTES))
+    salt = b64(random_bytes(SALT_BYTES))
     array = write([salt, name, value])
-    return array, digest(b64(array))
+    return array, _digest(b64_ascii(array))
 
 
 def digest(disclosure: str) -> str:
     """Return the commitment of a disclosure."""
-    return b64(hashlib.sha256(disclosure.encode("ascii")).digest())
+    return _digest(disclosure.encode("ascii"))
+
+
+def _digest(disclosure: bytes) -> str:
+    return b64(hashlib.sha256(disclosure).digest())
 
 
 def open_disclosure(disclosure: str, *, name: str, commitment: str) -> Any:

@@ -12,11 +12,13 @@ No I/O and no clock. `ledger.log` decides when to append.
 """
 
 import base64
+import binascii
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ledger import merkle
 from ledger.canonical import MAX_SAFE_INTEGER, dump_plain, load_plain
@@ -25,14 +27,15 @@ from ledger.errors import CanonicalError, ChainBroken, EntryInvalid
 VERSION = 1
 MAX_ENTRY = 32 * 1024
 GENESIS = merkle.EMPTY_ROOT
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _KIND = re.compile(r"[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class Sealed(NamedTuple):
     """The content values of an entry, encrypted, as they are stored beside their commitments."""
 
     key: str
@@ -40,8 +43,7 @@ class Sealed:
     ciphertext: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """An entry before the writer gives it its place: everything but `log`, `seq`, `prev` and `at`."""
 
     id: str
@@ -51,15 +53,14 @@ class Draft:
     workflow: str | None = None
     sub: str | None = None
     act: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    refs: Mapping[str, str] = field(default_factory=dict)
-    c: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = NOTHING
+    refs: Mapping[str, str] = NOTHING
+    c: Mapping[str, str] = NOTHING
     contents: Sealed | None = None
     """Not part of the entry: stored beside it in the same transaction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One leaf of the log, decoded."""
 
     v: int
@@ -83,7 +84,7 @@ class Entry:
         return parse_time(self.at)
 
 
-_MEMBERS = frozenset(Entry.__dataclass_fields__)
+_MEMBERS = frozenset(Entry._fields)
 _OPTIONAL = ("call", "task", "workflow", "sub", "act")
 
 
@@ -98,7 +99,8 @@ def encode(draft: Draft, *, log: str, seq: int, prev: bytes, at: str) -> bytes:
         "call": draft.call, "task": draft.task, "workflow": draft.workflow, "sub": draft.sub, "act": draft.act,
         "facts": dict(draft.facts), "refs": dict(draft.refs), "c": dict(draft.c),
     }  # fmt: skip
-    _require_members(value)
+    _require_header(value)
+    _require_domain(value)
     try:
         encoded = dump_plain(value)
     except (CanonicalError, UnicodeEncodeError) as error:
@@ -134,49 +136,78 @@ def _require_members(value: dict[str, Any]) -> None:
         raise EntryInvalid(f"members differ from version 1: {sorted(value.keys() ^ _MEMBERS)}")
     if type(value["v"]) is not int or value["v"] != VERSION:
         raise EntryInvalid("v is not 1")
-    if type(value["seq"]) is not int or value["seq"] < 0:
-        raise EntryInvalid("seq is not a natural number")
-    for name in ("log", "prev", "id", "at", "kind"):
-        if not isinstance(value[name], str) or not value[name]:
-            raise EntryInvalid(f"{name} is not a text")
-    if not _DIGEST.fullmatch(value["prev"]):
-        raise EntryInvalid("prev is not a digest")
-    if not _TIME.fullmatch(value["at"]):
-        raise EntryInvalid("at is not RFC 3339 in UTC with six decimals")
-    if not _KIND.fullmatch(value["kind"]):
-        raise EntryInvalid("kind is not noun.participle")
-    for name in _OPTIONAL:
-        if value[name] is not None and (not isinstance(value[name], str) or not value[name]):
-            raise EntryInvalid(f"{name} is neither null nor a text")
-    for name in ("facts", "refs", "c"):
-        if not isinstance(value[name], dict):
-            raise EntryInvalid(f"{name} is not an object")
-    for name in ("refs", "c"):
-        for key, digest in value[name].items():
-            if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-                raise EntryInvalid(f"{name}.{key} is not a digest")
+    _require_header(value)
     _require_domain(value)
 
 
+def _require_header(value: dict[str, Any]) -> None:
+    if type(value["seq"]) is not int or value["seq"] < 0:
+        raise EntryInvalid("seq is not a natural number")
+    for name in ("log", "id"):
+        if not isinstance(value[name], str) or not value[name]:
+            raise EntryInvalid(f"{name} is not a text")
+    for name, is_shaped, shape in _SHAPED:
+        if not isinstance(value[name], str) or not is_shaped(value[name]):
+            raise EntryInvalid(f"{name} is not {shape}")
+    for name in _OPTIONAL:
+        one = value[name]
+        if one is not None and (not one or not isinstance(one, str)):
+            raise EntryInvalid(f"{name} is neither null nor a text")
+    if not isinstance(value["facts"], dict):
+        raise EntryInvalid("facts is not an object")
+    for name, is_digest in (("refs", _is_known_digest), ("c", _DIGEST.fullmatch)):
+        if not isinstance(value[name], dict):
+            raise EntryInvalid(f"{name} is not an object")
+        for key, digest in value[name].items():
+            if not isinstance(digest, str) or not is_digest(digest):
+                raise EntryInvalid(f"{name}.{key} is not a digest")
+
+
+@lru_cache(maxsize=256)
+def _is_known_digest(text: str) -> bool:
+    """Tell whether a text is a digest; those of our own artefacts are few and come again and again."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_kind(text: str) -> bool:
+    return _KIND.fullmatch(text) is not None
+
+
+_SHAPED = (
+    ("prev", _DIGEST.fullmatch, "a digest"),
+    ("at", _TIME.fullmatch, "RFC 3339 in UTC with six decimals"),
+    ("kind", _is_kind, "noun.participle"),
+)
+
+
 def _require_domain(value: Any) -> None:
-    """Refuse what the narrower domain of entries does not allow. A loop, because it runs for every entry."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
+    """Refuse what the narrower domain of entries does not allow. A flat loop, because it runs for every entry."""
+    names: list[Any] = []
+    values = [value]
+    for one in values:  # which grows on the way
         kind = type(one)
-        if kind is str or one is None or kind is bool:
+        if kind is str:
             continue
-        if kind is dict:
-            if not all(type(name) is str for name in one) or not "".join(one).isascii():
-                raise EntryInvalid("a member name is not ASCII")
-            waiting += one.values()
-        elif kind is list or kind is tuple:
-            waiting += one
-        elif kind is int:
+        if kind is int:
             if not -MAX_SAFE_INTEGER <= one <= MAX_SAFE_INTEGER:
                 raise EntryInvalid("an integer is outside +-(2**53 - 1)")
-        else:
+        elif kind is dict:
+            names += one
+            values += one.values()
+        elif kind is list or kind is tuple:
+            values += one
+        elif one is not None and kind is not bool:
             raise EntryInvalid(f"{kind.__name__} is not allowed in an entry")
+    if not _are_ascii(names):
+        raise EntryInvalid("a member name is not ASCII")
+
+
+def _are_ascii(names: list[Any]) -> bool:
+    try:
+        return "".join(names).isascii()
+    except TypeError:  # one is no text at all
+        return False
 
 
 def follow(
@@ -227,17 +258,25 @@ def links(entry: Entry | Draft) -> tuple[tuple[str, str], ...]:
         )
         if value
     ]
-    pairs += [
-        (name.removesuffix("_ref"), value)
-        for name, value in entry.facts.items()
-        if name.endswith("_ref") and isinstance(value, str)
-    ]
+    facts = entry.facts
+    pairs += [(kind, facts[name]) for name, kind in _references(tuple(facts)) if isinstance(facts[name], str)]
     return tuple(dict.fromkeys(pairs))
+
+
+@lru_cache(maxsize=256)
+def _references(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the facts that refer to something, and to what kind: entries of one kind have the same few names."""
+    return tuple((name, name.removesuffix("_ref")) for name in names if name.endswith("_ref"))
 
 
 def b64(data: bytes) -> str:
     """Write bytes as base64url without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b64_ascii(data).decode("ascii")
+
+
+def b64_ascii(data: bytes) -> bytes:
+    """As `b64`, left as ASCII bytes."""
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def unb64(text: str) -> bytes:

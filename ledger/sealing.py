@@ -8,23 +8,30 @@ the key store makes its contents, salts and pseudonyms unrecoverable here; the e
 """
 
 import hmac
-import secrets
-import zlib
+import sys
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ledger.entropy import random_bytes
 from ledger.entry import b64
 from ledger.errors import ContentGone
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 KEY_BYTES = 32
 _NONCE = 12
 MAX_PLAINTEXT = 64 * 1024 * 1024
 
+_packer = zstd.ZstdCompressor(level=1)  # kept: making one costs more than the work; it locks itself
+
 
 def wrap(root: bytes, key: bytes, *, ref: str) -> bytes:
     """Encrypt a key under the root key, bound to its reference."""
-    nonce = secrets.token_bytes(_NONCE)
+    nonce = random_bytes(_NONCE)
     return nonce + AESGCM(root).encrypt(nonce, key, ref.encode())
 
 
@@ -52,15 +59,9 @@ def content_key(key: bytes, entry_id: str) -> bytes:
 
 def seal(key: bytes, plain: bytes, *, entry_id: str) -> bytes:
     """Compress and encrypt the contents of one entry."""
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + AESGCM(content_key(key, entry_id)).encrypt(nonce, _compress(plain), None)
-
-
-def _compress(plain: bytes) -> bytes:
-    """Compress; a short text with a small window, because setting up a large one costs more than the work."""
-    window, memory = (12, 5) if len(plain) <= 8192 else (15, 8)
-    packer = zlib.compressobj(1, zlib.DEFLATED, window, memory)
-    return packer.compress(plain) + packer.flush()
+    nonce = random_bytes(_NONCE)
+    packed = _packer.compress(plain, _packer.FLUSH_FRAME)
+    return nonce + AESGCM(content_key(key, entry_id)).encrypt(nonce, packed, None)
 
 
 def unseal(key: bytes, ciphertext: bytes, *, entry_id: str) -> bytes:
@@ -71,8 +72,8 @@ def unseal(key: bytes, ciphertext: bytes, *, entry_id: str) -> bytes:
     """
     try:
         packed = AESGCM(content_key(key, entry_id)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
-        return zlib.decompressobj().decompress(packed, MAX_PLAINTEXT)
-    except (InvalidTag, ValueError, zlib.error) as error:
+        return zstd.ZstdDecompressor().decompress(packed, MAX_PLAINTEXT)
+    except (InvalidTag, ValueError, zstd.ZstdError) as error:
         raise ContentGone(f"the contents of {entry_id} do not open") from error
 
 

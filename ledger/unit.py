@@ -6,11 +6,10 @@ waiter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from ledger.entry import Draft
+from ledger.entry import NOTHING, Draft
 
 State = Mapping[str, Any]
 """State rows by key: JSON values; a key without a row is absent."""
@@ -19,18 +18,16 @@ Changes = Mapping[str, Any]
 """New row values by key; None deletes the row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """What a unit decided."""
 
     drafts: Sequence[Draft] = ()
-    changes: Changes = field(default_factory=dict)
+    changes: Changes = NOTHING
     answer: Any = None
     """Handed to the waiter once the unit is durable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(NamedTuple):
     """A change of state, with or without entries.
 
     `keys` is asked with the instant of the batch, because a budget row is that of the day of the entry.
@@ -40,8 +37,7 @@ class Unit:
     run: Callable[[State, datetime], Step]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """A durable entry: it was committed before this value existed."""
 
     seq: int
@@ -51,8 +47,7 @@ class Receipt:
     leaf_hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(NamedTuple):
     """A durable unit: the receipts of its entries in order, and its answer."""
 
     receipts: tuple[Receipt, ...]

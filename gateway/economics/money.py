@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from re import fullmatch
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def nano_eur(amount: Decimal) -> int:
@@ -68,8 +68,7 @@ class PriceRow:
         return self.upper if self.upper and self.above is not None and input_tokens > self.above else self
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Disjoint token counts, as the provider reported them. `reasoning` is a part of `output`."""
 
     input: int = 0

@@ -1,7 +1,6 @@
 """Entries have one form, hold no floats, and the chain notices every edit."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import rfc8785
@@ -157,7 +156,7 @@ def test_cutting_the_tail_is_not_noticed_by_the_chain_alone() -> None:
 def test_time_never_falls_along_the_chain() -> None:
     entries = chain_of(2)
     data, entry = entries[1]
-    entries[1] = (data, replace(entry, at="2026-11-22T09:00:00.000000Z"))
+    entries[1] = (data, entry._replace(at="2026-11-22T09:00:00.000000Z"))
     with pytest.raises(ChainBroken):
         follow(entries, first=0, prev=b64(GENESIS), log="log")
 
