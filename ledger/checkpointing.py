@@ -155,7 +155,7 @@ class Checkpointer:
         while reread.size < size:
             low = reread.size
             high = min(low + 4096, size)
-            hashes = [merkle.leaf_hash(data) for data in self._reader.raw(low, high)]
+            hashes = [merkle.leaf_hash(data) for data in self._reader.reread(low, high)]
             if len(hashes) != high - low:
                 raise LogHalted(f"{high - low - len(hashes)} entries below {high} are missing")
             reread = reread.extend(hashes)

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import migrations
+from ledger import merkle
 from ledger.checkpointing import Checkpointer, HeadFile
-from ledger.entry import Draft
+from ledger.entry import GENESIS, Draft, b64, decode, follow
 from ledger.ids import new_id
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store import writer
-from ledger.store.driver import Driver
+from ledger.store.driver import Driver, WriteConnection
 from ledger.store.engine import open_engine
 from ledger.store.reader import Reader
 from ledger.unit import State, Step, Unit
@@ -61,6 +63,29 @@ def appending(*kinds: str, **members: Any) -> Unit:
         return Step(drafts=drafts, changes={"n": state.get("n", 0) + len(drafts)}, answer=state.get("n", 0))
 
     return Unit(keys=lambda _at: ("n",), run=run)
+
+
+def whole(log: OpenLog) -> list[bytes]:
+    """Re-verify the whole stored log: chain, leaf hashes, tree, head. Returns the entries' bytes."""
+    head = log.reader.head()
+    raw = list(log.reader.raw(0, head.size))
+    count, hashes = follow(((data, decode(data)) for data in raw), first=0, prev=b64(GENESIS), log=ORIGIN)
+    assert count == head.size
+    assert hashes == log.reader.leaf_hashes(0, head.size)
+    assert merkle.root(hashes) == head.frontier.root() == log.reader.subtree(0, head.size)
+    return raw
+
+
+def failing_commit(opened: OpenLog, monkeypatch: pytest.MonkeyPatch, *, persists: bool) -> None:
+    real = WriteConnection.commit
+
+    def commit(self: WriteConnection) -> None:
+        if persists:
+            real(self)
+        monkeypatch.setattr(WriteConnection, "commit", real)
+        raise OperationalError("commit", None, Exception("connection lost"))
+
+    monkeypatch.setattr(WriteConnection, "commit", commit)
 
 
 @pytest.fixture

@@ -4,13 +4,21 @@ Through SQLAlchemy's expression layer one append took twice the CPU (`make bench
 for both databases, with `?` for a value; what differs between them is in this module and in `ledger.store.engine`.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection
+from sqlalchemy import BigInteger, Connection, Engine, Integer, LargeBinary, PoolProxiedConnection, Table, Text
 
 POSTGRESQL = "postgresql"
+MOST_ROWS = 1000
+BUSY_MILLISECONDS = 10_000
+_ARRAYS: dict[type[Any], str] = {BigInteger: "bigint[]", Integer: "integer[]", LargeBinary: "bytea[]", Text: "text[]"}
+
+
+class Busy(Exception):
+    """Another connection writes just now."""
 
 
 @lru_cache(maxsize=256)
@@ -18,13 +26,20 @@ def _with_percent(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-_SIZES = (128, 32, 8, 2, 1)
+@lru_cache(maxsize=512)
+def _insert(table: Table, size: int, upsert: str) -> str:
+    row = f"({','.join('?' * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({_names(table)}) VALUES {','.join([row] * size)} {upsert}"
 
 
-@lru_cache(maxsize=64)
-def _insert(table: str, columns: str, size: int, upsert: str) -> str:
-    row = f"({', '.join('?' * (columns.count(',') + 1))})"
-    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * size)} {upsert}"
+@lru_cache(maxsize=16)
+def _insert_arrays(table: Table, upsert: str) -> str:
+    arrays = ", ".join(f"%s::{_ARRAYS[type(column.type)]}" for column in table.columns)
+    return f"INSERT INTO {table.name} ({_names(table)}) SELECT * FROM unnest({arrays}) {upsert}"
+
+
+def _names(table: Table) -> str:
+    return ", ".join(column.name for column in table.columns)
 
 
 class Driver:
@@ -43,19 +58,17 @@ class Driver:
         """Run one statement and return its cursor."""
         return self._raw.execute(_with_percent(statement) if self.is_postgresql else statement, values)
 
-    def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
-        """Insert rows, many in one statement.
-
-        Each statement is one wait for the interpreter's lock (SQLite) or one round trip (PostgreSQL), so that this is
-        what decides how long a batch takes while the event loop is busy. The numbers of rows are few, so that the
-        texts are few and stay prepared.
-        """
-        at = 0
-        for size in _SIZES:
-            while len(rows) - at >= size:
-                values = [value for row in rows[at : at + size] for value in row]
-                self.execute(_insert(table, columns, size, upsert), values)
-                at += size
+    def insert(self, table: Table, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
+        """Insert rows (values in the order of the table's columns), all in one statement: each statement is a wait for
+        the interpreter's lock (SQLite) or a round trip (PostgreSQL)."""
+        for at in range(0, len(rows), MOST_ROWS):
+            page = rows[at : at + MOST_ROWS]
+            if self.is_postgresql:
+                columns = [list(column) for column in zip(*page, strict=True)]
+                self._raw.execute(_insert_arrays(table, upsert), columns)
+            else:
+                values = [value for row in page for value in row]
+                self._raw.execute(_insert(table, len(page), upsert), values)
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition that `column` is one of `values`, and what to bind to it."""
@@ -70,11 +83,41 @@ class WriteConnection(Driver):
     def __init__(self, engine: Engine) -> None:
         self._pooled: PoolProxiedConnection = engine.raw_connection()
         super().__init__(self._pooled.driver_connection, engine.dialect.name)
+        self._version = -1
+        if not self.is_postgresql:
+            self._raw.execute("PRAGMA busy_timeout=0")
 
-    def begin(self) -> None:
-        """Begin to write. SQLite locks the database here; on PostgreSQL locking the head row does."""
-        if not self.is_postgresql:  # psycopg begins with the first statement
+    def begin(self, *, wait: bool) -> None:
+        """Begin to write. SQLite locks the database here; on PostgreSQL locking the head row does.
+
+        Raises:
+            Busy: another program holds the database, and we shall not wait.
+        """
+        if self.is_postgresql:  # psycopg begins with the first statement
+            return
+        try:
             self._raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            if not wait:
+                raise Busy from error
+            self._begin_patiently()
+
+    def _begin_patiently(self) -> None:
+        self._raw.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        try:
+            self._raw.execute("BEGIN IMMEDIATE")
+        finally:
+            self._raw.execute("PRAGMA busy_timeout=0")
+
+    def others_wrote(self) -> bool:
+        """Tell whether another connection may have written since this was last asked in a transaction."""
+        if self.is_postgresql:
+            return True
+        before = self._version
+        (self._version,) = self._raw.execute("PRAGMA data_version").fetchone()
+        return before != self._version
 
     def commit(self) -> None:
         """Make the transaction durable: returns after the flush to disk."""

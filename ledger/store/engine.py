@@ -46,7 +46,8 @@ def open_engine(where: Location) -> Engine:
     engine = create_engine(
         f"sqlite:///{where}",
         hide_parameters=True,  # bound values are other people's entries
-        connect_args={"timeout": 10, "check_same_thread": False},
+        # One statement text for each number of rows: they must stay prepared.
+        connect_args={"timeout": 10, "check_same_thread": False, "cached_statements": 1024},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -133,6 +134,7 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         "recursive_triggers=ON",  # else INSERT OR REPLACE gets past the DELETE trigger
         "cache_size=-16000",
         "wal_autocheckpoint=4000",
+        "temp_store=MEMORY",  # what undoes one statement: else each batch makes, writes and deletes a file for it
     ):
         connection.execute(f"PRAGMA {pragma}")
     if sys.platform == "darwin":
@@ -144,15 +146,44 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-@contextlib.contextmanager
-def write_lock(path: Path | None) -> Iterator[None]:
-    """Hold the lock file of a SQLite database: the kernel queues writers, SQLite's own busy loop lets them starve."""
-    if path is None:
-        yield
-        return
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+class WriteLock:
+    """The lock file of a SQLite database: the kernel queues writers, SQLite's own busy loop lets them starve.
+
+    Without a path (PostgreSQL queues writers itself) there is nothing to take.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._handle, self._held = path, -1, False
+
+    def take(self, *, wait: bool = True) -> bool:
+        """Take the lock and tell whether it was to be had; with `wait` it always is, in the end."""
+        if self._path is None:
+            return True
+        if self._handle < 0:
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        self._held = True
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, if it is held."""
+        if self._held:
+            self._held = False
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle, self._held = -1, False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        self.take()
+        try:
+            yield
+        finally:
+            self.release()

@@ -2,6 +2,7 @@
 operator's command and its test."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from ledger.store import writer
 from ledger.store.driver import Driver
-from ledger.store.engine import write_lock
+from ledger.store.engine import WriteLock
 from ledger.store.reader import Reader
 
 Replay = Callable[[Reader], tuple[dict[str, Any], list[tuple[str, str, int]]]]
@@ -22,11 +23,15 @@ def replace_projections(engine: Engine, lock: Path | None, replay: Replay, *, ke
     PostgreSQL for `STALL_SECONDS`; then they are refused).
     """
     reader = Reader(engine)
-    with write_lock(lock), engine.execution_options(writes=True).begin() as connection:
+    with (
+        closing(WriteLock(lock)) as queue,
+        queue.held(),
+        engine.execution_options(writes=True).begin() as connection,
+    ):
         driver = Driver.of(connection)
         if driver.is_postgresql:  # replaying takes longer than a process that hangs is given
             driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        head, _ = writer.lock_head(driver)
+        head, _ = writer.lock_head(driver, None)
         kept = {key: row for prefix in keep for key, row in reader.states(prefix).items()}
         state, links = replay(reader)
         writer.clear_projections(driver)

@@ -6,15 +6,23 @@ Everything else in the store packages uses SQLAlchemy.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger import merkle
 from ledger.canonical import dump_plain, load_plain
 from ledger.entry import GENESIS, Sealed
 from ledger.errors import LedgerUnavailable
+from ledger.store import tables
 from ledger.store.driver import Driver
 
 TILE = 256
+
+
+class End(NamedTuple):
+    """Where the next entry goes: its number and the hash it names."""
+
+    seq: int
+    last_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +38,12 @@ class Head:
     def size(self) -> int:
         return self.frontier.size
 
+    @property
+    def end(self) -> End:
+        return End(self.size, self.last_hash)
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+
+class NewEntry(NamedTuple):
     """An entry with its place, ready to be stored."""
 
     seq: int
@@ -60,17 +71,18 @@ def read_head(driver: Driver) -> Head:
     return _head(driver.execute(f"SELECT {_HEAD} FROM head").fetchone())
 
 
-def lock_head(driver: Driver) -> tuple[Head, datetime | None]:
+def lock_head(driver: Driver, known: Head | None) -> tuple[Head, datetime | None]:
     """Lock the head until the transaction ends, and return it with the database's clock, where it has one.
 
     Whoever appends holds this lock, so there is one order of entries whatever the number of processes. On SQLite
-    the transaction has locked the whole database already, and its clock is that of the machine.
+    the transaction has locked the whole database already, and its clock is that of the machine; there the head is not
+    read again when it is `known`, because nobody has written since.
 
     Raises:
         LedgerUnavailable: the database holds no log.
     """
     if not driver.is_postgresql:
-        return read_head(driver), None
+        return known or read_head(driver), None
     row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
     return _head(row and row[:-1]), row[-1]
 
@@ -103,16 +115,16 @@ def insert_entries(driver: Driver, new: Sequence[NewEntry]) -> None:
     """Store entries with what they are found by and their sealed contents, and every tile they complete."""
     if not new:
         return
-    driver.insert("entry", "seq, leaf_hash, bytes", [(item.seq, item.leaf_hash, item.data) for item in new])
+    driver.insert(tables.entry, [(item.seq, item.leaf_hash, item.data) for item in new])
     insert_links(driver, [(kind, value, item.seq) for item in new for kind, value in item.links])
     contents = [(item.seq, item.contents.key, item.contents.ciphertext) for item in new if item.contents]
-    driver.insert("content", "seq, key, ciphertext", contents)
+    driver.insert(tables.content, contents)
     _complete_tiles(driver, new[0].seq, new[-1].seq + 1)
 
 
 def insert_links(driver: Driver, rows: Sequence[tuple[str, str, int]]) -> None:
     """Store what entries are found by: (kind, value, seq)."""
-    driver.insert("ref", "kind, value, seq", rows)
+    driver.insert(tables.ref, rows)
 
 
 def _complete_tiles(driver: Driver, low: int, high: int) -> None:
@@ -160,7 +172,7 @@ def save_state(driver: Driver, changes: Mapping[str, Any]) -> None:
     if gone:
         condition, values = driver.among("key", gone)
         driver.execute(f"DELETE FROM state WHERE {condition}", values)
-    driver.insert("state", "key, value", kept, upsert="ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    driver.insert(tables.state, kept, upsert="ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 
 def clear_projections(driver: Driver) -> None:

@@ -6,12 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ORIGIN, Clock, OpenLog, appending
+from conftest import Clock, OpenLog, appending, failing_commit, whole
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -19,23 +19,12 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 import migrations
 from ledger import checkpoint, merkle
 from ledger.checkpointing import require_continuation
-from ledger.entry import GENESIS, b64, decode, follow
+from ledger.entry import decode
 from ledger.errors import EntryInvalid, LedgerUnavailable, LogHalted
 from ledger.store import tables, writer
-from ledger.store.driver import Driver, WriteConnection
+from ledger.store.driver import Driver
 from ledger.store.engine import durability, open_engine
-from ledger.unit import Step, Unit
-
-
-def whole(log: OpenLog) -> list[bytes]:
-    """Re-verify the whole stored log: chain, leaf hashes, tree, head. Returns the entries' bytes."""
-    head = log.reader.head()
-    raw = list(log.reader.raw(0, head.size))
-    count, hashes = follow(((data, decode(data)) for data in raw), first=0, prev=b64(GENESIS), log=ORIGIN)
-    assert count == head.size
-    assert hashes == log.reader.leaf_hashes(0, head.size)
-    assert merkle.root(hashes) == head.frontier.root() == log.reader.subtree(0, head.size)
-    return raw
+from ledger.unit import State, Step, Unit
 
 
 def test_a_receipt_names_the_entry_that_is_stored(opened: OpenLog) -> None:
@@ -66,6 +55,27 @@ def test_two_writers_share_one_gap_free_log(opened: OpenLog, tmp_path: Path, clo
     futures = [one.log.submit(appending("call.opened")) for _ in range(50) for one in (opened, other)]
     assert sorted(future.result().receipts[0].seq for future in futures) == list(range(100))
     assert len(whole(opened)) == other.reader.state("n") == 100
+    other.log.close()
+    other.engine.dispose()
+
+
+def test_units_of_two_writers_never_run_at_once(opened: OpenLog, tmp_path: Path, clock: Clock) -> None:
+    other, running, most = OpenLog(tmp_path, clock, opened.url), 0, 0
+
+    def slow(unit: Unit) -> Unit:
+        def run(state: State, at: datetime) -> Step:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            time.sleep(0.05)
+            running -= 1
+            return unit.run(state, at)
+
+        return Unit(keys=unit.keys, run=run)
+
+    futures = [one.log.submit(slow(appending("call.opened"))) for _ in range(5) for one in (opened, other)]
+    assert sorted(future.result().receipts[0].seq for future in futures) == list(range(10))
+    assert most == 1
     other.log.close()
     other.engine.dispose()
 
@@ -189,20 +199,8 @@ def test_a_failure_at_any_statement_keeps_nothing_and_tells_every_waiter(
     assert opened.log.append(appending("call.closed")).receipts[0].seq == 1
 
 
-def _failing_commit(opened: OpenLog, monkeypatch: pytest.MonkeyPatch, *, persists: bool) -> None:
-    real = WriteConnection.commit
-
-    def commit(self: WriteConnection) -> None:
-        if persists:
-            real(self)
-        monkeypatch.setattr(WriteConnection, "commit", real)
-        raise OperationalError("commit", None, Exception("connection lost"))
-
-    monkeypatch.setattr(WriteConnection, "commit", commit)
-
-
 def test_a_commit_that_failed_but_persisted_is_acknowledged(opened: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    _failing_commit(opened, monkeypatch, persists=True)
+    failing_commit(opened, monkeypatch, persists=True)
     assert opened.log.append(appending("call.opened")).receipts[0].seq == 0
     assert len(whole(opened)) == 1
 
@@ -210,7 +208,7 @@ def test_a_commit_that_failed_but_persisted_is_acknowledged(opened: OpenLog, mon
 def test_a_commit_that_failed_and_was_lost_is_not_acknowledged(
     opened: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _failing_commit(opened, monkeypatch, persists=False)
+    failing_commit(opened, monkeypatch, persists=False)
     with pytest.raises(LedgerUnavailable):
         opened.log.append(appending("call.opened"))
     assert whole(opened) == []
@@ -284,7 +282,7 @@ def test_a_bit_that_flipped_between_hashing_and_storing_is_never_signed(
 
     def flipped(connection: object, new: list[writer.NewEntry]) -> None:
         data = new[0].data.replace(b'"v":1', b'"v":1').replace(b'"x":1', b'"x":3')
-        real(connection, [replace(new[0], data=data)])  # type: ignore[arg-type]
+        real(connection, [new[0]._replace(data=data)])  # type: ignore[arg-type]
 
     monkeypatch.setattr(writer, "insert_entries", flipped)
     opened.log.append(appending("call.opened", facts={"x": 1}))

@@ -1,0 +1,196 @@
+"""One batch: units run in order under the head lock, and what they decided is committed or nothing of it.
+
+`BatchWriter` has the connection. Its two halves may run on two threads, one after the other: `prepare` runs the units
+and sends the statements, `settle` makes them durable. Between batches it keeps the head and the state rows it has seen
+and uses them again as long as the database says that nobody else has written (SQLite's `data_version`).
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ledger import merkle
+from ledger.entry import Draft, encode, format_time, links, parse_time
+from ledger.errors import LedgerUnavailable
+from ledger.store import writer
+from ledger.store.driver import Busy, Driver, WriteConnection
+from ledger.store.engine import WriteLock, in_words
+from ledger.unit import Unit
+
+MAX_KEPT = 20_000
+FIND_OUT_SECONDS = 10.0
+"""How long the writer tries to see what became of a commit that was cut, before it tells the waiters that it failed."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A unit on its way, and what it came to: `error`, or the new entries and the answer."""
+
+    unit: Unit
+    done: Any
+    """The future of whoever waits."""
+    new: list[writer.NewEntry] = field(default_factory=list)
+    answer: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Units that commit together."""
+
+    units: list[Waiting]
+    prepared: bool = False
+    """The statements have been sent; the lock is held."""
+    error: Exception | None = None
+    """Why they could not be."""
+
+
+class BatchWriter:
+    """Runs batches on one connection, one at a time. `lock` orders the writers of several processes (SQLite)."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], lock: WriteLock) -> None:
+        self._engine, self._clock, self._lock = engine, clock, lock
+        self._connection: WriteConnection | None = None
+        self._head: writer.Head | None = None
+        self._rows: dict[str, Any] = {}
+        self._in_doubt = False
+
+    def prepare(self, batch: Batch) -> None:
+        """Run the units and send the statements if that waits for nothing; else `settle` will do it."""
+        try:
+            if self._connection is not None and self._lock.take(wait=False):
+                self._send(batch, wait=False)
+        except Busy:
+            self._lock.release()
+        except Exception as error:  # noqa: BLE001 - `settle` tells it to the waiters
+            batch.prepared, batch.error = True, error
+
+    def settle(self, batch: Batch) -> None:
+        """Commit a batch, whatever happens: afterwards each unit of it is durable or has its error."""
+        try:
+            self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
+            unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(error)}")
+            unavailable.__cause__ = error
+            self.drop_connection()
+            if not self._in_doubt or not self._find_out(batch):
+                for waiting in batch.units:
+                    waiting.error = waiting.error or unavailable
+
+    def _commit(self, batch: Batch) -> None:
+        self._in_doubt = False
+        try:
+            if not batch.prepared:
+                self._lock.take()
+                self._connection = self._connection or WriteConnection(self._engine)
+                self._send(batch, wait=True)
+            if batch.error:
+                raise batch.error
+            assert self._connection is not None
+            self._in_doubt = True  # from here on a failure does not tell what the database did
+            self._connection.commit()
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
+                if self._connection is not None:
+                    self._connection.rollback()
+            raise
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let go of connection and lock."""
+        self.drop_connection()
+        self._lock.close()
+
+    def drop_connection(self) -> None:
+        """Let go of the connection and of what it knew: after a failure the next batch starts on a new one."""
+        connection, self._connection = self._connection, None
+        self._head = None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.drop()
+
+    def _send(self, batch: Batch, *, wait: bool) -> None:
+        connection = self._connection
+        assert connection is not None
+        connection.begin(wait=wait)
+        if connection.others_wrote() or self._head is None or len(self._rows) > MAX_KEPT:
+            self._head, self._rows = None, {}
+        self._run_units(connection, batch.units)
+        batch.prepared = True
+
+    def _run_units(self, connection: Driver, units: Sequence[Waiting]) -> None:
+        old, clock = writer.lock_head(connection, self._head)
+        at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
+        at = parse_time(at_text)
+        working = self._rows
+        unknown = {key for one in units for key in one.unit.keys(at) if key not in working}
+        working |= writer.load_state(connection, unknown)
+        end, changes, new = old.end, dict[str, Any](), list[writer.NewEntry]()
+        for waiting in units:
+            waiting.new, waiting.answer, waiting.error = [], None, None
+            try:
+                step = waiting.unit.run(working, at)
+                moved, waiting.new = _place(end, step.drafts, old.origin, at_text)
+            except Exception as error:  # noqa: BLE001 - the unit's own error belongs to its own waiter
+                waiting.error = error
+                continue
+            end, waiting.answer = moved, step.answer
+            new += waiting.new
+            for key, value in step.changes.items():
+                changes[key] = value
+                if value is None:
+                    working.pop(key, None)
+                else:
+                    working[key] = value
+        writer.insert_entries(connection, new)
+        writer.save_state(connection, changes)
+        self._head = old
+        if new:
+            frontier = old.frontier.extend([one.leaf_hash for one in new])
+            self._head = writer.Head(old.origin, end.last_hash, frontier, at_text)
+            writer.move_head(connection, old, self._head)
+
+    def _find_out(self, batch: Batch) -> bool:
+        """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""
+        deadline = time.monotonic() + FIND_OUT_SECONDS
+        while (stored := self._is_stored(batch)) is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return bool(stored)
+
+    def _is_stored(self, batch: Batch) -> bool | None:
+        """Tell whether a batch is in the database, all of it or nothing; None when the database cannot be seen."""
+        first = next((one for waiting in batch.units for one in waiting.new), None)
+        if first is None:
+            return False
+        try:
+            connection = WriteConnection(self._engine)
+        except Exception:  # noqa: BLE001 - whatever keeps us from seeing it, it is not known to be there
+            return None
+        try:
+            with self._lock.held():
+                connection.begin(wait=True)
+                # A server may still be finishing what we lost sight of: it holds this lock.
+                writer.lock_head(connection, None)
+                return writer.holds(connection, first.seq, first.data)
+        except Exception:  # noqa: BLE001
+            return None
+        finally:
+            connection.drop()
+
+
+def _place(end: writer.End, drafts: Sequence[Draft], origin: str, at: str) -> tuple[writer.End, list[writer.NewEntry]]:
+    """Give drafts their places from `end` on; returns the moved end and the entries."""
+    placed: list[writer.NewEntry] = []
+    seq, last = end
+    for draft in drafts:
+        data = encode(draft, log=origin, seq=seq, prev=last, at=at)
+        last = merkle.leaf_hash(data)
+        placed.append(writer.NewEntry(seq, draft.id, draft.kind, at, data, last, links(draft), draft.contents))
+        seq += 1
+    return writer.End(seq, last), placed

@@ -1,0 +1,172 @@
+"""Units that run in the event loop: the same promises as in the thread, and the loop never waits for a lock or a disk."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Clock, OpenLog, appending, failing_commit, whole
+
+from ledger.errors import LedgerUnavailable
+from ledger.store import writer
+from ledger.store.engine import WriteLock
+from ledger.unit import State, Step, Unit
+
+THREADS: set[str] = set()
+
+
+def noting(unit: Unit) -> Unit:
+    """As `unit`, and note which thread it runs in."""
+
+    def run(state: State, at: datetime) -> Step:
+        THREADS.add(threading.current_thread().name)
+        return unit.run(state, at)
+
+    return Unit(keys=unit.keys, run=run)
+
+
+def in_loop(opened: OpenLog, use: Callable[[], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        THREADS.clear()
+        opened.log.append(appending("call.opened"))  # the thread opens the connection
+        opened.log.work_in(asyncio.get_running_loop())
+        try:
+            return await use()
+        finally:
+            opened.log.work_in(None)
+
+    return asyncio.run(main())
+
+
+def counting(log: OpenLog) -> bool:
+    """Check that the state row counts the entries that are stored."""
+    return bool(log.reader.state("n") == len(whole(log)))
+
+
+def test_units_run_in_the_loop_and_commit_together(opened: OpenLog) -> None:
+    async def use() -> list[int]:
+        done = [opened.log.hand_over(noting(appending("call.opened"))) for _ in range(200)]
+        return [(await one).receipts[0].seq for one in done]
+
+    assert in_loop(opened, use) == list(range(1, 201))
+    assert counting(opened)
+    assert {"ledger-writer" if opened.url else "MainThread"} == THREADS
+
+
+def test_threads_and_loop_share_one_log(opened: OpenLog) -> None:
+    async def use() -> None:
+        loop = asyncio.get_running_loop()
+        others = [loop.run_in_executor(None, opened.log.append, appending("call.opened")) for _ in range(50)]
+        await asyncio.gather(*others, *[opened.log.hand_over(appending("call.closed")) for _ in range(50)])
+
+    in_loop(opened, use)
+    assert counting(opened) and opened.reader.state("n") == 101
+
+
+def test_what_another_process_wrote_is_seen(opened: OpenLog, tmp_path: Path, clock: Clock) -> None:
+    """State rows are kept between batches only as long as nobody else has written."""
+    other = OpenLog(tmp_path, clock, opened.url)
+
+    async def use() -> list[int]:
+        answers = []
+        for _ in range(5):
+            answers.append((await opened.log.hand_over(appending("call.opened"))).answer)
+            await asyncio.to_thread(other.log.append, appending("call.opened"))
+        return answers
+
+    assert in_loop(opened, use) == [1, 3, 5, 7, 9]
+    assert counting(opened)
+    other.log.close()
+    other.engine.dispose()
+
+
+@pytest.mark.parametrize("holds_lock_file", [True, False])
+def test_the_loop_goes_on_while_another_program_holds_the_database(on_file: OpenLog, holds_lock_file: bool) -> None:
+    foreign = sqlite3.connect(on_file.path, isolation_level=None)
+
+    async def use() -> int:
+        with on_file.engine.connect():
+            lock = WriteLock(on_file.lock if holds_lock_file else None)
+            lock.take()
+            if not holds_lock_file:
+                foreign.execute("BEGIN IMMEDIATE")
+            waiting = on_file.log.hand_over(appending("call.opened"))
+            turns = 0
+            while turns < 30:
+                await asyncio.sleep(0.01)
+                turns += 1
+                assert not waiting.done()
+            if not holds_lock_file:
+                foreign.execute("ROLLBACK")
+            lock.close()
+            return (await waiting).receipts[0].seq
+
+    assert in_loop(on_file, use) == 1
+    foreign.close()
+    assert counting(on_file)
+
+
+@pytest.mark.parametrize("point", ["insert_entries", "save_state", "move_head"])
+def test_a_statement_that_fails_in_the_loop_keeps_nothing(
+    opened: OpenLog, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def use() -> None:
+        monkeypatch.setattr(writer, point, broken)
+        with pytest.raises(LedgerUnavailable):
+            await opened.log.hand_over(appending("call.opened"))
+        monkeypatch.undo()
+        assert (await opened.log.hand_over(appending("call.opened"))).answer == 1
+
+    in_loop(opened, use)
+    assert counting(opened)
+
+
+@pytest.mark.parametrize("persists", [True, False])
+def test_a_commit_that_failed_is_looked_up_and_told(
+    opened: OpenLog, monkeypatch: pytest.MonkeyPatch, persists: bool
+) -> None:
+    async def use() -> bool:
+        failing_commit(opened, monkeypatch, persists=persists)
+        try:
+            await opened.log.hand_over(appending("call.opened"))
+        except LedgerUnavailable:
+            return False
+        return True
+
+    assert in_loop(opened, use) == persists
+    opened.log.append(appending("call.opened"))
+    assert counting(opened) and opened.reader.state("n") == 2 + persists
+
+
+def test_a_waiter_that_leaves_does_not_undo_what_it_asked_for(opened: OpenLog) -> None:
+    async def use() -> None:
+        async def asked() -> None:
+            await opened.log.hand_over(appending("call.opened"))
+
+        task = asyncio.create_task(asked())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    in_loop(opened, use)
+    assert counting(opened) and opened.reader.state("n") == 2
+
+
+def test_closing_from_the_loop_commits_what_waits(opened: OpenLog) -> None:
+    async def main() -> list[int]:
+        opened.log.append(appending("call.opened"))
+        opened.log.work_in(asyncio.get_running_loop())
+        waiting = [opened.log.hand_over(appending("call.opened")) for _ in range(5)]
+        opened.log.close()  # blocks the loop: no turn of it may be needed
+        return [(await one).receipts[0].seq for one in waiting]
+
+    assert asyncio.run(main()) == [1, 2, 3, 4, 5]
+    assert counting(opened)
