@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.pipeline.ports import Ports
-from gateway.providers.aiohttp_client import AiohttpUpstream
 from gateway.providers.cache import MemoryCache
+from gateway.providers.upstream import HttpUpstream
 from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
@@ -100,7 +100,7 @@ class Gateway:
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
             _sweep(installation, build, boot)
             evidence = EvidenceInLedger(installation.log)
-            upstream = AiohttpUpstream(rules.endpoint)
+            upstream = HttpUpstream(rules.endpoint)
             self.ports = Ports(
                 keys=KeysFromLedger(installation.reader, installation.vault, rules, unknown),
                 evidence=evidence,
@@ -112,6 +112,7 @@ class Gateway:
                 build=build,
                 rules=rules,
             )
+            installation.log.work_in(asyncio.get_running_loop())
             timers = self._timers(installation, rules, evidence, boot, build, unknown)
             try:
                 yield
@@ -120,6 +121,7 @@ class Gateway:
                     timer.cancel()
                 await asyncio.gather(*timers, return_exceptions=True)
                 await upstream.close()
+                installation.log.work_in(None)
                 evidence.settle_owed()
                 _record_end(installation, unknown, boot, build)
 
@@ -145,6 +147,7 @@ class Gateway:
             await asyncio.to_thread(_sweep, installation, build, boot)
 
         async def refresh() -> None:
+            self._chat.hurry()
             await rules.refresh()
             self._chat.enforce_stops()
 

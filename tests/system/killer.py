@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import ledger.log
-from gateway.providers.aiohttp_client import AiohttpUpstream, _Answer
+from gateway.providers.exchange import Exchange
+from gateway.providers.upstream import HttpUpstream
 from gateway.store.ports import EvidenceInLedger
 from ledger.checkpointing import HeadFile
 from ledger.store import writer
@@ -29,8 +30,8 @@ POINTS: dict[str, tuple[Any, str]] = {
     "the head is moved": (writer, "move_head"),
     "the batch is committed": (WriteConnection, "commit"),
     "the waiters are woken": (ledger.log, "_wake"),
-    "the provider is called": (AiohttpUpstream, "send"),
-    "the answer is read": (_Answer, "read"),
+    "the provider is called": (HttpUpstream, "send"),
+    "the answer is read": (Exchange, "read"),
     "the close is handed over": (EvidenceInLedger, "close"),
     "the head file is written": (HeadFile, "write"),
 }

@@ -1,0 +1,203 @@
+"""One request and its answer on one HTTP/1.1 connection. llhttp (httptools) reads the bytes; no pool and no TLS here.
+
+An exchange ends in one of two ways: the answer is complete, or `error` says what broke it. Then the connection is told,
+which goes back to its pool or is closed. Source: RFC 9112.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import httptools
+
+from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout
+
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_HEADERS = 64 * 1024
+MAX_UNREAD = 256 * 1024
+"""More than this is not read from the network before somebody has taken it."""
+
+
+class Exchange:
+    """The answer to one request, filled by the bytes that arrive. Meets the pipeline's `UpstreamAnswer`."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        ended: Callable[[bool], None],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        idle_seconds: float,
+        total_seconds: float,
+    ) -> None:
+        """Begin to wait for an answer.
+
+        Args:
+            ended: told once, when nothing more will be read: may the connection carry another exchange?
+            idle_seconds: the longest silence.
+            total_seconds: the longest exchange.
+        """
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
+        self._transport, self._ended, self._loop = transport, ended, loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._chunks: list[bytes] = []
+        self._unread = self._size = 0
+        self._complete = self._whole = self._paused = False
+        self._read_whole = self._keeps_alive = False
+        self._error: UpstreamError | None = None
+        self._decoder: zlib._Decompress | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._idle_seconds, self._heard = idle_seconds, loop.time()
+        self._deadline = self._heard + total_seconds
+        self._timer = loop.call_later(idle_seconds, self._look_at_clock)
+
+    async def head(self) -> None:
+        """Wait until `status` and `headers` are known.
+
+        Raises:
+            UpstreamTimeout, UpstreamCut: the request may have been answered, but not to us.
+        """
+        while not self.status:
+            await self._news()
+
+    async def read(self) -> bytes:
+        self._whole = True
+        self._resume()
+        while not self._complete:
+            await self._news()
+        return b"".join(self._chunks)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while True:
+            if self._chunks:
+                taken, self._chunks, self._unread = b"".join(self._chunks), [], 0
+                self._resume()
+                yield taken
+            elif self._complete:
+                return
+            else:
+                await self._news()
+
+    def close(self) -> None:
+        """Let go of the connection; whoever waits for the rest of the answer learns that it was cut."""
+        if not self._complete:
+            self.fail(UpstreamCut("it was let go"))
+
+    async def _news(self) -> None:
+        if self._error:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._error:
+            raise self._error
+
+    def _tell(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # What the connection calls.
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the network."""
+        self._heard = self._loop.time()
+        reusable = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            reusable, cause = False, error.__context__
+            if not self._read_whole:
+                self.fail(cause if isinstance(cause, UpstreamError) else UpstreamCut("it is not HTTP/1.1"))
+        if self._read_whole:
+            self._finish(reusable=reusable and self._keeps_alive)
+        if self._unread > MAX_UNREAD and not self._whole and not self._complete and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._tell()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other side has closed: the end of an answer without a length, or a cut."""
+        chunked = "chunked" in self.headers.get("transfer-encoding", "")
+        if self.status and error is None and not chunked and "content-length" not in self.headers:
+            self._finish(reusable=False)
+        else:
+            self.fail(UpstreamCut("it closed the connection"))
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the exchange without a complete answer."""
+        if self._error is None and not self._complete:
+            self._error = error
+            self._end(reusable=False)
+
+    def _finish(self, *, reusable: bool) -> None:
+        if self._error is None and not self._complete:
+            self._complete = True
+            self._end(reusable=reusable)
+
+    def _end(self, *, reusable: bool) -> None:
+        self._timer.cancel()
+        self._resume()
+        self._ended(reusable)
+        self._tell()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused, self._heard = False, self._loop.time()  # the silence was ours
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _look_at_clock(self) -> None:
+        now = self._loop.time()
+        heard = now if self._paused else self._heard
+        left = min(heard + self._idle_seconds, self._deadline) - now
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_clock)
+        else:
+            self.fail(UpstreamTimeout(f"it did not end in time, and nothing came for {now - heard:.1f} s"))
+
+    # What the parser calls. An exception raised in here reaches `feed` as the context of the parser's own.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADERS:
+            raise UpstreamCut(f"its headers are larger than {MAX_HEADERS} bytes")
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._fields.clear()  # an interim answer (RFC 9110 section 15.2): the real one follows
+            return
+        headers: dict[str, str] = {}
+        for name, value in self._fields:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        coding = headers.get("content-encoding", "identity")
+        if coding in ("gzip", "deflate"):  # although it was not asked for
+            self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        elif coding != "identity":
+            raise UpstreamCut(f"its content-encoding is {coding}, which was not asked for")
+        self.status, self.headers = status, headers
+
+    def on_body(self, data: bytes) -> None:
+        if self._decoder is not None:
+            data = self._decoder.decompress(data, MAX_ANSWER + 1)
+        self._size += len(data)
+        if self._size > MAX_ANSWER:
+            raise UpstreamCut(f"the answer is larger than {MAX_ANSWER} bytes")
+        if data:
+            self._chunks.append(data)
+            self._unread += len(data)
+
+    def on_message_complete(self) -> None:
+        self._read_whole = self.status >= 200
+        self._keeps_alive = bool(self._parser.should_keep_alive())  # afterwards the parser has forgotten
+
+    def on_message_begin(self) -> None:
+        if self._read_whole:
+            raise UpstreamCut("it answers what was not asked")

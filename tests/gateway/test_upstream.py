@@ -1,0 +1,295 @@
+"""The upstream client against servers that speak HTTP/1.1 well, badly and maliciously, over real sockets."""
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import uvloop
+
+from gateway.pipeline.call import Target
+from gateway.pipeline.ports import UpstreamCut, UpstreamTimeout, UpstreamUnreached
+from gateway.providers import exchange as exchanges
+from gateway.providers.exchange import Exchange
+from gateway.providers.upstream import HttpUpstream, _origin
+
+TARGET = cast(Target, SimpleNamespace(provider="p"))
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Runner]:
+    """Run a coroutine on the loop that serves in production, and on the standard one."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if request.param == "uvloop" else None) as runner:
+        yield runner.run
+
+
+async def request_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read one request: its head and its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length"))
+    return head, await reader.readexactly(length)
+
+
+class Server:
+    """Answers each request of each connection with the next of the scripted pieces, then does as told."""
+
+    def __init__(self, *answers: bytes | list[bytes], close: bool = False, gap: float = 0.0) -> None:
+        self.answers, self.close, self.gap = list(answers), close, gap
+        self.connections = 0
+        self.requests: list[tuple[bytes, bytes]] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                self.requests.append(await request_of(reader))
+                answer = self.answers.pop(0) if self.answers else []
+                for piece in [answer] if isinstance(answer, bytes) else answer:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(self.gap)
+                if self.close:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+
+async def asking(serve: Serve, use: Callable[[Callable[..., Awaitable[Exchange]]], Awaitable[Any]]) -> Any:
+    """Run `use` with a function that sends one call to the server."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    upstream = HttpUpstream(lambda _name: (f"http://127.0.0.1:{port}/v1", "sk-1"))
+    try:
+        return await use(lambda body=b"{}", timeout=5.0: upstream.send(TARGET, body, timeout=timeout))
+    finally:
+        await upstream.close()
+        server.close()
+
+
+def whole(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *fields]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def chunked(*parts: bytes) -> list[bytes]:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    return [head, *(b"%x;x=y\r\n%b\r\n" % (len(part), part) for part in parts), b"0\r\ntrailer: 1\r\n\r\n"]
+
+
+async def read(send: Callable[..., Awaitable[Exchange]]) -> tuple[int, bytes]:
+    answer = await send()
+    return answer.status, await answer.read()
+
+
+def test_the_request_says_what_an_upstream_needs_and_one_connection_serves_many(run: Runner) -> None:
+    server = Server(whole(b"one"), whole(b"two"), whole(b"", status="429 No"))
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
+        return [await read(send) for _ in range(3)]
+
+    assert run(asking(server, use)) == [(200, b"one"), (200, b"two"), (429, b"")]
+    assert server.connections == 1
+    head, body = server.requests[0]
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:")
+    assert b"\r\nauthorization: Bearer sk-1\r\n" in head and body == b"{}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chunked(b"he", b"llo"),
+        [bytes([one]) for one in b"".join(chunked(b"hello"))],
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + whole(b"hello"),
+        whole(gzip.compress(b"hello"), "Content-Encoding: gzip"),
+        whole(zlib.compress(b"hello"), "content-encoding: deflate"),
+    ],
+    ids=["chunked", "byte by byte", "interim answers", "gzip", "deflate"],
+)
+def test_an_answer_is_read_however_it_is_framed(run: Runner, answer: bytes | list[bytes]) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
+        return [await read(send), await read(send)]
+
+    server = Server(answer, whole(b"next"))
+    assert run(asking(server, use)) == [(200, b"hello"), (200, b"next")]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("line", [b"connection: close", b"x: y"])
+def test_an_answer_without_a_length_ends_with_its_connection(run: Runner, line: bytes) -> None:
+    server = Server(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\nhello", whole(b"next"), close=True)
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
+        return [await read(send), await read(send)]
+
+    assert run(asking(server, use)) == [(200, b"hello"), (200, b"next")]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell", chunked(b"hello")[:2], b"SSH-2.0\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", whole(b"?", "content-encoding: br"),
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+    ],
+    ids=["nothing", "half a head", "half a body", "no last chunk", "not HTTP", "endless headers", "unknown coding",
+         "another protocol", "two lengths"],
+)  # fmt: skip
+def test_what_broke_after_sending_may_have_been_billed(run: Runner, answer: bytes | list[bytes]) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> None:
+        with pytest.raises(UpstreamCut):
+            await read(send)
+
+    run(asking(Server(answer, close=True), use))
+
+
+def test_a_silent_upstream_times_out_before_and_within_its_answer(run: Runner) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> None:
+        for _ in range(2):
+            with pytest.raises(UpstreamTimeout):
+                answer = await send(timeout=0.2)
+                await answer.read()
+
+    run(asking(Server([], whole(b"hello")[:-2]), use))
+
+
+def test_what_arrives_steadily_does_not_time_out(run: Runner) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[bytes]:
+        answer = await send(timeout=0.4)
+        return [part async for part in answer.chunks()]
+
+    parts = run(asking(Server(chunked(*[b"x"] * 8), gap=0.1), use))
+    assert parts == [b"x"] * 8
+
+
+@pytest.mark.parametrize("extra", [whole(b"smuggled"), b"garbage"])
+def test_bytes_that_nobody_asked_for_are_never_the_next_answer(run: Runner, extra: bytes) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
+        return [await read(send), await read(send)]
+
+    server = Server(whole(b"one") + extra, whole(b"two"))
+    assert run(asking(server, use)) == [(200, b"one"), (200, b"two")]
+    assert server.connections == 2
+
+
+def test_late_bytes_on_a_kept_connection_end_it(run: Runner) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
+        first = await read(send)
+        await asyncio.sleep(0.2)
+        return [first, await read(send)]
+
+    server = Server([whole(b"one"), whole(b"smuggled")], whole(b"two"), gap=0.05)
+    assert run(asking(server, use)) == [(200, b"one"), (200, b"two")]
+
+
+def test_nothing_was_sent_where_nobody_listens_or_nothing_can_be_sent(run: Runner) -> None:
+    async def refused(url: str, key: str | None) -> None:
+        with pytest.raises(UpstreamUnreached):
+            await HttpUpstream(lambda _name: (url, key)).send(TARGET, b"{}", timeout=1)
+
+    for url, key in (
+        ("http://127.0.0.1:1/v1", None), ("http://no.such.host.invalid", None), ("ftp://x", None),
+        ("http://127.0.0.1:1/v1", "a\r\nx-evil: 1"), ("http://127.0.0.1:1/\r\nx: y", None),
+    ):  # fmt: skip
+        run(refused(url, key))
+    assert _origin("https://api.example:8443/v1?x=1", "k").port == 8443
+
+
+def test_letting_go_wakes_whoever_waits_and_the_connection_is_not_used_again(run: Runner) -> None:
+    server = Server(chunked(b"a")[:2], whole(b"two"))
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> tuple[int, bytes]:
+        answer = await send()
+        asyncio.get_running_loop().call_later(0.1, answer.close)
+        with pytest.raises(UpstreamCut):
+            await answer.read()
+        return await read(send)
+
+    assert run(asking(server, use)) == (200, b"two")
+    assert server.connections == 2
+
+
+def test_a_caller_that_is_cancelled_leaves_no_connection_behind(run: Runner) -> None:
+    server = Server([], whole(b"two"))
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> tuple[int, bytes]:
+        task = asyncio.ensure_future(cast("Coroutine[Any, Any, Exchange]", send()))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await read(send)
+
+    assert run(asking(server, use)) == (200, b"two")
+    assert server.connections == 2
+
+
+def test_a_slow_reader_holds_the_upstream_back_and_loses_nothing(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanges, "MAX_UNREAD", 10_000)
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await request_of(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 40000000\r\n\r\n")
+        for _ in range(400):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            sent += 100_000
+        writer.close()
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> int:
+        answer = await send()
+        await asyncio.sleep(0.5)
+        assert sent < 30_000_000, "the whole answer was taken although nobody read it"
+        return sum([len(part) async for part in answer.chunks()])
+
+    assert run(asking(serve, use)) == 40_000_000
+
+
+def test_an_answer_has_a_most_also_when_it_is_unpacked(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchanges, "MAX_ANSWER", 100_000)
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> None:
+        for _ in range(2):
+            with pytest.raises(UpstreamCut, match="larger"):
+                await read(send)
+
+    bomb = whole(gzip.compress(bytes(10_000_000)), "content-encoding: gzip")
+    run(asking(Server(whole(b"x" * 100_001), bomb), use))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(run: Runner, tmp_path: Path) -> None:
+    import ssl
+
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from ledger.custody import new_seal_key
+    from ledger.entry import parse_time
+
+    key = new_seal_key("x", "y", parse_time("2026-11-23T09:00:00.000000Z"))
+    pem = tmp_path / "both.pem"
+    private = key.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(private + key.certificate.public_bytes(Encoding.PEM))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+
+    async def use() -> None:
+        seen = Server(whole(b"secret"))
+        server = await asyncio.start_server(seen, "127.0.0.1", 0, ssl=context)
+        upstream = HttpUpstream(lambda _name: (f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "k"))
+        with pytest.raises(UpstreamUnreached):
+            await upstream.send(TARGET, b"{}", timeout=2)
+        assert seen.requests == []
+        server.close()
+
+    run(use())
