@@ -8,7 +8,7 @@ kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a cop
     person:<pseudonym>      roles
     workflow:<name>         registered and released
     budget:<scope>:<day>    nano-EUR spent and reserved
-    task:<workflow>:<pseudonym>  calls opened by a workflow in a task
+    task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in
 """
@@ -20,6 +20,8 @@ from ledger.entry import Draft, Entry
 from ledger.unit import State
 
 CONTROL = "control"
+OWN = "call"
+"""The `task_source` of a call that names no task, and so is its own."""
 EPHEMERAL = ("boot:", "checkpoint")
 
 Item = Draft | Entry
@@ -53,7 +55,7 @@ def _opened(item: Item, state: State) -> Changes:
             "environment": facts["environment"],
         }
     }
-    if item.task:
+    if item.task and facts["task_source"] != OWN:
         row = task_row(item.workflow, item.task)
         changes[row] = {"calls": (state.get(row) or {"calls": 0})["calls"] + 1}
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])

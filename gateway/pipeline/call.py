@@ -1,25 +1,25 @@
 """The values that travel between the stages of a call. Frozen; money in nano-EUR, times in milliseconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gateway.economics.money import PriceRow, Usage
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+
+class Arrival(NamedTuple):
     """What came in over HTTP: header names in lower case, the body as received."""
 
     call: str
     """Our id of the call, given before anything can fail."""
-    secret: str | None
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """Stage 1: a request in the OpenAI chat dialect. `request` keeps every field that was sent."""
 
     id: str
@@ -54,14 +54,13 @@ class Principal:
     """Hard daily cap of the key itself, nano-EUR."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(NamedTuple):
     """One evaluated rule: `verdict` is pass, flag or deny; `inputs` determined it."""
 
     id: str
     verdict: str
     reason: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = NOTHING
 
     def facts(self) -> dict[str, Any]:
         return {"id": self.id, "verdict": self.verdict, "reason": self.reason, "inputs": dict(self.inputs)}
@@ -87,8 +86,7 @@ class Target:
         return facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """Stage 6: the targets in order, the rejected ones with reasons, and what the route allows."""
 
     route: str
@@ -109,8 +107,7 @@ class Plan:
     """The choice as the entry states it: targets, rejected ones, their prices, the exchange rate."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(NamedTuple):
     """Stage 7: the call is on record and its worst case reserved."""
 
     call: str
@@ -121,8 +118,7 @@ class Opened:
     reserved: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """Stage 8: one try at one target. `billed` is no, reported or unknown."""
 
     target: Target
@@ -137,8 +133,7 @@ class Attempt:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     """A tool call in an answer: the arguments stay sealed, the name is a fact only when it was granted."""
 
     name: str
@@ -146,8 +141,7 @@ class ToolCall:
     granted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Stage 9: how the answer went. `result` is answered, refused_answer, failed, client_gone, upstream_cut,
     stopped or cancelled."""
 

@@ -6,9 +6,8 @@ reserved, or `call.refused`. Both are durable before `open_call` returns; no byt
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.configuration.model import Workflow
@@ -17,7 +16,7 @@ from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
-from gateway.state import CONTROL, changes_of, control_of, task_row
+from gateway.state import CONTROL, OWN, changes_of, control_of, task_row
 from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import LedgerError
@@ -25,8 +24,7 @@ from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """The parts of the entries of one call that are made outside the transaction: ids, pseudonyms, sealed contents."""
 
     entry_id: str
@@ -49,7 +47,9 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
     contents: Sealed | None = None
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
-        values = {"prompt": _text(call.body), "task": call.task_id}
+        values = {"prompt": _text(call.body)}
+        if call.task_source != OWN:
+            values["task"] = call.task_id
         if call.subject_id:
             values["subject"] = call.subject_id
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
@@ -110,7 +110,9 @@ def open_unit(
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
-        return [*rows, task_row(principal.workflow, record.task), *(row for row, _ in budgets(at))]
+        if call.task_source != OWN:  # else the id is fresh: there is no row of it
+            rows.append(task_row(principal.workflow, record.task))
+        return [*rows, *(row for row, _ in budgets(at))]
 
     def run(state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)

@@ -8,6 +8,7 @@ the writer: by `end` on the ordinary paths, by `abandon` when the task is cancel
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
@@ -31,8 +32,7 @@ DRAIN_SECONDS = 30.0
 MAX_KEPT = 20 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(NamedTuple):
     """What is known before the first byte of the body goes out."""
 
     content_type: str

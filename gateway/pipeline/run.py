@@ -23,13 +23,13 @@ from gateway.pipeline.route import plan_route
 from gateway.pipeline.screen import admit, decide, screen
 
 
-async def authenticate(arrival: Arrival, ports: Ports) -> Principal:
+async def authenticate(secret: str | None, ports: Ports) -> Principal:
     """Stage 2, which comes first: who may not call may not make us read or parse a body.
 
     Raises:
         Refused: unknown_key; counted, not recorded one by one.
     """
-    return await ports.keys.principal_of(arrival.secret)  # 2
+    return await ports.keys.principal_of(secret)  # 2
 
 
 async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> Relay:

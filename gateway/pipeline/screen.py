@@ -5,12 +5,15 @@ decides it again inside the transaction. No content detector exists yet: screeni
 defines, and each entry lists the checks that ran.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Check, Principal
 from gateway.pipeline.rules import Rules
+
+RELEASED = (Check(id="workflow-released", verdict="pass"),)
+ALLOWED = (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))
 
 
 def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tuple[Check, ...]]:
@@ -31,7 +34,7 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
             stage=3,
         )
     if principal.workflow in rules.released:
-        return workflow, (Check(id="workflow-released", verdict="pass"),)
+        return workflow, RELEASED
     return workflow, (unreleased(principal, stage=3),)
 
 
@@ -57,8 +60,7 @@ def stopped(scope: str, *, stage: int) -> Refused:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """Stage 4: what the request brings along."""
 
     ungranted: tuple[str, ...]
@@ -93,4 +95,4 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
             stage=5,
             inputs={"rule": "allowed-routes"},
         )
-    return (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))
+    return ALLOWED

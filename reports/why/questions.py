@@ -40,7 +40,8 @@ class Answered:
 def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
     results = ", ".join(f"{RESULTS.get(call.result, call.result)}" for call in story.calls)
     first = story.calls[0].first
-    task = quoted(first, "task", evidence) if "task" in first.c else first.task or "none"
+    own = first.facts.get("task_source") == "call"  # a call that names no task is its own
+    task = first.call if own else quoted(first, "task", evidence) if "task" in first.c else first.task or "none"
     lines = [f"Task {task} of workflow {first.workflow or 'none'}: {len(story.calls)} call(s); {results}."]
     return lines, [pointer(call.first) for call in story.calls]
 

@@ -17,7 +17,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def arrival(body: Any = None, **headers: str) -> Arrival:
     request = {"model": "m", "messages": []} | (body or {})
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Arrival(call="call_1", secret=None, headers=named, body=json.dumps(request).encode())
+    return Arrival(call="call_1", headers=named, body=json.dumps(request).encode())
 
 
 @pytest.mark.parametrize(

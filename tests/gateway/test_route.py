@@ -31,7 +31,7 @@ def call(model: str, **more: object) -> Call:
     import json
 
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]} | more).encode()
-    return parse_chat(Arrival(call="call_1", secret=None, headers={}, body=body))
+    return parse_chat(Arrival(call="call_1", headers={}, body=body))
 
 
 def plan(model: str, environment: str = "prod", rules: Rules = RULES, **more: object) -> Plan:

@@ -57,8 +57,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "waiters are woken after the commit, not before", "ledger/log.py",
-        "                self._run_units(connection, batch)\n",
-        "                self._run_units(connection, batch)\n                _wake(batch)\n                batch.clear()\n",
+        "            self._writer.settle(batch)\n            _wake(batch.units)\n",
+        "            _wake(batch.units)\n            self._writer.settle(batch)\n",
         LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
     ),
     Sabotage(
@@ -174,7 +174,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "commitments are salted", "ledger/disclosure.py",
-        "    salt = b64(secrets.token_bytes(SALT_BYTES))\n", "    salt = b64(bytes(SALT_BYTES))\n",
+        "    salt = b64(random_bytes(SALT_BYTES))\n", "    salt = b64(bytes(SALT_BYTES))\n",
         SEALING + "test_equal_values_have_unequal_commitments",
     ),
     Sabotage(
@@ -229,14 +229,29 @@ SABOTAGES = (
         LOG + "test_the_writer_waits_for_the_disk[postgresql]",
     ),
     Sabotage(
-        "1", "a commit whose outcome is unknown is looked up", "ledger/log.py",
+        "1", "a commit whose outcome is unknown is looked up", "ledger/batch.py",
         "            if not self._in_doubt or not self._find_out(batch):\n", "            if True:\n",
         LOG + "test_a_commit_that_failed_but_persisted_is_acknowledged",
     ),
     Sabotage(
+        "3", "kept state is read again when another process wrote", "ledger/batch.py",
+        "        if connection.others_wrote() or self._head is None", "        if self._head is None",
+        "tests/ledger/test_log_in_loop.py::test_what_another_process_wrote_is_seen[sqlite]",
+    ),
+    Sabotage(
+        "3", "an answer that was cut may have been billed", "gateway/providers/exchange.py",
+        '        if self.status and error is None and not chunked and "content-length" not in self.headers:\n', "        if self.status:\n",
+        "tests/gateway/test_upstream.py::test_what_broke_after_sending_may_have_been_billed",
+    ),
+    Sabotage(
+        "4", "bytes that nobody asked for are no answer", "gateway/providers/exchange.py",
+        "            raise UpstreamCut(\"it answers what was not asked\")\n", "            pass\n",
+        "tests/gateway/test_upstream.py::test_bytes_that_nobody_asked_for_are_never_the_next_answer",
+    ),
+    Sabotage(
         "3", "the head row is locked while units run (PostgreSQL)", "ledger/store/writer.py",
         "clock_timestamp() FROM head FOR UPDATE", "clock_timestamp() FROM head",
-        LOG + "test_two_writers_share_one_gap_free_log[postgresql]",
+        LOG + "test_units_of_two_writers_never_run_at_once[postgresql]",
     ),
     Sabotage(
         "1", "the server ends a session that hangs in its transaction (PostgreSQL)", "ledger/store/engine.py",
