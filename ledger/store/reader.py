@@ -1,17 +1,19 @@
 """Reading the log: entries, what is found by what, subtree roots from tiles, sealed contents, state."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, func, inspect, select, text
+from sqlalchemy import Engine, inspect, select, text
 
 from ledger import merkle
 from ledger.entry import Entry, Sealed, decode
 from ledger.store import tables, writer
 from ledger.store.driver import POSTGRESQL, Driver
+from ledger.store.ranks import Identifier, Ranks
 
 _PAGE = 1000
+_AMONG = 500
 MAX_ROWS = 256
 MAX_ROOTS = 50_000
 """Rows of hashes and roots of subtrees kept at hand: some 10 MiB at most."""
@@ -25,6 +27,7 @@ class Reader:
         self._rows: dict[tuple[int, int], tuple[bytes, ...]] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
         self._ats: dict[int, str] = {}
+        self._ranks = Ranks(self._linked)
 
     def revision(self) -> str | None:
         """Return the schema revision that migrations recorded, or None when there is none."""
@@ -37,14 +40,25 @@ class Reader:
         with self._engine.connect() as connection:
             return writer.read_head(Driver.of(connection))
 
+    def _rows_of(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """Return the rows of one statement, asked of the driver itself: `why` asks many small questions."""
+        with self._engine.connect() as connection:
+            return list(Driver.of(connection).execute(statement, values))
+
+    def _rows_among(self, statement: str, column: str, wanted: Iterable[Any], *more: Any) -> Iterator[Any]:
+        """Yield the rows of a statement that ends in a condition, whose column is among `wanted`."""
+        values = list(wanted)
+        with self._engine.connect() as connection:
+            driver = Driver.of(connection)
+            for at in range(0, len(values), _AMONG):
+                condition, bound = driver.among(column, values[at : at + _AMONG])
+                yield from driver.execute(f"{statement} {condition}", (*more, *bound))
+
     def raw(self, low: int, high: int) -> Iterator[bytes]:
         """Yield the stored bytes of the entries [low, high), a page at a time."""
         for start in range(low, high, _PAGE):
-            end = min(start + _PAGE, high)
-            at = tables.entry.c.seq
-            with self._engine.connect() as connection:
-                rows = connection.execute(select(tables.entry.c.bytes).where(at >= start, at < end).order_by(at)).all()
-            yield from (row[0] for row in rows)
+            statement = "SELECT bytes FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq"
+            yield from (row[0] for row in self._rows_of(statement, (start, min(start + _PAGE, high))))
 
     def reread(self, low: int, high: int) -> list[bytes]:
         """Return the stored bytes of the entries [low, high), which should be at most some thousands.
@@ -59,8 +73,7 @@ class Reader:
             "SELECT CAST(group_concat(CAST(bytes AS TEXT), char(10)) AS BLOB) FROM "
             "(SELECT bytes FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq)"
         )
-        with self._engine.connect() as connection:
-            joined = connection.exec_driver_sql(query, (low, high)).scalar()
+        ((joined,),) = self._rows_of(query, (low, high))
         return joined.split(b"\n") if joined else []
 
     def entry(self, seq: int) -> Entry:
@@ -69,46 +82,41 @@ class Reader:
 
     def find(self, kind: str, value: str, *, limit: int | None = None) -> list[int]:
         """Return the numbers of the entries linked to this identifier, in log order; with `limit` the first ones."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(tables.ref.c.seq)
-                .where(tables.ref.c.kind == kind, tables.ref.c.value == value)
-                .order_by(tables.ref.c.seq)
-                .limit(limit)
-            )
-            return [row[0] for row in rows]
+        most = "" if limit is None else f" LIMIT {limit:d}"
+        statement = f"SELECT seq FROM ref WHERE kind = ? AND value = ? ORDER BY seq{most}"
+        return [row[0] for row in self._rows_of(statement, (kind, value))]
+
+    def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[int]]:
+        """As `find`, for many identifiers of one kind at once; those that lead nowhere are left out."""
+        found: dict[str, list[int]] = {}
+        statement = "SELECT value, seq FROM ref WHERE kind = ? AND"
+        for value, seq in self._rows_among(statement, "value", dict.fromkeys(values), kind):
+            found.setdefault(value, []).append(seq)
+        return {value: sorted(seqs) for value, seqs in found.items()}
 
     def count(self, kind: str, value: str, low: int, high: int) -> int:
         """Return how many of the entries [low, high) are linked to this identifier."""
-        at = tables.ref.c.seq
-        query = select(func.count()).where(tables.ref.c.kind == kind, tables.ref.c.value == value, at >= low, at < high)
-        with self._engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+        return max(0, self._ranks.below((kind, value), high) - self._ranks.below((kind, value), low))
 
-    def entries(self, seqs: Sequence[int]) -> list[Entry]:
+    def _linked(self, identifier: Identifier, after: int, skipped: int, most: int) -> list[int]:
+        statement = "SELECT seq FROM ref WHERE kind = ? AND value = ? AND seq > ? ORDER BY seq LIMIT ? OFFSET ?"
+        return [row[0] for row in self._rows_of(statement, (*identifier, after, most, skipped))]
+
+    def stored(self, seqs: Iterable[int]) -> dict[int, bytes]:
+        """Return the stored bytes of the given entries, by number."""
+        return dict(self._rows_among("SELECT seq, bytes FROM entry WHERE", "seq", sorted(set(seqs))))
+
+    def entries(self, seqs: Iterable[int]) -> list[Entry]:
         """Return the given entries in log order."""
-        found: dict[int, Entry] = {}
-        wanted = sorted(set(seqs))
-        with self._engine.connect() as connection:
-            for at in range(0, len(wanted), 500):
-                rows = connection.execute(
-                    select(tables.entry.c.seq, tables.entry.c.bytes).where(
-                        tables.entry.c.seq.in_(wanted[at : at + 500])
-                    )
-                )
-                found.update({seq: decode(data) for seq, data in rows})
-        return [found[seq] for seq in wanted if seq in found]
+        return [decode(data) for _, data in sorted(self.stored(seqs).items())]
 
     def first_at_or_after(self, instant: str, size: int) -> int:
         """Return the number of the first entry whose `at` is not before `instant`, or `size` (binary search)."""
-        low, high = 0, size
-        while low < high:
-            middle = (low + high) // 2
-            if self._at(middle) < instant:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        first = 0
+        for height in reversed(range(size.bit_length())):  # asks for the same numbers while the log grows
+            if first + (1 << height) <= size and self._at(first + (1 << height) - 1) < instant:
+                first += 1 << height
+        return first
 
     def _at(self, seq: int) -> str:
         """Return when an entry was appended; a search asks for the same few again and again."""
@@ -179,9 +187,13 @@ class Reader:
 
     def contents(self, seq: int) -> Sealed | None:
         """Return the sealed contents kept for an entry."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(tables.content).where(tables.content.c.seq == seq)).first()
-            return None if row is None else Sealed(key=row.key, ciphertext=row.ciphertext)
+        return self.contents_of([seq]).get(seq)
+
+    def contents_of(self, seqs: Iterable[int]) -> dict[int, Sealed]:
+        """Return the sealed contents that are kept for the given entries, by number."""
+        statement = "SELECT seq, key, ciphertext FROM content WHERE"
+        rows = self._rows_among(statement, "seq", sorted(set(seqs)))
+        return {seq: Sealed(key=key, ciphertext=ciphertext) for seq, key, ciphertext in rows}
 
     def state(self, key: str) -> Any:
         """Return one state row's value, or None."""
