@@ -1,7 +1,7 @@
 """Exporting a pack from a live installation: choose the range, gather, compose, seal, record `pack.exported`."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -81,6 +81,9 @@ class PackEvidence:
 
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._live.find(kind, value)
+
+    def find_each(self, kind: str, values: Iterable[str]) -> Mapping[str, list[Entry]]:
+        return self._live.find_each(kind, values)
 
     def first(self, kind: str, value: str) -> Entry | None:
         return self._live.first(kind, value)

@@ -1,6 +1,6 @@
 """What a report needs from wherever the evidence is: a live database, or a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ class Evidence(Protocol):
 
     def find(self, kind: str, value: str) -> list[Entry]:
         """Return the entries linked to an identifier, in log order."""
+
+    def find_each(self, kind: str, values: Iterable[str]) -> Mapping[str, list[Entry]]:
+        """As `find`, for many identifiers of one kind at once; those that lead nowhere are left out."""
 
     def first(self, kind: str, value: str) -> Entry | None:
         """Return the first entry linked to an identifier."""

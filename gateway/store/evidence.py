@@ -1,6 +1,7 @@
 """The reports' evidence port over the live database, and the road from any id in hand to its entries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints
@@ -15,12 +16,15 @@ _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 
 
 class LiveEvidence:
-    """A view on the log as it was when the view was made."""
+    """A view on the log as it was when the view was made. What it has read it keeps: make one for each answer."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._reader = installation.reader
         self._size = installation.reader.head().size
+        self._read: dict[int, tuple[bytes, Entry]] = {}
+        self._unread: set[int] = set()
+        """Entries given out whose contents nobody has asked for yet: they are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
@@ -28,20 +32,34 @@ class LiveEvidence:
         return self._size
 
     def find(self, kind: str, value: str) -> list[Entry]:
-        return self._reader.entries([seq for seq in self._reader.find(kind, value) if seq < self._size])
+        return self._entries(self._reader.find(kind, value))
+
+    def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[Entry]]:
+        found = self._reader.find_each(kind, values)
+        self._entries([seq for seqs in found.values() for seq in seqs])
+        return {value: self._entries(seqs) for value, seqs in found.items()}
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:
-            found = self._reader.entries(self._reader.find(kind, value, limit=1))
-            self._firsts[kind, value] = found[0] if found and found[0].seq < self._size else None
+            found = self._entries(self._reader.find(kind, value, limit=1))
+            self._firsts[kind, value] = found[0] if found else None
         return self._firsts[kind, value]
 
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
+    def _entries(self, seqs: Iterable[int]) -> list[Entry]:
+        """Return the given entries of this view, in order."""
+        wanted = [seq for seq in seqs if seq < self._size]
+        if missing := [seq for seq in wanted if seq not in self._read]:
+            for seq, data in self._reader.stored(missing).items():
+                self._read[seq] = data, decode(data)
+                self._unread.add(seq)
+        return [self._read[seq][1] for seq in wanted if seq in self._read]
+
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
-            self._disclosures[entry.seq] = self._unsealed(entry)
+            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in self._unread})
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)
@@ -50,15 +68,16 @@ class LiveEvidence:
         except DisclosureInvalid:
             return Content(None, "unreadable")
 
-    def _unsealed(self, entry: Entry) -> dict[str, str] | str:
-        """Return the disclosures kept for an entry, or why there are none."""
-        sealed = self._reader.contents(entry.seq)
-        if sealed is None:
-            return "not_kept"
-        try:
-            return self._installation.vault.unseal(sealed, entry_id=entry.id)
-        except ContentGone:
-            return "erased"
+    def _unseal(self, entries: Mapping[int, Entry]) -> None:
+        """Keep the disclosures of entries, or why there are none."""
+        self._unread.clear()
+        kept = self._reader.contents_of(entries)
+        for seq, entry in entries.items():
+            try:
+                opened = self._installation.vault.unseal(kept[seq], entry_id=entry.id) if seq in kept else "not_kept"
+            except ContentGone:
+                opened = "erased"
+            self._disclosures[seq] = opened
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint."""
@@ -72,13 +91,15 @@ class LiveEvidence:
                 size, root = held.size, held.root
             except NoteInvalid as error:
                 failures.append(f"checkpoint: {error}")
+        self._entries([entry.seq for entry in entries])
+        subtree = cache(self._reader.subtree)  # most paths share their upper part
         proved = pending = 0
         for entry in entries:
             if entry.seq >= size:
                 pending += 1
                 continue
             try:
-                self._prove(entry.seq, size, root)
+                self._prove(entry, size, root, subtree)
                 proved += 1
             except _BROKEN as error:
                 failures.append(f"entry {entry.seq}: {error}")
@@ -87,11 +108,12 @@ class LiveEvidence:
             origin=signer.name, checkpoint_size=size or None, key=signer.vkey,
         )  # fmt: skip
 
-    def _prove(self, seq: int, size: int, root: bytes) -> None:
-        (data,) = self._reader.raw(seq, seq + 1)
-        if decode(data).seq != seq:
+    def _prove(self, entry: Entry, size: int, root: bytes, subtree: merkle.Subtree) -> None:
+        seq = entry.seq
+        data, stored = self._read.get(seq, (b"", None))
+        if stored != entry:
             raise EntryInvalid("stored under another number")
-        path = merkle.inclusion_path(self._reader.subtree, size, seq)
+        path = merkle.inclusion_path(subtree, size, seq)
         merkle.verify_inclusion(seq, size, merkle.leaf_hash(data), path, root)
 
     def resolve(self, ref: str) -> tuple[str, list[Entry]]:

@@ -4,7 +4,8 @@ about its own workflow."""
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
+import orjson
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
@@ -214,7 +215,7 @@ def _why(installation: Installation, ref: str, token: str | None) -> Any:
         whose = f" of workflow {workflow}" if workflow else ""
         detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
         return problem(404, "nothing found", detail)
-    return JSONResponse(answer.as_json())
+    return Response(orjson.dumps(answer.as_json()), media_type="application/json")
 
 
 def _own_workflow(installation: Installation, token: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """The answer to "why": headline, narrative, timeline, three levels of approval, fourteen questions, and the unknown."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ledger.amounts import eur
@@ -39,7 +39,11 @@ class WhyAnswer:
     calls: tuple[dict[str, Any], ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "boundary": BOUNDARY} | asdict(self)
+        """Return the answer as plain values. Field by field: `asdict` would copy every sentence deeply."""
+        flat = {one.name: getattr(self, one.name) for one in fields(self)}
+        flat |= {"narrative": [{"text": one.text, "facts": one.facts} for one in self.narrative]}
+        flat |= {"questions": [asdict(one) for one in self.questions], "integrity": asdict(self.integrity)}
+        return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
 
 
 def why(ref: str, kind: str, found: list[Entry], evidence: Evidence) -> WhyAnswer:

@@ -122,8 +122,7 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 
 def _calls(found: Sequence[Entry], evidence: Evidence) -> tuple[CallStory, ...]:
     stories = []
-    for call in _unique(entry.call for entry in found):
-        entries = evidence.find("call", call)
+    for call, entries in evidence.find_each("call", _unique(entry.call for entry in found)).items():
         by_kind = {kind: [entry for entry in entries if entry.kind == kind] for kind in {one.kind for one in entries}}
         ends = [*by_kind.get("call.closed", ()), *by_kind.get("call.interrupted", ()), *by_kind.get("call.refused", ())]
         opened = by_kind.get("call.opened", [])
