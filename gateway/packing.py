@@ -1,7 +1,9 @@
 """Exporting a pack from a live installation: choose the range, gather, compose, seal, record `pack.exported`."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -46,13 +48,33 @@ class PackRequest:
     since_head: bytes | None = None
 
 
+class Spool:
+    """Bytes in a nameless file for as long as this object lives: a bundle need not be in memory while pages are set."""
+
+    def __init__(self, data: bytes) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
+        self.file.write(data)
+        self.file.flush()
+
+    def read(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read()
+
+    def __del__(self) -> None:
+        self.file.close()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
     """A pack before rendering: what pack.json says, the document, the bundle."""
 
     said: dict[str, Any]
     html: str
-    bundle: bytes
+    spool: Spool
+
+    @property
+    def bundle(self) -> bytes:
+        return self.spool.read()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +150,7 @@ def sealed(installation: Installation, composed: Composed) -> MadePack:
     """
     said = composed.said
     identifier = hashlib.sha256(str(said["pack"]).encode()).digest()[:16]
-    rendered = render(composed.html, composed.bundle, at=parse_time(said["at"]), identifier=identifier)
+    rendered = render(composed.html, composed.spool.file, at=parse_time(said["at"]), identifier=identifier)
     pdf = seal(rendered, installation.seal_key)
     return MadePack(
         pack_id=said["pack"], said=said, pdf=pdf, bundle=composed.bundle, entries=said["counts"]["entries"],
@@ -147,26 +169,31 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
         raise ActRefused("the period ends before it begins")
     reader = installation.reader
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
-    raw = list(reader.raw(low, high))
-    entries = [decode(data) for data in raw]
-    tally = Tally(request.workflow)
-    for entry in entries:
-        tally.see(entry)
+    tally, lines = Tally(request.workflow), io.BytesIO()
+
+    def walked() -> Iterator[Entry]:
+        """Read the range once, an entry at a time: decoded it is many times as large as its bytes."""
+        for data in reader.raw(low, high):
+            lines.write(data + b"\n")
+            entry = decode(data)
+            tally.see(entry)
+            yield entry
+
+    evidence = PackEvidence(LiveEvidence(installation), contents=request.contents)
+    facts = gather(walked(), request.workflow, evidence)
     said: dict[str, Any] = {
         "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, high],
         "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
         "examples": tally.examples(seed_of(request.seed, head)),
         "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),
     }  # fmt: skip
-    evidence = PackEvidence(LiveEvidence(installation), contents=request.contents)
-    facts = gather(entries, request.workflow, evidence)
     examples = [_example(call, evidence) for call in said["examples"]]
-    archive = _archive(installation, said, signed, head, raw, evidence, request.since_head)
+    archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head))
     html = as_html(
         said, facts, examples, organisation=_organisation(installation), vkey=installation.signer.vkey,
         certificate=installation.seal_key.digest,
     )  # fmt: skip
-    return Composed(said=said, html=html, bundle=archive)
+    return Composed(said=said, html=html, spool=archive)
 
 
 def _instant(text: str) -> str:
@@ -192,7 +219,7 @@ def _example(call: str, evidence: PackEvidence) -> WhyAnswer:
 
 
 def _archive(
-    installation: Installation, said: dict[str, Any], signed: bytes, head: Checkpoint, raw: Sequence[bytes],
+    installation: Installation, said: dict[str, Any], signed: bytes, head: Checkpoint, entries: bytes,
     evidence: PackEvidence, since_head: bytes | None,
 ) -> bytes:  # fmt: skip
     reader = installation.reader
@@ -203,8 +230,8 @@ def _archive(
         tuple(reader.subtree(*span) for span in before), tuple(reader.subtree(*span) for span in after),
     )  # fmt: skip
     signer = next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")
-    fences = {low - 1, high} & set(range(head.size))  # the neighbours show that the range is that of the period
-    outside = sorted({signer, *fences, *evidence.quoted} - set(range(low, high)))
+    fences = {low - 1, high}  # the neighbours show that the range is that of the period
+    outside = sorted(seq for seq in {signer, *fences, *evidence.quoted} if seq >= 0 and not low <= seq < high)
     context = [
         bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.subtree, head.size, seq))
         for seq in outside
@@ -214,7 +241,7 @@ def _archive(
         "checkpoint": signed,
         "context.jsonl": b"".join(one.line() for one in context),
         "disclosures.jsonl": _disclosures(installation, evidence, head.size),
-        "entries.jsonl": b"".join(data + b"\n" for data in raw),
+        "entries.jsonl": entries,
         "pack.json": canonicalize(said),
         "range": proof.text(),
         "seal.der": installation.seal_key.certificate_der,

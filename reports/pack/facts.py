@@ -1,7 +1,7 @@
 """What a pack states, computed from entries in one pass: rows of calls, of human acts, of gaps."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,63 +40,87 @@ class PackFacts:
     simulated: int
 
 
-def gather(entries: Sequence[Entry], workflow: str | None, evidence: Evidence) -> PackFacts:
-    """Compute the facts over the entries of a range, restricted to a workflow if one is given."""
-    mine = [entry for entry in entries if workflow is None or entry.workflow == workflow]
-    rows = _calls(mine)
-    acts = [
-        entry for entry in entries if entry.kind in _PEOPLE and (workflow is None or entry.workflow in (workflow, None))
-    ]
-    overrides = [entry for entry in mine if entry.kind == "override.recorded"]
-    refused = Counter(str(entry.facts["reason_ref"]) for entry in mine if entry.kind == "call.refused")
-    flagged = Counter(
-        str(check["id"])
-        for entry in mine
-        if entry.kind in ("call.opened", "call.closed")
-        for check in entry.facts["checks"]
-    )
-    return PackFacts(
-        calls=tuple(rows[:MAX_ROWS]),
-        number_of_calls=len(rows),
-        overrides=tuple(_override(entry, evidence) for entry in overrides[:MAX_ROWS]),
-        acts=tuple(_act(entry, evidence) for entry in acts[:MAX_ROWS]),
-        number_of_acts=len(acts),
-        refusals=tuple((code, REASONS.get(code, code), count) for code, count in sorted(refused.items())),
-        flags=tuple(sorted(flagged.items())),
-        models=_models(mine),
-        gaps=tuple(_gaps(entries, mine)),
-        simulated=sum(
-            any(target.get("simulated") for target in entry.facts["targets"])
-            for entry in mine
-            if entry.kind == "call.opened"
-        ),
-    )
+class _Gathering:
+    """What has been seen so far of a range. Keeps rows that are shown, and of the rest only what is counted."""
 
+    def __init__(self, workflow: str | None) -> None:
+        self._workflow = workflow
+        self.calls: dict[str, dict[str, Any] | None] = {}
+        self.overrides: list[Entry] = []
+        self.acts: list[Entry] = []
+        self.number_of_acts = 0
+        self.refused: Counter[str] = Counter()
+        self.flagged: Counter[str] = Counter()
+        self.served: Counter[str] = Counter()
+        self.cost: Counter[str] = Counter()
+        self.gaps = _Gaps()
+        self.simulated = 0
 
-def _calls(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        if not entry.call or not entry.kind.startswith("call."):
-            continue
-        empty = {
-            "call": entry.call,
-            "at": clock(entry.at),
-            "seq": entry.seq,
-            "route": "",
-            "result": "open",
-            "cost": "",
-            "served": "",
-        }
-        row = rows.setdefault(entry.call, empty)
+    def see(self, entry: Entry) -> None:
+        mine = self._workflow is None or entry.workflow == self._workflow
+        self.gaps.see(entry, mine=mine)
+        if entry.kind in _PEOPLE and (mine or entry.workflow is None):
+            self.number_of_acts += 1
+            if len(self.acts) < MAX_ROWS:
+                self.acts.append(entry)
+        if mine:
+            self._see_mine(entry)
+
+    def _see_mine(self, entry: Entry) -> None:
         facts = entry.facts
-        row["route"] = row["route"] or str(facts.get("route_ref") or facts.get("route") or "")
-        if entry.kind == "call.refused":
-            row["result"] = f"refused: {facts['reason_ref']}"
-        elif entry.kind in ("call.closed", "call.interrupted"):
-            row["result"] = str(facts.get("result", "interrupted"))
-            row["cost"] = eur(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
-            row["served"] = str((facts.get("served") or {}).get("model", facts.get("cache") == "hit" and "cache" or ""))
-    return list(rows.values())
+        if entry.call and entry.kind.startswith("call."):
+            self._see_call(entry, entry.call)
+        if entry.kind == "override.recorded" and len(self.overrides) < MAX_ROWS:
+            self.overrides.append(entry)
+        elif entry.kind == "call.refused":
+            self.refused[str(facts["reason_ref"])] += 1
+        elif entry.kind == "call.opened":
+            self.simulated += any(target.get("simulated") for target in facts["targets"])
+        elif entry.kind == "call.closed" and facts.get("served"):
+            served = facts["served"]
+            name = f"{served['model']} at {served['provider']}" + (" (simulated)" if served.get("simulated") else "")
+            self.served[name] += 1
+            self.cost[name] += facts["cost_nano_eur"]
+        if entry.kind in ("call.opened", "call.closed"):
+            self.flagged.update(str(check["id"]) for check in facts["checks"])
+
+    def _see_call(self, entry: Entry, call: str) -> None:
+        if call not in self.calls:
+            empty = {"route": "", "result": "open", "cost": "", "served": ""}
+            row = {"call": call, "at": clock(entry.at), "seq": entry.seq} | empty
+            self.calls[call] = row if len(self.calls) < MAX_ROWS else None
+        if shown := self.calls[call]:
+            _fill(shown, entry)
+
+
+def gather(entries: Iterable[Entry], workflow: str | None, evidence: Evidence) -> PackFacts:
+    """Compute the facts over the entries of a range in one pass, restricted to a workflow if one is given."""
+    seen = _Gathering(workflow)
+    for entry in entries:
+        seen.see(entry)
+    return PackFacts(
+        calls=tuple(row for row in seen.calls.values() if row),
+        number_of_calls=len(seen.calls),
+        overrides=tuple(_override(entry, evidence) for entry in seen.overrides),
+        acts=tuple(_act(entry, evidence) for entry in seen.acts),
+        number_of_acts=seen.number_of_acts,
+        refusals=tuple((code, REASONS.get(code, code), count) for code, count in sorted(seen.refused.items())),
+        flags=tuple(sorted(seen.flagged.items())),
+        models=tuple((name, seen.served[name], eur(seen.cost[name])) for name in sorted(seen.served)),
+        gaps=tuple(seen.gaps.lines()),
+        simulated=seen.simulated,
+    )
+
+
+def _fill(row: dict[str, Any], entry: Entry) -> None:
+    facts = entry.facts
+    row["route"] = row["route"] or str(facts.get("route_ref") or facts.get("route") or "")
+    if entry.kind == "call.refused":
+        row["result"] = f"refused: {facts['reason_ref']}"
+    elif entry.kind in ("call.closed", "call.interrupted"):
+        row["result"] = str(facts.get("result", "interrupted"))
+        row["cost"] = eur(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
+        row["served"] = str((facts.get("served") or {}).get("model", facts.get("cache") == "hit" and "cache" or ""))
 
 
 def _override(entry: Entry, evidence: Evidence) -> dict[str, Any]:
@@ -123,42 +147,45 @@ def _act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _models(entries: Sequence[Entry]) -> tuple[tuple[str, int, str], ...]:
-    calls: Counter[str] = Counter()
-    cost: Counter[str] = Counter()
-    for entry in entries:
-        if entry.kind == "call.closed" and entry.facts.get("served"):
-            served = entry.facts["served"]
-            name = f"{served['model']} at {served['provider']}" + (" (simulated)" if served.get("simulated") else "")
-            calls[name] += 1
-            cost[name] += entry.facts["cost_nano_eur"]
-    return tuple((name, calls[name], eur(cost[name])) for name in sorted(calls))
+class _Gaps:
+    """What was not recorded, or not as it should have been."""
 
+    def __init__(self) -> None:
+        self._started: list[str] = []
+        self._stopped: list[str] = []
+        self._losses: list[str] = []
+        self._interrupted = self._corrected = self._unknown = 0
 
-def _gaps(entries: Sequence[Entry], mine: Sequence[Entry]) -> list[str]:
-    gaps = []
-    starts = [entry for entry in entries if entry.kind == "gateway.started"]
-    stops = [entry for entry in entries if entry.kind == "gateway.stopped"]
-    gaps.append(f"Gateway processes: {len(starts)} started and {len(stops)} stopped in the period.")
-    crashed = {entry.facts["boot"] for entry in starts} - {entry.facts["boot"] for entry in stops}
-    if crashed:
-        gaps.append(
-            f"{len(crashed)} process(es) started in the period have no recorded stop in it: "
-            "still running, or ended without one."
-        )
-    interrupted = sum(entry.kind == "call.interrupted" for entry in mine)
-    if interrupted:
-        gaps.append(f"{interrupted} call(s) {RESULTS['interrupted']}; charged at their worst case.")
-    gaps += [
-        f"A loss was declared: {one.facts['held_size']} entries had been signed, {one.facts['found_size']} were found."
-        for one in entries
-        if one.kind == "gap.declared"
-    ]
-    corrected = sum(entry.kind == "cost.corrected" for entry in mine)
-    if corrected:
-        gaps.append(f"{corrected} cost(s) were corrected by named persons afterwards; the sums here are as charged.")
-    unknown = sum(
-        int(entry.facts.get("count", 0)) for entry in entries if entry.facts.get("reason_ref") == "unknown_key"
-    )
-    gaps.append(f"{unknown} request(s) with unknown keys were turned away; they are counted, not recorded one by one.")
-    return gaps
+    def see(self, entry: Entry, *, mine: bool) -> None:
+        facts = entry.facts
+        if entry.kind == "gateway.started":
+            self._started.append(facts["boot"])
+        elif entry.kind == "gateway.stopped":
+            self._stopped.append(facts["boot"])
+        elif entry.kind == "gap.declared":
+            self._losses.append(
+                f"A loss was declared: {facts['held_size']} entries had been signed, {facts['found_size']} were found."
+            )
+        elif entry.kind == "call.interrupted":
+            self._interrupted += mine
+        elif entry.kind == "cost.corrected":
+            self._corrected += mine
+        if facts.get("reason_ref") == "unknown_key":
+            self._unknown += int(facts.get("count", 0))
+
+    def lines(self) -> Iterator[str]:
+        yield f"Gateway processes: {len(self._started)} started and {len(self._stopped)} stopped in the period."
+        if crashed := set(self._started) - set(self._stopped):
+            yield (
+                f"{len(crashed)} process(es) started in the period have no recorded stop in it: "
+                "still running, or ended without one."
+            )
+        if self._interrupted:
+            yield f"{self._interrupted} call(s) {RESULTS['interrupted']}; charged at their worst case."
+        yield from self._losses
+        if self._corrected:
+            yield (
+                f"{self._corrected} cost(s) were corrected by named persons afterwards; the sums here are as charged."
+            )
+        turned_away = f"{self._unknown} request(s) with unknown keys were turned away"
+        yield f"{turned_away}; they are counted, not recorded one by one."

@@ -1,17 +1,18 @@
 """HTML to PDF/A-3 with the bundle embedded, in a process of its own.
 
 WeasyPrint needs Pango on the system, costs seconds to import and holds the interpreter while it lays out pages, so it
-never runs in a serving process. `python -m reports.pack.pdf` reads one JSON request on stdin and writes the PDF.
+never runs in a serving process. `python -m reports.pack.pdf N` reads one JSON request on stdin, reads the bundle from
+its open file N, and writes the PDF.
 """
 
-import base64
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 from ctypes.util import find_library
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 TIMEOUT_SECONDS = 600
@@ -37,10 +38,11 @@ def require_renderer() -> None:
         )
 
 
-def render(html: str, bundle: bytes, *, at: datetime, identifier: bytes) -> bytes:
+def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> bytes:
     """Return the unsealed PDF/A-3 of the document, with the bundle as its one embedded file.
 
     Args:
+        bundle: an open file, read from its beginning: a bundle is large, and need not be in both processes at once.
         at: printed as the creation date of document and attachment, so that equal inputs give equal files.
         identifier: 16 bytes, the first half of the PDF's /ID.
 
@@ -48,18 +50,15 @@ def render(html: str, bundle: bytes, *, at: datetime, identifier: bytes) -> byte
         PdfUnavailable: WeasyPrint or a system library is missing, or rendering failed.
     """
     require_renderer()
-    request = {
-        "html": html,
-        "bundle": base64.b64encode(bundle).decode(),
-        "at": at.isoformat(),
-        "identifier": identifier.hex(),
-    }
+    request = {"html": html, "at": at.isoformat(), "identifier": identifier.hex()}
+    bundle.seek(0)
     done = subprocess.run(
-        [sys.executable, "-m", "reports.pack.pdf"],
+        [sys.executable, "-m", "reports.pack.pdf", str(bundle.fileno())],
         input=json.dumps(request).encode(),
         capture_output=True,
         check=False,
         timeout=TIMEOUT_SECONDS,
+        pass_fds=[bundle.fileno()],
     )
     if done.returncode != 0:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
@@ -67,7 +66,7 @@ def render(html: str, bundle: bytes, *, at: datetime, identifier: bytes) -> byte
     return done.stdout
 
 
-def _render(request: dict[str, Any]) -> bytes:
+def _render(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
     from weasyprint import HTML, Attachment
     from weasyprint.urls import URLFetcher
 
@@ -78,8 +77,8 @@ def _render(request: dict[str, Any]) -> bytes:
             raise ValueError(f"refused to fetch {url}")
 
     at = datetime.fromisoformat(request["at"])
-    bundle = Attachment(
-        string=base64.b64decode(request["bundle"]),
+    attachment = Attachment(
+        file_obj=bundle,
         name="bundle.zip",
         description="machine-readable evidence; docs/formats/bundle.md",
         relationship="Data",
@@ -94,11 +93,12 @@ def _render(request: dict[str, Any]) -> bytes:
     written: bytes = HTML(string=request["html"], url_fetcher=Refusing()).write_pdf(
         pdf_variant="pdf/a-3a",
         pdf_identifier=bytes.fromhex(request["identifier"]),
-        attachments=[bundle],
+        attachments=[attachment],
         finisher=finish,
     )
     return written
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(_render(json.load(sys.stdin)))
+    with open(f"/dev/fd/{sys.argv[1]}", "rb", buffering=0) as embedded:
+        sys.stdout.buffer.write(_render(json.load(sys.stdin), embedded))
