@@ -14,9 +14,10 @@ No I/O and no clock. `ledger.log` decides when to append.
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -85,6 +86,7 @@ class Entry(NamedTuple):
 
 
 _MEMBERS = frozenset(Entry._fields)
+_values_of = itemgetter(*Entry._fields)
 _OPTIONAL = ("call", "task", "workflow", "sub", "act")
 
 
@@ -128,7 +130,7 @@ def decode(data: bytes) -> Entry:
         raise EntryInvalid(str(error)) from error
     if again != data:
         raise EntryInvalid("the bytes are not in canonical form")
-    return Entry(**value)
+    return Entry._make(_values_of(value))
 
 
 def _require_members(value: dict[str, Any]) -> None:
@@ -143,23 +145,20 @@ def _require_members(value: dict[str, Any]) -> None:
 def _require_header(value: dict[str, Any]) -> None:
     if type(value["seq"]) is not int or value["seq"] < 0:
         raise EntryInvalid("seq is not a natural number")
-    for name in ("log", "id"):
-        if not isinstance(value[name], str) or not value[name]:
-            raise EntryInvalid(f"{name} is not a text")
     for name, is_shaped, shape in _SHAPED:
-        if not isinstance(value[name], str) or not is_shaped(value[name]):
+        if type(value[name]) is not str or not is_shaped(value[name]):
             raise EntryInvalid(f"{name} is not {shape}")
     for name in _OPTIONAL:
         one = value[name]
-        if one is not None and (not one or not isinstance(one, str)):
+        if one is not None and (not one or type(one) is not str):
             raise EntryInvalid(f"{name} is neither null nor a text")
-    if not isinstance(value["facts"], dict):
+    if type(value["facts"]) is not dict:
         raise EntryInvalid("facts is not an object")
-    for name, is_digest in (("refs", _is_known_digest), ("c", _DIGEST.fullmatch)):
-        if not isinstance(value[name], dict):
+    for name, is_digest in _DIGESTS:
+        if type(value[name]) is not dict:
             raise EntryInvalid(f"{name} is not an object")
         for key, digest in value[name].items():
-            if not isinstance(digest, str) or not is_digest(digest):
+            if type(digest) is not str or not is_digest(digest):
                 raise EntryInvalid(f"{name}.{key} is not a digest")
 
 
@@ -174,11 +173,14 @@ def _is_kind(text: str) -> bool:
     return _KIND.fullmatch(text) is not None
 
 
-_SHAPED = (
+_SHAPED: tuple[tuple[str, Callable[[str], Any], str], ...] = (
+    ("log", bool, "a text"),
+    ("id", bool, "a text"),
     ("prev", _DIGEST.fullmatch, "a digest"),
     ("at", _TIME.fullmatch, "RFC 3339 in UTC with six decimals"),
     ("kind", _is_kind, "noun.participle"),
 )
+_DIGESTS: tuple[tuple[str, Callable[[str], Any]], ...] = (("refs", _is_known_digest), ("c", _DIGEST.fullmatch))
 
 
 def _require_domain(value: Any) -> None:
@@ -226,21 +228,18 @@ def follow(
     at = ""
     for offset, (data, entry) in enumerate(entries):
         position = first + offset
-        _require_link(position, "seq", str(position), str(entry.seq))
-        _require_link(position, "log", log, entry.log)
-        if prev is not None:
-            _require_link(position, "prev", prev, entry.prev)
+        if entry.seq != position:
+            raise ChainBroken(position, field="seq", expected=str(position), found=str(entry.seq))
+        if entry.log != log:
+            raise ChainBroken(position, field="log", expected=log, found=entry.log)
+        if prev is not None and entry.prev != prev:
+            raise ChainBroken(position, field="prev", expected=prev, found=entry.prev)
         if entry.at < at:
             raise ChainBroken(position, field="at", expected=f"{at} or later", found=entry.at)
         at = entry.at
         hashes.append(merkle.leaf_hash(data))
         prev = b64(hashes[-1])
     return len(hashes), hashes
-
-
-def _require_link(position: int, name: str, expected: str, found: str) -> None:
-    if expected != found:
-        raise ChainBroken(position, field=name, expected=expected, found=found)
 
 
 def links(entry: Entry | Draft) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,7 @@
 """Offline verification of a whole log as it is stored, in one pass and constant memory."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from ledger import checkpoint as checkpoints
 from ledger import merkle
@@ -8,6 +9,8 @@ from ledger.checkpoint import Checkpoint
 from ledger.entry import GENESIS, b64, decode, follow
 from ledger.errors import ProofInvalid
 from ledger.verify import Report, Steps, not_in_this_version
+
+PAGE = 256
 
 
 def verify_log(
@@ -48,10 +51,11 @@ class _Marks:
         self._roots = {0: merkle.EMPTY_ROOT}
 
     def add(self, leaves: Sequence[bytes]) -> None:
-        for leaf in leaves:
-            self.frontier = self.frontier.extend([leaf])
-            if self.frontier.size in self._wanted:
-                self._roots[self.frontier.size] = self.frontier.root()
+        start = self.frontier.size
+        for size in sorted(one for one in self._wanted if start < one <= start + len(leaves)):
+            self.frontier = self.frontier.extend(leaves[self.frontier.size - start : size - start])
+            self._roots[size] = self.frontier.root()
+        self.frontier = self.frontier.extend(leaves[self.frontier.size - start :])
 
     def require(self, head: Checkpoint, what: str) -> None:
         if head.size not in self._roots:
@@ -61,14 +65,13 @@ class _Marks:
 
 
 def _walk(raw: Iterable[bytes], origin: str, marks: _Marks) -> str:
-    prev, seq, at = b64(GENESIS), 0, ""
-    for data in raw:
-        entry = decode(data)
-        _, (leaf,) = follow([(data, entry)], first=seq, prev=prev, log=origin)
-        if entry.at < at:
+    prev, seq, at, rest = b64(GENESIS), 0, "", iter(raw)
+    while page := [(data, decode(data)) for data in islice(rest, PAGE)]:
+        count, leaves = follow(page, first=seq, prev=prev, log=origin)
+        if page[0][1].at < at:
             raise ProofInvalid(f"entry {seq} is older than the one before it")
-        prev, seq, at = b64(leaf), seq + 1, entry.at
-        marks.add([leaf])
+        prev, seq, at = b64(leaves[-1]), seq + count, page[-1][1].at
+        marks.add(leaves)
     return f"{seq} entries, canonical, chained, no gap"
 
 
