@@ -1,6 +1,7 @@
 """`python -m bench.processes`: 8 processes append to one log on PostgreSQL, with group commit and with one entry a lock.
 
-Each process has the real `Log` and 8 threads that wait for each of their entries. "One entry a lock" is the same
+Each process has the real `Log` and threads that wait for each of their entries; how many decides the ratio, because one
+lock takes at most what waits in one process. "One entry a lock" is the same
 program with batches of one. After each, the log must be gap-free and verify.
 """
 
@@ -101,7 +102,7 @@ def measure(name: str, chosen: Namespace, batch: int) -> float:
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--callers", type=int, default=8, help="waiting callers of each process")
+    parser.add_argument("--callers", type=int, default=32, help="waiting callers of each process")
     parser.add_argument("--seconds", type=float, default=10.0)
     for name, kind in (("work", str), ("batch", int), ("start", float)):  # for the processes it starts
         parser.add_argument(f"--{name}", type=kind, help="internal")
