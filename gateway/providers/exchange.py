@@ -40,7 +40,7 @@ class Exchange:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self._fields: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
+        self._header_bytes = self._untold = 0
         self._transport, self._ended, self._loop = transport, ended, loop
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
@@ -94,8 +94,6 @@ class Exchange:
             await self._waiter
         finally:
             self._waiter = None
-        if self._error:
-            raise self._error
 
     def _tell(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -107,8 +105,11 @@ class Exchange:
         """Take bytes from the network."""
         self._heard = self._loop.time()
         reusable = True
+        self._untold += len(data)
         try:
             self._parser.feed_data(data)
+            if self._untold > MAX_HEADERS:  # the parser collects a line of any length before it tells of it
+                self.fail(UpstreamCut(f"a line of it is longer than {MAX_HEADERS} bytes"))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             reusable, cause = False, error.__context__
             if not self._read_whole:
@@ -122,7 +123,7 @@ class Exchange:
 
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed: the end of an answer without a length, or a cut."""
-        chunked = "chunked" in self.headers.get("transfer-encoding", "")
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         if self.status and error is None and not chunked and "content-length" not in self.headers:
             self._finish(reusable=False)
         else:
@@ -135,6 +136,8 @@ class Exchange:
             self._end(reusable=False)
 
     def _finish(self, *, reusable: bool) -> None:
+        if self._decoder is not None and self._size and not self._decoder.eof:
+            self.fail(UpstreamCut("its compressed body has no end"))
         if self._error is None and not self._complete:
             self._complete = True
             self._end(reusable=reusable)
@@ -142,6 +145,7 @@ class Exchange:
     def _end(self, *, reusable: bool) -> None:
         self._timer.cancel()
         self._resume()
+        del self._parser  # it refers to us: the answer must not wait for the garbage collector
         self._ended(reusable)
         self._tell()
 
@@ -163,6 +167,7 @@ class Exchange:
     # What the parser calls. An exception raised in here reaches `feed` as the context of the parser's own.
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._untold = 0
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEADERS:
             raise UpstreamCut(f"its headers are larger than {MAX_HEADERS} bytes")
@@ -170,6 +175,8 @@ class Exchange:
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status < 100:
+            raise UpstreamCut(f"its status is {status}")
         if status < 200:
             self._fields.clear()  # an interim answer (RFC 9110 section 15.2): the real one follows
             return
@@ -177,15 +184,18 @@ class Exchange:
         for name, value in self._fields:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        coding = headers.get("content-encoding", "identity")
-        if coding in ("gzip", "deflate"):  # although it was not asked for
+        coding = headers.get("content-encoding", "").strip().lower() or "identity"
+        if coding in ("gzip", "x-gzip", "deflate"):  # although it was not asked for
             self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
         elif coding != "identity":
             raise UpstreamCut(f"its content-encoding is {coding}, which was not asked for")
         self.status, self.headers = status, headers
 
     def on_body(self, data: bytes) -> None:
+        self._untold = 0
         if self._decoder is not None:
+            if self._decoder.eof:
+                raise UpstreamCut("something follows its compressed body")
             data = self._decoder.decompress(data, MAX_ANSWER + 1)
         self._size += len(data)
         if self._size > MAX_ANSWER:

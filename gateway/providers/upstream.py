@@ -6,6 +6,7 @@ JSON uses none. So this module opens sockets, keeps them, and hands each to an `
 
 import asyncio
 import re
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -24,7 +25,7 @@ CONNECT_SECONDS = 10.0
 NEXT_ADDRESS_SECONDS = 0.25
 """How long one address of a host is tried alone (RFC 8305)."""
 IDLE_SECONDS = 15.0
-"""How long a connection is kept for the next call; servers close theirs after 60 seconds and more."""
+"""How long a connection is kept for the next call. Whether its server has closed it meanwhile is asked before use."""
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 Endpoint = Callable[[str], tuple[str, str | None]]
@@ -44,17 +45,27 @@ class _Origin:
 class _Connection(asyncio.Protocol):
     """A socket that carries one exchange after the other."""
 
-    def __init__(self, kept: "list[_Connection]", loop: asyncio.AbstractEventLoop) -> None:
-        self._kept, self._loop = kept, loop
+    def __init__(
+        self, kept: "list[_Connection]", everyone: "set[_Connection]", loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._kept, self._everyone, self._loop = kept, everyone, loop
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._everyone.add(self)
 
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    def has_news(self) -> bool:
+        """Tell whether something came that the loop has not read yet: an end, or an answer that nobody asked for."""
+        assert self._transport is not None
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def exchange(self, request: bytes, *, idle_seconds: float) -> Exchange:
         """Send a request; its answer fills the exchange."""
@@ -68,7 +79,8 @@ class _Connection(asyncio.Protocol):
 
     def _ended(self, reusable: bool) -> None:
         self._exchange = None
-        if reusable and self.is_open():
+        # What of the request is still unsent would stand before the next one.
+        if reusable and self.is_open() and not cast("asyncio.Transport", self._transport).get_write_buffer_size():
             self.idle_since = self._loop.time()
             self._kept.append(self)
         else:
@@ -81,6 +93,7 @@ class _Connection(asyncio.Protocol):
             self._exchange.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._everyone.discard(self)
         if self._exchange is not None:
             self._exchange.connection_lost(exc)
         elif self in self._kept:
@@ -97,11 +110,14 @@ class HttpUpstream:
 
     endpoint: Endpoint
     _kept: dict[_Origin, list[_Connection]] = field(default_factory=dict)
+    _open: set[_Connection] = field(default_factory=set)
     _tls: ssl.SSLContext | None = None
 
     async def send(self, target: Target, body: bytes, *, timeout: float) -> Exchange:  # noqa: ASYNC109 - of the provider, not of us
         origin = _origin(*self.endpoint(target.provider))
         connection = self._idle(origin) or await self._opened(origin)
+        if not connection.is_open():
+            raise UpstreamUnreached("it closed the connection at once")
         exchange = connection.exchange(b"%b%d\r\n\r\n%b" % (origin.head, len(body), body), idle_seconds=timeout)
         try:
             await exchange.head()
@@ -111,9 +127,9 @@ class HttpUpstream:
         return exchange
 
     async def close(self) -> None:
-        for kept in self._kept.values():
-            for connection in list(kept):
-                connection.close()
+        """End every connection, those that still carry an exchange too."""
+        for connection in list(self._open):
+            connection.close()
 
     def _idle(self, origin: _Origin) -> _Connection | None:
         """Return the connection used last, and close those that nobody has needed for a while."""
@@ -123,8 +139,9 @@ class HttpUpstream:
             kept.pop(0).close()
         while kept:
             connection = kept.pop()
-            if connection.is_open():
+            if connection.is_open() and not connection.has_news():
                 return connection
+            connection.close()
         return None
 
     async def _opened(self, origin: _Origin) -> _Connection:
@@ -147,7 +164,7 @@ class HttpUpstream:
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _, connection = await loop.create_connection(
-                lambda: _Connection(self._kept.setdefault(origin, []), loop),
+                lambda: _Connection(self._kept.setdefault(origin, []), self._open, loop),
                 sock=opened,
                 ssl=self._secured() if origin.secure else None,
                 server_hostname=origin.host if origin.secure else None,
@@ -171,7 +188,11 @@ def _origin(base_url: str, credential: str | None) -> _Origin:
     Raises:
         UpstreamUnreached: the URL or the credential cannot stand in a request.
     """
-    parts = urlsplit(f"{base_url}/chat/completions")
+    try:
+        parts = urlsplit(f"{base_url}/chat/completions")
+        port = parts.port
+    except ValueError as error:
+        raise UpstreamUnreached(f"its base_url is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not _PRINTABLE.fullmatch(parts.geturl()):
         raise UpstreamUnreached("its base_url is not an http(s) URL")
     if credential is not None and not _PRINTABLE.fullmatch(credential):
@@ -182,4 +203,4 @@ def _origin(base_url: str, credential: str | None) -> _Origin:
     lines += ["accept: application/json, text/event-stream", "accept-encoding: identity", "user-agent: whyledger"]
     lines += [f"authorization: Bearer {credential}"] if credential else []
     head = "\r\n".join([*lines, "content-length: "]).encode("ascii")
-    return _Origin(parts.hostname, parts.port or (443 if secure else 80), secure, head)
+    return _Origin(parts.hostname, (443 if secure else 80) if port is None else port, secure, head)

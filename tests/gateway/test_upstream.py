@@ -1,9 +1,15 @@
 """The upstream client against servers that speak HTTP/1.1 well, badly and maliciously, over real sockets."""
 
 import asyncio
+import gc
 import gzip
+import socket
+import threading
+import time
+import weakref
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -109,9 +115,10 @@ def test_the_request_says_what_an_upstream_needs_and_one_connection_serves_many(
         [bytes([one]) for one in b"".join(chunked(b"hello"))],
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + whole(b"hello"),
         whole(gzip.compress(b"hello"), "Content-Encoding: gzip"),
-        whole(zlib.compress(b"hello"), "content-encoding: deflate"),
+        whole(zlib.compress(b"hello"), "content-encoding: Deflate"),
+        whole(b"hello", "content-encoding:"),
     ],
-    ids=["chunked", "byte by byte", "interim answers", "gzip", "deflate"],
+    ids=["chunked", "byte by byte", "interim answers", "gzip", "deflate", "no coding"],
 )
 def test_an_answer_is_read_however_it_is_framed(run: Runner, answer: bytes | list[bytes]) -> None:
     async def use(send: Callable[..., Awaitable[Exchange]]) -> list[tuple[int, bytes]]:
@@ -136,12 +143,18 @@ def test_an_answer_without_a_length_ends_with_its_connection(run: Runner, line: 
 @pytest.mark.parametrize(
     "answer",
     [
-        b"", b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell", chunked(b"hello")[:2], b"SSH-2.0\r\n",
-        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", whole(b"?", "content-encoding: br"),
+        b"", b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhell", chunked(b"hello")[:2],
+        [chunked(b"")[0].replace(b"chunked", b"Chunked"), b"5\r\nhello\r\n"], b"SSH-2.0\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", [b"HTTP/1.1 200 OK\r\nx: ", *[b"a" * 9000] * 30],
+        [*chunked(b"hello")[:2], b"0\r\ntrailer: ", *[b"a" * 9000] * 30], b"HTTP/1.1 099 No\r\n\r\n" + whole(b"evil"),
+        whole(b"?", "content-encoding: br"), whole(gzip.compress(b"hello")[:-9], "content-encoding: gzip"),
+        [chunked()[0].replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"),
+         *chunked(gzip.compress(b"hello"), b"more")[1:]],
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
     ],
-    ids=["nothing", "half a head", "half a body", "no last chunk", "not HTTP", "endless headers", "unknown coding",
+    ids=["nothing", "half a head", "half a body", "no last chunk", "no last Chunk", "not HTTP", "endless headers",
+         "endless line", "endless trailer", "no status", "unknown coding", "half a gzip", "more than a gzip",
          "another protocol", "two lengths"],
 )  # fmt: skip
 def test_what_broke_after_sending_may_have_been_billed(run: Runner, answer: bytes | list[bytes]) -> None:
@@ -199,6 +212,7 @@ def test_nothing_was_sent_where_nobody_listens_or_nothing_can_be_sent(run: Runne
     for url, key in (
         ("http://127.0.0.1:1/v1", None), ("http://no.such.host.invalid", None), ("ftp://x", None),
         ("http://127.0.0.1:1/v1", "a\r\nx-evil: 1"), ("http://127.0.0.1:1/\r\nx: y", None),
+        ("http://h:99999/v1", None), ("http://h:abc", None), ("http://[::1/v1", None), ("http://127.0.0.1:0", None),
     ):  # fmt: skip
         run(refused(url, key))
     assert _origin("https://api.example:8443/v1?x=1", "k").port == 8443
@@ -293,3 +307,100 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         server.close()
 
     run(use())
+
+
+@contextmanager
+def apart(*turns: Callable[[socket.socket], None]) -> Iterator[HttpUpstream]:
+    """A server in a thread of its own, which takes one connection a turn: it acts while our loop is busy."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for turn in turns:
+            connection, _ = listener.accept()
+            with connection:
+                turn(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    port = listener.getsockname()[1]
+    try:
+        yield HttpUpstream(lambda _name: (f"http://127.0.0.1:{port}/v1", None))
+    finally:
+        thread.join(timeout=10)
+        listener.close()
+
+
+def answering(answer: bytes, *, late: bytes = b"", wait: float = 0.0) -> Callable[[socket.socket], None]:
+    def turn(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+        if late:
+            time.sleep(0.1)
+            connection.sendall(late)
+        time.sleep(wait)
+
+    return turn
+
+
+@pytest.mark.parametrize("late", [b"", whole(b"evil")], ids=["closed meanwhile", "said more meanwhile"])
+def test_a_kept_connection_is_looked_at_before_it_is_used(run: Runner, late: bytes) -> None:
+    async def use(upstream: HttpUpstream) -> tuple[bytes, bytes]:
+        first = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        time.sleep(0.3)  # noqa: ASYNC251 - the loop must not have seen what comes meanwhile
+        second = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        await upstream.close()
+        return first, second
+
+    with apart(answering(whole(b"one"), late=late, wait=0.3 if late else 0), answering(whole(b"two"))) as upstream:
+        assert run(use(upstream)) == (b"one", b"two")
+
+
+def test_a_connection_with_an_unsent_request_is_not_used_again(run: Runner) -> None:
+    async def use(upstream: HttpUpstream) -> tuple[int, bytes]:
+        early = await upstream.send(TARGET, b"x" * 20_000_000, timeout=5)
+        answer = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        await upstream.close()
+        return early.status, answer
+
+    with apart(answering(whole(b"", status="413 No"), wait=1), answering(whole(b"two"))) as upstream:
+        assert run(use(upstream)) == (413, b"two")
+
+
+def test_what_came_before_a_break_is_handed_out_first(run: Runner) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> list[bytes]:
+        answer, seen = await send(), []
+        with pytest.raises(UpstreamCut):
+            async for part in answer.chunks():
+                seen.append(part)
+                await asyncio.sleep(0.2)  # the rest comes while we are busy
+        return seen
+
+    head, one, two, _ = chunked(b"first", b"usage")
+    assert run(asking(Server([head + one, two + b"zz\r\n"], gap=0.05), use)) == [b"first", b"usage"]
+
+
+def test_closing_ends_what_is_under_way(run: Runner) -> None:
+    async def use(upstream: HttpUpstream) -> None:
+        answer = await upstream.send(TARGET, b"{}", timeout=5)
+        await upstream.close()
+        with pytest.raises(UpstreamCut):
+            await answer.read()
+
+    with apart(answering(b"".join(chunked(b"a")[:2]), wait=0.3)) as upstream:
+        run(use(upstream))
+
+
+def test_an_answer_is_freed_without_the_garbage_collector(run: Runner) -> None:
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> bool:
+        answer = await send()
+        await answer.read()
+        left = weakref.ref(answer)
+        del answer
+        await asyncio.sleep(0)
+        return left() is None
+
+    gc.disable()
+    try:
+        assert run(asking(Server(whole(b"hello")), use))
+    finally:
+        gc.enable()
