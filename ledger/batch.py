@@ -46,7 +46,7 @@ class Batch:
     units: list[Waiting]
     prepared: bool = False
     """The statements have been sent; the lock is held."""
-    error: Exception | None = None
+    error: BaseException | None = None
     """Why they could not be."""
 
 
@@ -67,14 +67,16 @@ class BatchWriter:
                 self._send(batch, wait=False)
         except Busy:
             self._lock.release()
-        except Exception as error:  # noqa: BLE001 - `settle` tells it to the waiters
-            batch.prepared, batch.error = True, error
+        except BaseException as error:
+            batch.prepared, batch.error = True, error  # `settle` tells it to the waiters
+            if not isinstance(error, Exception):
+                raise
 
     def settle(self, batch: Batch) -> None:
         """Commit a batch, whatever happens: afterwards each unit of it is durable or has its error."""
         try:
             self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
             unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(error)}")
             unavailable.__cause__ = error
             self.drop_connection()
@@ -129,16 +131,16 @@ class BatchWriter:
         at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
         working = self._rows
-        unknown = {key for one in units for key in one.unit.keys(at) if key not in working}
-        working |= writer.load_state(connection, unknown)
+        working |= writer.load_state(connection, _keys(units, at) - working.keys())
         end, changes, new = old.end, dict[str, Any](), list[writer.NewEntry]()
         for waiting in units:
-            waiting.new, waiting.answer, waiting.error = [], None, None
+            if waiting.error:
+                continue
             try:
                 step = waiting.unit.run(working, at)
                 moved, waiting.new = _place(end, step.drafts, old.origin, at_text)
             except Exception as error:  # noqa: BLE001 - the unit's own error belongs to its own waiter
-                waiting.error = error
+                waiting.error = _told(error)
                 continue
             end, waiting.answer = moved, step.answer
             new += waiting.new
@@ -164,7 +166,10 @@ class BatchWriter:
         return bool(stored)
 
     def _is_stored(self, batch: Batch) -> bool | None:
-        """Tell whether a batch is in the database, all of it or nothing; None when the database cannot be seen."""
+        """Tell whether a batch is in the database, all of it or nothing; None when the database cannot be seen.
+
+        One without entries leaves nothing to look for: its waiters are told that it failed, and do it again.
+        """
         first = next((one for waiting in batch.units for one in waiting.new), None)
         if first is None:
             return False
@@ -182,6 +187,23 @@ class BatchWriter:
             return None
         finally:
             connection.drop()
+
+
+def _keys(units: Sequence[Waiting], at: datetime) -> set[str]:
+    """Forget what earlier tries came to; return the rows that the units want. One that cannot tell fails alone."""
+    wanted: set[str] = set()
+    for waiting in units:
+        waiting.new, waiting.answer, waiting.error = [], None, None
+        try:
+            wanted.update(waiting.unit.keys(at))
+        except Exception as error:  # noqa: BLE001
+            waiting.error = _told(error)
+    return wanted
+
+
+def _told(error: Exception) -> Exception:
+    """Return the error as a future can carry it."""
+    return RuntimeError("the unit raised StopIteration") if isinstance(error, StopIteration) else error
 
 
 def _place(end: writer.End, drafts: Sequence[Draft], origin: str, at: str) -> tuple[writer.End, list[writer.NewEntry]]:

@@ -70,6 +70,8 @@ class Log:
         self._units: deque[Waiting] = deque()
         self._guard = threading.Lock()
         self._under_way = False
+        self._asked = False
+        """The loop has been asked for a turn that it has not taken yet."""
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
@@ -83,9 +85,9 @@ class Log:
         """
         with self._guard:
             self._loop = loop if self._may_work_in_loop else None
-            stranded = self._under_way and self._loop is None
-        if stranded:  # a turn that was asked of the loop may never come
-            self._batches.put(Batch([]))
+            if self._asked and self._loop is None:  # that turn may never come
+                self._asked = False
+                self._ask()
 
     def submit(self, unit: Unit) -> "Future[Written]":
         """Hand a unit over without waiting; the future resolves when it is durable or has failed.
@@ -120,7 +122,7 @@ class Log:
         return self.submit(unit).result()
 
     def close(self) -> None:
-        """Commit what waits, then stop the thread."""
+        """Commit what waits, then stop the thread. Where units run in a loop: to be called from its thread."""
         with self._guard:
             again, self._closed, self._loop = self._closed, True, None
         if not again:
@@ -139,18 +141,26 @@ class Log:
 
     def _ask(self) -> None:
         """Have the next batch taken."""
-        if self._loop is None:
-            self._batches.put(Batch([]))
-        else:
-            self._loop.call_soon_threadsafe(self._turn)
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._turn)
+                self._asked = True
+                return
+            except RuntimeError:  # it was closed
+                self._loop = None
+        self._batches.put(Batch([]))
 
     def _turn(self) -> None:
         """Take a batch in the loop: run it here if that waits for nothing, and let the thread make it durable."""
-        if self._loop is None:
-            return  # the thread has been asked instead
+        with self._guard:
+            if not self._asked:
+                return  # the thread has been asked instead
+            self._asked = False
         batch = self._taken(MAX_BATCH_IN_LOOP)
-        self._writer.prepare(batch)
-        self._batches.put(batch)
+        try:
+            self._writer.prepare(batch)
+        finally:
+            self._batches.put(batch)
 
     def _taken(self, most: int) -> Batch:
         units = self._units

@@ -68,7 +68,7 @@ def _open_postgresql(url: str) -> Engine:
         raise LedgerUnavailable("PostgreSQL needs the extra: pip install 'whyledger[postgres]'") from error
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """Return one line that says what went wrong and, where a database or a file could not be used, what to do."""
     reason = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0][:200] or type(error).__name__
     if not isinstance(error, _driver_errors()):
@@ -165,6 +165,9 @@ class WriteLock:
             fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
+        except OSError:
+            self.close()
+            raise
         self._held = True
         return True
 

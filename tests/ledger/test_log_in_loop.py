@@ -170,3 +170,45 @@ def test_closing_from_the_loop_commits_what_waits(opened: OpenLog) -> None:
 
     assert asyncio.run(main()) == [1, 2, 3, 4, 5]
     assert counting(opened)
+
+
+@pytest.mark.parametrize("error", [StopIteration, KeyError])
+@pytest.mark.parametrize("where", ["keys", "run"])
+def test_a_unit_that_fails_anyhow_fails_alone(opened: OpenLog, error: type[Exception], where: str) -> None:
+    def fail(*_: object) -> Any:
+        raise error
+
+    good = appending("call.opened")
+    bad = Unit(keys=fail, run=good.run) if where == "keys" else Unit(keys=good.keys, run=fail)
+
+    async def use() -> list[object]:
+        handed = [opened.log.hand_over(unit) for unit in (good, bad, good)]
+        return await asyncio.gather(*handed, return_exceptions=True)
+
+    first, failed, last = in_loop(opened, use)
+    assert isinstance(failed, RuntimeError | KeyError) and (first.answer, last.answer) == (1, 2)
+    assert counting(opened)
+
+
+def test_changing_between_loop_and_thread_runs_no_batch_twice_and_strands_none(opened: OpenLog) -> None:
+    async def main() -> None:
+        handed = []
+        for number in range(200):
+            handed.append(opened.log.hand_over(appending("call.opened")))
+            opened.log.work_in(asyncio.get_running_loop() if number % 2 else None)
+            if number % 5 == 0:
+                await asyncio.sleep(0)
+        await asyncio.gather(*handed)
+        opened.log.work_in(None)
+
+    asyncio.run(main())
+    assert counting(opened) and opened.reader.state("n") == 200
+
+
+def test_a_loop_that_is_gone_leaves_the_work_to_the_thread(opened: OpenLog) -> None:
+    async def main() -> None:
+        opened.log.work_in(asyncio.get_running_loop())
+        await opened.log.hand_over(appending("call.opened"))
+
+    asyncio.run(main())
+    assert opened.log.append(appending("call.opened")).receipts[0].seq == 1
