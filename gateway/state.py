@@ -20,8 +20,6 @@ from ledger.entry import Draft, Entry
 from ledger.unit import State
 
 CONTROL = "control"
-OWN = "call"
-"""The `task_source` of a call that names no task, and so is its own."""
 EPHEMERAL = ("boot:", "checkpoint")
 
 Item = Draft | Entry
@@ -55,7 +53,7 @@ def _opened(item: Item, state: State) -> Changes:
             "environment": facts["environment"],
         }
     }
-    if item.task and facts["task_source"] != OWN:
+    if item.task:
         row = task_row(item.workflow, item.task)
         changes[row] = {"calls": (state.get(row) or {"calls": 0})["calls"] + 1}
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])

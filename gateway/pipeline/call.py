@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from gateway.economics.money import PriceRow, Usage
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+OWN = "call"
+"""The `task_source` of a call that names no task, and so is its own."""
 
 
 class Arrival(NamedTuple):

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from gateway.configuration.model import Workflow
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
-from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
+from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
-from gateway.state import CONTROL, OWN, changes_of, control_of, task_row
+from gateway.state import CONTROL, changes_of, control_of, task_row
 from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import LedgerError
@@ -41,6 +41,7 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
     key_ref = sub = None
     if call.subject_id:
         key_ref, sub = await ports.contents.subject(call.subject_id)
+    own = call.task_source == OWN
     keep = call.content == "full" and (workflow is None or workflow.content == "full")
     entry_id = new_id("ent", ports.clock())
     c: dict[str, str] = {}
@@ -48,15 +49,13 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
         values = {"prompt": _text(call.body)}
-        if call.task_source != OWN:
+        if not own:
             values["task"] = call.task_id
         if call.subject_id:
             values["subject"] = call.subject_id
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
-    return Record(
-        entry_id=entry_id, task=ports.contents.pseudonym("task", call.task_id), sub=sub, key_ref=key_ref, keep=keep,
-        c=c, contents=contents,
-    )  # fmt: skip
+    task = None if own else ports.contents.pseudonym("task", call.task_id)
+    return Record(entry_id=entry_id, task=task, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents)
 
 
 def _text(body: bytes) -> str:
@@ -110,7 +109,7 @@ def open_unit(
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
-        if call.task_source != OWN:  # else the id is fresh: there is no row of it
+        if record.task:
             rows.append(task_row(principal.workflow, record.task))
         return [*rows, *(row for row, _ in budgets(at))]
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import Refused
-from gateway.pipeline.call import Arrival, Call
+from gateway.pipeline.call import OWN, Arrival, Call
 
 # Most tokens that a part may cost which the body only refers to. The dearest image we know of is gpt-4o-mini's in high
 # detail: 2,833 tokens and 5,667 for each of at most eight 512-pixel tiles, 48,169 in all; the figures are the vendor's
@@ -145,7 +145,7 @@ def task_of(headers: Mapping[str, str], request: Mapping[str, Any], call: str) -
             if len(value) > MAX_ID:
                 raise _invalid(f"the task id is longer than {MAX_ID} characters")
             return value.strip(), source
-    return call, "call"
+    return call, OWN
 
 
 def _subject(headers: Mapping[str, str]) -> str | None:
