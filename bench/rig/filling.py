@@ -110,8 +110,8 @@ async def _call(one: Planned, key: str, ports: Ports) -> str:
     headers = {"x-whyledger-task": one.task}
     if one.subject:
         headers["x-whyledger-subject"] = one.subject
-    arrival = Arrival(call=new_id("call", ports.clock()), secret=key, headers=headers, body=BODY)
-    relay = await handle_call(arrival, await authenticate(arrival, ports), ports)
+    arrival = Arrival(call=new_id("call", ports.clock()), headers=headers, body=BODY)
+    relay = await handle_call(arrival, await authenticate(key, ports), ports)
     await relay.whole()
     return arrival.call
 
