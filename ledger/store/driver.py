@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Engine, Integer, LargeBinary, PoolProxiedConnection, Table, Text
 
 POSTGRESQL = "postgresql"
-MOST_ROWS = 1000
+MOST_ROWS = 64
+"""In one statement of SQLite, where each number of rows is a prepared statement of its own that stays in memory."""
 BUSY_MILLISECONDS = 10_000
 _ARRAYS: dict[type[Any], str] = {BigInteger: "bigint[]", Integer: "integer[]", LargeBinary: "bytea[]", Text: "text[]"}
 
@@ -59,16 +60,17 @@ class Driver:
         return self._raw.execute(_with_percent(statement) if self.is_postgresql else statement, values)
 
     def insert(self, table: Table, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
-        """Insert rows (values in the order of the table's columns), all in one statement: each statement is a wait for
-        the interpreter's lock (SQLite) or a round trip (PostgreSQL)."""
+        """Insert rows (values in the order of the table's columns), many in one statement: each statement is a wait
+        for the interpreter's lock (SQLite) or a round trip (PostgreSQL)."""
+        if self.is_postgresql:
+            if rows:
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                self._raw.execute(_insert_arrays(table, upsert), columns)
+            return
         for at in range(0, len(rows), MOST_ROWS):
             page = rows[at : at + MOST_ROWS]
-            if self.is_postgresql:
-                columns = [list(column) for column in zip(*page, strict=True)]
-                self._raw.execute(_insert_arrays(table, upsert), columns)
-            else:
-                values = [value for row in page for value in row]
-                self._raw.execute(_insert(table, len(page), upsert), values)
+            values = [value for row in page for value in row]
+            self._raw.execute(_insert(table, len(page), upsert), values)
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition that `column` is one of `values`, and what to bind to it."""

@@ -47,7 +47,7 @@ def open_engine(where: Location) -> Engine:
         f"sqlite:///{where}",
         hide_parameters=True,  # bound values are other people's entries
         # One statement text for each number of rows: they must stay prepared.
-        connect_args={"timeout": 10, "check_same_thread": False, "cached_statements": 1024},
+        connect_args={"timeout": 10, "check_same_thread": False, "cached_statements": 512},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
