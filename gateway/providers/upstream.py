@@ -1,7 +1,7 @@
 """The upstream port over HTTP/1.1: connections kept, time-outs told apart, credentials added here and nowhere else.
 
-A general client costs more than everything else a call needs (docs/design/measured.md), and of its features a POST of
-JSON uses none. So this module opens sockets, keeps them, and hands each to an `Exchange`.
+A POST of JSON uses few of a general client's features and pays for all of them (docs/design/decisions.md). So this
+module opens sockets, keeps them, and hands each to an `Exchange`.
 """
 
 import asyncio

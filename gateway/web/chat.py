@@ -5,6 +5,7 @@ a cancelled task), `finally` hands the close to the writer without awaiting anyt
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
@@ -81,6 +82,7 @@ class ChatCompletions:
             try:
                 try:
                     body = await _body(scope, receive, reading)
+                    reading.until = math.inf  # from here on nothing may cancel a call that is being opened
                 except Refused as refusal:
                     await refuse(refusal, call, None, principal, ports)
                     raise
