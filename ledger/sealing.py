@@ -7,8 +7,10 @@ over the subject key with the entry id), so a nonce is never used twice under on
 the key store makes its contents, salts and pseudonyms unrecoverable here; the entries still verify.
 """
 
+import hashlib
 import hmac
 import sys
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,37 +49,56 @@ def unwrap(root: bytes, wrapped: bytes, *, ref: str) -> bytes:
         raise ContentGone(f"key {ref} does not open under this root key") from error
 
 
-def content_key(key: bytes, entry_id: str) -> bytes:
-    """Derive the key of one entry's contents: HKDF-SHA-256 (RFC 5869) without salt, one block of output.
+def _keyed(key: bytes) -> Callable[[bytes], bytes]:
+    """Return HMAC-SHA-256 under `key` (at most 64 bytes), whose two blocks are hashed once (RFC 2104 section 4).
 
-    Written out because it runs twice a call and `hmac.digest` does it in a tenth of the time; a test holds it to the
-    library's HKDF.
+    It runs five times a call, and this takes a third of `hmac.digest`; a test holds it to the library's.
     """
-    pseudorandom = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(pseudorandom, b"whyledger content v1\n" + entry_id.encode() + b"\x01", "sha256")
+    block = key.ljust(64, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+
+    def tag(message: bytes) -> bytes:
+        first = inner.copy()
+        first.update(message)
+        second = outer.copy()
+        second.update(first.digest())
+        return second.digest()
+
+    return tag
 
 
-def seal(key: bytes, plain: bytes, *, entry_id: str) -> bytes:
-    """Compress and encrypt the contents of one entry."""
-    nonce = random_bytes(_NONCE)
-    packed = _packer.compress(plain, _packer.FLUSH_FRAME)
-    return nonce + AESGCM(content_key(key, entry_id)).encrypt(nonce, packed, None)
+class Key:
+    """The key of a person, or the ledger's own."""
 
+    __slots__ = ("_expand", "_tag")
 
-def unseal(key: bytes, ciphertext: bytes, *, entry_id: str) -> bytes:
-    """Inverse of `seal`.
+    def __init__(self, value: bytes) -> None:
+        self._tag = _keyed(value)
+        self._expand = _keyed(hmac.digest(bytes(32), value, "sha256"))  # HKDF-Extract without salt
 
-    Raises:
-        ContentGone: another key, another entry, or damaged bytes.
-    """
-    try:
-        packed = AESGCM(content_key(key, entry_id)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
-        return zstd.ZstdDecompressor().decompress(packed, MAX_PLAINTEXT)
-    except (InvalidTag, ValueError, zstd.ZstdError) as error:
-        raise ContentGone(f"the contents of {entry_id} do not open") from error
+    def content_key(self, entry_id: str) -> bytes:
+        """Derive the key of one entry's contents: HKDF-SHA-256 (RFC 5869), one block of output."""
+        return self._expand(b"whyledger content v1\n" + entry_id.encode() + b"\x01")
 
+    def seal(self, plain: bytes, *, entry_id: str) -> bytes:
+        """Compress and encrypt the contents of one entry."""
+        nonce = random_bytes(_NONCE)
+        packed = _packer.compress(plain, _packer.FLUSH_FRAME)
+        return nonce + AESGCM(self.content_key(entry_id)).encrypt(nonce, packed, None)
 
-def pseudonym(key: bytes, kind: str, identifier: str) -> str:
-    """Return the keyed pseudonym of an identifier: HMAC-SHA-256, 128 bits, base64url."""
-    tag = hmac.digest(key, f"{kind}\n{identifier}".encode(), "sha256")
-    return f"{kind}.{b64(tag[:16])}"
+    def unseal(self, ciphertext: bytes, *, entry_id: str) -> bytes:
+        """Inverse of `seal`.
+
+        Raises:
+            ContentGone: another key, another entry, or damaged bytes.
+        """
+        try:
+            packed = AESGCM(self.content_key(entry_id)).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], None)
+            return zstd.ZstdDecompressor().decompress(packed, MAX_PLAINTEXT)
+        except (InvalidTag, ValueError, zstd.ZstdError) as error:
+            raise ContentGone(f"the contents of {entry_id} do not open") from error
+
+    def pseudonym(self, kind: str, identifier: str) -> str:
+        """Return the keyed pseudonym of an identifier: HMAC-SHA-256, 128 bits, base64url."""
+        tag = self._tag(f"{kind}\n{identifier}".encode())
+        return f"{kind}.{b64(tag[:16])}"

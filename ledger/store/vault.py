@@ -49,10 +49,9 @@ LEDGER_KEY = "key_ledger"
 
 @dataclass(frozen=True, slots=True)
 class SubjectKey:
-    """A key, its reference, and the pseudonym of the one it belongs to."""
+    """The reference of a person's key, and the person's pseudonym under it."""
 
     ref: str
-    key: bytes
     pseudonym: str
 
 
@@ -72,7 +71,7 @@ class Vault:
         """Make the key of contents and pseudonyms that belong to no person."""
         self._insert_key(LEDGER_KEY, None, secrets.token_bytes(sealing.KEY_BYTES))
 
-    def key(self, ref: str) -> bytes:
+    def key(self, ref: str) -> sealing.Key:
         """Return the key named `ref`.
 
         Raises:
@@ -84,10 +83,10 @@ class Vault:
             raise ContentGone(f"{ref} was destroyed or never existed")
         return found
 
-    def _load(self, ref: str) -> bytes | None:
+    def _load(self, ref: str) -> sealing.Key | None:
         with self.engine.connect() as connection:
             wrapped = connection.execute(select(key.c.wrapped).where(key.c.ref == ref)).scalar()
-        return None if wrapped is None else sealing.unwrap(self._root, wrapped, ref=ref)
+        return None if wrapped is None else sealing.Key(sealing.unwrap(self._root, wrapped, ref=ref))
 
     def _insert_key(self, ref: str, owner: str | None, value: bytes) -> None:
         with self.engine.execution_options(writes=True).begin() as connection:
@@ -97,7 +96,7 @@ class Vault:
 
     def pseudonym(self, kind: str, identifier: str) -> str:
         """Return the ledger-wide pseudonym of an identifier that is nobody's own (a task, a response)."""
-        return sealing.pseudonym(self.key(LEDGER_KEY), kind, identifier)
+        return self.key(LEDGER_KEY).pseudonym(kind, identifier)
 
     def find_subject(self, kind: str, identifier: str) -> SubjectKey | None:
         """Return the key of a person, or None when there is none (or it was erased)."""
@@ -105,8 +104,7 @@ class Vault:
             ref = connection.execute(select(key.c.ref).where(key.c.owner == self._owner(kind, identifier))).scalar()
         if ref is None:
             return None
-        value = self.key(ref)
-        return SubjectKey(ref, value, sealing.pseudonym(value, kind, identifier))
+        return SubjectKey(ref, self.key(ref).pseudonym(kind, identifier))
 
     def subject(self, kind: str, identifier: str) -> SubjectKey:
         """Return the key of a person, made durable first when it is new."""
@@ -121,7 +119,7 @@ class Vault:
             if found is None:
                 raise
             return found
-        return SubjectKey(ref, value, sealing.pseudonym(value, kind, identifier))
+        return SubjectKey(ref, sealing.Key(value).pseudonym(kind, identifier))
 
     def _owner(self, kind: str, identifier: str) -> str:
         index = hmac.new(self._root, b"whyledger index v1", hashlib.sha256).digest()
@@ -143,7 +141,7 @@ class Vault:
             array, commitments[name] = disclose(name, value)
             arrays.append(array)
         plain = b"\n".join(arrays)  # canonical JSON holds no line end
-        return commitments, Sealed(key=key_ref, ciphertext=sealing.seal(self.key(key_ref), plain, entry_id=entry_id))
+        return commitments, Sealed(key_ref, self.key(key_ref).seal(plain, entry_id=entry_id))
 
     def unseal(self, sealed: Sealed, *, entry_id: str) -> dict[str, str]:
         """Return the disclosures kept for an entry, by field name.
@@ -151,7 +149,7 @@ class Vault:
         Raises:
             ContentGone: their key was destroyed.
         """
-        plain = sealing.unseal(self.key(sealed.key), sealed.ciphertext, entry_id=entry_id)
+        plain = self.key(sealed.key).unseal(sealed.ciphertext, entry_id=entry_id)
         return {str(parse(array)[1]): b64(array) for array in plain.split(b"\n")}
 
     def open(self, sealed: Sealed, name: str, *, entry_id: str, commitment: str) -> object:

@@ -1,6 +1,7 @@
 """Contents open with their key only; a destroyed key leaves nothing to guess against."""
 
 import hashlib
+import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def test_equal_values_have_unequal_commitments() -> None:
 
 
 def test_contents_open_for_their_own_entry_only() -> None:
-    sealed = sealing.seal(bytes(32), b"text", entry_id="ent_1")
-    assert sealing.unseal(bytes(32), sealed, entry_id="ent_1") == b"text"
+    sealed = sealing.Key(bytes(32)).seal(b"text", entry_id="ent_1")
+    assert sealing.Key(bytes(32)).unseal(sealed, entry_id="ent_1") == b"text"
     damaged = sealed[:-1] + bytes([sealed[-1] ^ 1])
     for key, entry_id, stored in (
         (b"1" * 32, "ent_1", sealed),
@@ -65,7 +66,7 @@ def test_contents_open_for_their_own_entry_only() -> None:
         (bytes(32), "ent_1", damaged),
     ):
         with pytest.raises(ContentGone):
-            sealing.unseal(key, stored, entry_id=entry_id)
+            sealing.Key(key).unseal(stored, entry_id=entry_id)
 
 
 def test_the_contents_of_an_entry_are_sealed_together_and_opened_one_by_one(vault: Vault) -> None:
@@ -86,7 +87,13 @@ def test_the_key_of_contents_is_the_library_s_hkdf(key: bytes, entry_id: str) ->
 
     info = f"whyledger content v1\n{entry_id}".encode()
     expected = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key)
-    assert expected == sealing.content_key(key, entry_id)
+    assert expected == sealing.Key(key).content_key(entry_id)
+
+
+@given(st.binary(min_size=32, max_size=32), st.text(st.characters(exclude_categories=["Cs"]), max_size=99))
+def test_a_pseudonym_is_the_library_s_hmac(key: bytes, identifier: str) -> None:
+    tag = hmac.digest(key, f"task\n{identifier}".encode(), "sha256")
+    assert sealing.Key(key).pseudonym("task", identifier) == "task." + b64(tag[:16])
 
 
 def test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it(vault: Vault) -> None:
