@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema this code runs on; `serve` refuses another one."""
 
 metadata = MetaData()
@@ -51,7 +51,7 @@ content = Table(
     "content",
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False, index=True),
+    Column("key", Text, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
 )
 """Sealed disclosures beside the entries that commit to them."""

@@ -1,7 +1,9 @@
 """The command line, as an operator types it: from nothing to an answer with the playbook's file and nothing else."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +132,17 @@ def test_why_as_json_is_the_whole_answer(shell: Shell, tmp_path: Path) -> None:
     answer = json.loads(shell.ok("why", "t:1", "--json", "--verify"))
     assert answer["schema"] == "whyledger.why/1"
     assert len(answer["questions"]) == 14
+
+
+def test_a_database_of_an_earlier_schema_is_refused_until_it_is_migrated(shell: Shell, tmp_path: Path) -> None:
+    shell.ok("init")
+    with contextlib.closing(sqlite3.connect(tmp_path / "home" / "log.db")) as log:
+        log.execute("CREATE INDEX ix_content_key ON content (key)")
+        log.execute("UPDATE alembic_version SET version_num = '0001'")
+        log.commit()
+    code, _, wrong = shell("config", "show")
+    assert code != 0
+    assert "has schema 0001" in wrong
+    assert "whyledger migrate" in wrong
+    shell.ok("migrate")
+    assert "has schema" not in shell("config", "show")[2]
