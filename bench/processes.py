@@ -82,7 +82,7 @@ def require_whole(url: str) -> int:
         SystemExit: it does not verify.
     """
     live = open_live(url)
-    report = verify_log(live.raw(), origin=live.origin, size=live.size, root=live.root, signed=None, vkeys=[])
+    report = verify_log(live.read, origin=live.origin, size=live.size, root=live.root, signed=None, vkeys=[])
     if report.failed:
         raise SystemExit(f"the log does not verify: {report}")
     return live.size

@@ -70,7 +70,7 @@ def _verify(chosen: argparse.Namespace) -> Report:
     if _is_database(chosen.file):
         live = open_live(chosen.file)
         return verify_log(
-            live.raw(),
+            live.read,
             origin=live.origin,
             size=live.size,
             root=live.root,

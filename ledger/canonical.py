@@ -84,8 +84,12 @@ def _dump_with_standard_library(value: Any) -> bytes:
     return _ENCODER.encode(value).encode("utf-8")
 
 
+def _load_with_standard_library(text: bytes | str) -> Any:
+    return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
+
+
 _DUMP: Callable[[Any], bytes] = _dump_with_standard_library
-_LOAD: Callable[[bytes | str], Any] = parse
+_LOAD: Callable[[bytes | str], Any] = _load_with_standard_library
 with contextlib.suppress(ModuleNotFoundError):
     import orjson
 
@@ -101,6 +105,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise CanonicalError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _write(value: Any, put: Callable[[str], None]) -> None:

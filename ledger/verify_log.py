@@ -1,34 +1,60 @@
-"""Offline verification of a whole log as it is stored, in one pass and constant memory."""
+"""Offline verification of a whole log as it is stored, in one pass and constant memory.
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+Entries are checked page by page, each page by itself, and the pages are then joined in order: so the pages of a long
+log are shared out among the processors.
+"""
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from typing import NamedTuple
 
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.checkpoint import Checkpoint
 from ledger.entry import GENESIS, b64, decode, follow
-from ledger.errors import ProofInvalid
+from ledger.errors import ChainBroken, ProofInvalid
 from ledger.verify import Report, Steps, not_in_this_version
 
-PAGE = 256
+PAGE = 512
+MANY = 50_000
+"""From this many entries on it pays to start processes."""
+
+
+Reading = Callable[[int, int], Sequence[bytes]]
+"""Returns the entries with first <= seq < end as they are stored, in order."""
+
+
+class _Checked(NamedTuple):
+    """What a page comes to: the hash that its first entry names, its leaf hashes, the times of its ends."""
+
+    prev: str
+    leaves: list[bytes]
+    begins: str
+    ends: str
 
 
 def verify_log(
-    raw: Iterable[bytes], *, origin: str, size: int, root: bytes, signed: bytes | None, vkeys: Sequence[str],
-    held: Sequence[bytes] = (),
+    read: Reading, *, origin: str, size: int, root: bytes, signed: bytes | None, vkeys: Sequence[str],
+    held: Sequence[bytes] = (), workers: int | None = None,
 ) -> Report:  # fmt: skip
     """Verify a whole log as it is stored, in one pass and constant memory.
 
     Args:
-        raw: the bytes of every entry, in order.
+        read: gives entries by number; for several processes one that can be pickled.
         origin, size, root: what the head row says.
         signed: the last checkpoint that is kept.
+        workers: how many processes check entries; by default this one, or one on each processor for a long log.
     """
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if size >= MANY and hasattr(os, "sched_getaffinity") else 1
     steps = Steps()
     heads = [checkpoints.unverified(one) for one in held]
     marks = _Marks([*heads, *([checkpoints.unverified(signed)] if signed else [])])
 
-    steps.run("entries", lambda: _walk(raw, origin, marks))
+    steps.run("entries", lambda: _walk(read, size, origin, marks, workers))
     steps.run("tree", lambda: _head_matches(marks.frontier, size, root))
     if signed is None or not vkeys:
         steps.skip("pinned key", "no --key was given, or no checkpoint is kept: who made this is not proved")
@@ -64,15 +90,61 @@ class _Marks:
             raise ProofInvalid(f"the first {head.size} entries are not those of {what}: history was rewritten")
 
 
-def _walk(raw: Iterable[bytes], origin: str, marks: _Marks) -> str:
-    prev, seq, at, rest = b64(GENESIS), 0, "", iter(raw)
-    while page := [(data, decode(data)) for data in islice(rest, PAGE)]:
-        count, leaves = follow(page, first=seq, prev=prev, log=origin)
-        if page[0][1].at < at:
-            raise ProofInvalid(f"entry {seq} is older than the one before it")
-        prev, seq, at = b64(leaves[-1]), seq + count, page[-1][1].at
-        marks.add(leaves)
+def _walk(read: Reading, size: int, origin: str, marks: _Marks, workers: int) -> str:
+    prev, seq, at = b64(GENESIS), 0, ""
+    for page in _in_turn(read, size, origin) if workers == 1 else _shared_out(read, size, origin, workers):
+        if page.prev != prev:
+            raise ChainBroken(seq, field="prev", expected=prev, found=page.prev)
+        if page.begins < at:
+            raise ChainBroken(seq, field="at", expected=f"{at} or later", found=page.begins)
+        prev, seq, at = b64(page.leaves[-1]), seq + len(page.leaves), page.ends
+        marks.add(page.leaves)
     return f"{seq} entries, canonical, chained, no gap"
+
+
+def _pages(size: int) -> Iterator[tuple[int, int]]:
+    return ((first, min(first + PAGE, size)) for first in range(0, size, PAGE))
+
+
+def _in_turn(read: Reading, size: int, origin: str) -> Iterator[_Checked]:
+    return (_check(read, page, origin) for page in _pages(size))
+
+
+def _check(read: Reading, page: tuple[int, int], origin: str) -> _Checked:
+    """Check the entries of a page (the first, and where it ends) by themselves."""
+    entries = [(data, decode(data)) for data in read(*page)]
+    if not entries:
+        raise ProofInvalid(f"the log ends before entry {page[0]}, its head row says it goes on")
+    _, leaves = follow(entries, first=page[0], prev=None, log=origin)
+    return _Checked(entries[0][1].prev, leaves, entries[0][1].at, entries[-1][1].at)
+
+
+def _shared_out(read: Reading, size: int, origin: str, workers: int) -> Iterator[_Checked]:
+    """Check pages in other processes, a few ahead; yields them in order."""
+    from concurrent.futures.process import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))  # a fork would copy what threads hold
+    waiting: deque[tuple[tuple[int, int], Future[_Checked] | None]] = deque()
+    try:
+        for page in _pages(size):
+            checked = None
+            with contextlib.suppress(BrokenExecutor):  # a process was killed: the rest is checked here
+                checked = pool.submit(_check, read, page, origin)
+            waiting.append((page, checked))
+            if len(waiting) > 2 * workers:
+                yield _result(read, *waiting.popleft(), origin)
+        while waiting:
+            yield _result(read, *waiting.popleft(), origin)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _result(read: Reading, page: tuple[int, int], checked: "Future[_Checked] | None", origin: str) -> _Checked:
+    if checked is not None:
+        with contextlib.suppress(Exception):  # a broken page, or a process that was killed: this one finds out which
+            return checked.result()
+    return _check(read, page, origin)
 
 
 def _head_matches(frontier: merkle.Frontier, size: int, root: bytes) -> str:

@@ -121,7 +121,7 @@ def _verified(folder: Path, vkey: str) -> Backup:
         require_revision(Reader(engine), tables.REVISION)
     live = open_live(folder / "log.db")
     report = verify_log(
-        live.raw(), origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[vkey],
+        live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[vkey],
         held=[(folder / "head.note").read_bytes()],
     )  # fmt: skip
     if report.level != "L2":

@@ -1,11 +1,11 @@
-"""Reading a live log for the offline verifier, read-only and in one snapshot.
+"""Reading a live log for the offline verifier, without writing to it.
 
 SQLite needs the standard library alone; PostgreSQL needs psycopg besides.
 """
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,60 +18,69 @@ URL_PREFIX = "postgresql://"
 
 @dataclass(frozen=True, slots=True)
 class LiveLog:
-    """One snapshot of a log: what its head row says, and its entries."""
+    """What the head row of a log says, and a way to its entries that may be taken along to another process."""
 
-    rows: Iterator[Any]
+    where: Path | str
     origin: str
     size: int
     root: bytes
     signed: bytes | None
 
-    def raw(self) -> Iterator[bytes]:
-        """Yield the bytes of the entries in order, once."""
-        return (bytes(row[0]) for row in self.rows)
+    def read(self, first: int, end: int) -> list[bytes]:
+        """Return the bytes of the entries with first <= seq < end that are stored, in order."""
+        found = _connection(self.where).execute(
+            f"SELECT bytes FROM entry WHERE seq >= {int(first)} AND seq < {int(end)} ORDER BY seq"
+        )
+        return [bytes(row[0]) for row in found]
 
 
 def open_live(where: Path | str) -> LiveLog:
     """Open the database file, or the server at a PostgreSQL URL.
 
+    What is appended meanwhile is no part of it: entries up to its size never change.
+
     Raises:
         LedgerUnavailable: it is not a database of a log.
     """
-    connection, cursor, error = _postgresql(where) if isinstance(where, str) else _sqlite(where)
     name = "the server" if isinstance(where, str) else where
+    _connection.cache_clear()  # the file may be another one by now
+    connection = _connection(where)
     try:
-        head = connection.execute("SELECT origin, size, frontier FROM head").fetchone()
-        kept = connection.execute("SELECT value FROM state WHERE key = 'checkpoint'").fetchone()
-    except error as found:
+        # One statement, so that both are of one moment.
+        head = connection.execute(
+            "SELECT origin, size, frontier, (SELECT value FROM state WHERE key = 'checkpoint') FROM head"
+        ).fetchone()
+    except Exception as found:
         raise LedgerUnavailable(f"{name} is not the database of a log: {found}") from found
     if head is None:
         raise LedgerUnavailable(f"{name} holds no log")
-    origin, size, frontier = head
-    cursor.execute(f"SELECT bytes FROM entry WHERE seq < {int(size)} ORDER BY seq")
+    origin, size, frontier, kept = head
     edge = [frontier[at : at + 32] for at in range(0, len(frontier), 32)]
-    signed = parse(kept[0].encode())["note"].encode() if kept else None
-    return LiveLog(cursor, origin, size, fold(edge), signed)
+    signed = parse(kept.encode())["note"].encode() if kept else None
+    return LiveLog(where, origin, size, fold(edge), signed)
 
 
-def _sqlite(path: Path) -> tuple[Any, Any, type[Exception]]:
+@lru_cache(maxsize=1)
+def _connection(where: Path | str) -> Any:
+    """Return a connection of this process that only reads."""
+    return _postgresql(where) if isinstance(where, str) else _sqlite(where)
+
+
+def _sqlite(path: Path) -> Any:
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("BEGIN")
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"{path} is not the database of a log: {error}") from error
-    return connection, connection.cursor(), sqlite3.Error
 
 
-def _postgresql(url: str) -> tuple[Any, Any, type[Exception]]:
+def _postgresql(url: str) -> Any:
     try:
         import psycopg
     except ModuleNotFoundError:
         raise LedgerUnavailable("a live PostgreSQL log needs psycopg: pip install 'psycopg[binary]'") from None
     try:
-        connection = psycopg.connect(url)
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection = psycopg.connect(url, autocommit=True)
+        connection.execute("SET default_transaction_read_only = on")
     except psycopg.Error as error:
         raise LedgerUnavailable(f"the server cannot be read: {error}") from error
-    # A named cursor: rows stay on the server until asked for.
-    return connection, connection.cursor(name="entries"), psycopg.Error
+    return connection

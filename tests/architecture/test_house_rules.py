@@ -92,7 +92,7 @@ def test_the_verifier_works_without_orjson() -> None:
     code = (
         "import sys; sys.modules['orjson'] = None\n"
         "from ledger import canonical, verify, __main__\n"
-        "assert canonical._DUMP is canonical._dump_with_standard_library and canonical._LOAD is canonical.parse"
+        "assert canonical._DUMP is canonical._dump_with_standard_library and canonical._LOAD is canonical._load_with_standard_library"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

@@ -1,6 +1,11 @@
 """A log is verified page by page; where a page ends changes nothing."""
 
-from collections.abc import Iterator
+import contextlib
+import json
+import multiprocessing
+import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import OpenLog, appending
@@ -9,6 +14,7 @@ from hypothesis import strategies as st
 
 from ledger import checkpoint, merkle, verify_log
 from ledger.checkpoint import Checkpoint
+from ledger.store.live import LiveLog, open_live
 from ledger.verify_log import _Marks
 
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(40)]
@@ -26,33 +32,82 @@ def test_roots_are_taken_at_every_signed_size_however_the_leaves_come(sizes: set
         marks.require(Checkpoint("log", size, merkle.root(LEAVES[:size])), "a head")
 
 
-@pytest.mark.parametrize("page", [1, 7, 256])
+def stored(folder: Path, log: OpenLog, entries: list[bytes], signed: bytes | None) -> LiveLog:
+    """Store entries as somebody would who can write to the file, under the head of the log."""
+    folder.mkdir()
+    head = log.reader.head()
+    with contextlib.closing(sqlite3.connect(folder / "log.db")) as database:
+        database.execute("CREATE TABLE entry (seq INTEGER PRIMARY KEY, bytes BLOB)")
+        database.executemany("INSERT INTO entry VALUES (?, ?)", enumerate(entries))
+        database.execute("CREATE TABLE state (key TEXT, value TEXT)")
+        kept = json.dumps({"note": (signed or b"").decode()})
+        database.executemany("INSERT INTO state VALUES ('checkpoint', ?)", [(kept,)] if signed else [])
+        database.execute("CREATE TABLE head (origin TEXT, size INTEGER, frontier BLOB)")
+        edge = b"".join(head.frontier.hashes)
+        database.execute("INSERT INTO head VALUES (?, ?, ?)", (head.origin, head.size, edge))
+        database.commit()
+    return open_live(folder / "log.db")
+
+
+@pytest.mark.parametrize(("page", "workers"), [(1, 1), (7, 1), (512, 1), (7, 2)])
 def test_a_log_verifies_and_a_changed_one_does_not(
-    on_file: OpenLog, monkeypatch: pytest.MonkeyPatch, page: int
+    on_file: OpenLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: int, workers: int
 ) -> None:
     monkeypatch.setattr(verify_log, "PAGE", page)
     on_file.log.append(appending(*["call.opened"] * 20))
     signed = on_file.checkpointer.sign()
     on_file.log.append(appending(*["call.closed"] * 9))
-    head, raw = on_file.reader.head(), list(on_file.reader.raw(0, 29))
+    raw = list(on_file.reader.raw(0, 29))
+    later = raw[12].replace(b"opened", b"closed")
 
-    def verified(entries: list[bytes]) -> bool:
-        def read() -> Iterator[bytes]:
-            yield from entries
-
+    def verified(name: str, entries: list[bytes]) -> bool:
+        live = stored(tmp_path / name, on_file, entries, signed)
         report = verify_log.verify_log(
-            read(), origin=head.origin, size=head.size, root=head.frontier.root(), signed=signed,
-            vkeys=[on_file.signer.vkey], held=[signed or b""],
+            live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed,
+            vkeys=[on_file.signer.vkey], held=[signed or b""], workers=workers,
         )  # fmt: skip
         return not report.failed
 
     assert checkpoint.unverified(signed or b"").size == 20
-    assert verified(raw)
-    for changed in (
-        raw[:-1],
-        raw[1:],
-        [*raw[:9], raw[10], raw[9], *raw[11:]],
-        [*raw[:12], raw[12].replace(b"opened", b"closed"), *raw[13:]],
-        [*raw, raw[-1]],
-    ):
-        assert not verified(changed)
+    assert verified("whole", raw)
+    assert not verified("without its tail", raw[:-1])
+    assert not verified("without all after a page", raw[: max(page, 1)] if page < 29 else [])
+    assert not verified("without its first", raw[1:])
+    assert not verified("in another order", [*raw[:9], raw[10], raw[9], *raw[11:]])
+    assert not verified("changed", [*raw[:12], later, *raw[13:]])
+
+
+def test_a_file_that_took_the_place_of_a_log_is_the_one_that_is_read(on_file: OpenLog, tmp_path: Path) -> None:
+    on_file.log.append(appending(*["call.opened"] * 3))
+    raw = list(on_file.reader.raw(0, 3))
+    stored(tmp_path / "a", on_file, raw, None)
+    (tmp_path / "a" / "log.db").unlink()
+    stored(tmp_path / "b", on_file, raw[:2], None)
+    (tmp_path / "b" / "log.db").rename(tmp_path / "a" / "log.db")
+    assert open_live(tmp_path / "a" / "log.db").read(0, 3) == raw[:2]
+
+
+def test_a_process_that_is_killed_while_it_checks_changes_no_verdict(
+    on_file: OpenLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(verify_log, "PAGE", 3)
+    on_file.log.append(appending(*["call.opened"] * 60))
+    raw = list(on_file.reader.raw(0, 60))
+    real = verify_log._result
+    killed: list[int | None] = []
+
+    def result(*arguments: Any) -> Any:
+        for child in multiprocessing.active_children() if len(killed) < 2 else ():
+            child.kill()
+            killed.append(child.pid)
+        return real(*arguments)
+
+    monkeypatch.setattr(verify_log, "_result", result)
+    for name, entries in (("good", raw), ("bad", [*raw[:50], raw[50].replace(b"opened", b"closed"), *raw[51:]])):
+        killed.clear()
+        live = stored(tmp_path / name, on_file, entries, None)
+        report = verify_log.verify_log(
+            live.read, origin=live.origin, size=live.size, root=live.root, signed=None, vkeys=[], workers=2
+        )
+        assert killed
+        assert report.failed is (name == "bad")

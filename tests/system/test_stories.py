@@ -148,7 +148,7 @@ def test_the_database_of_the_stories_verifies_offline(told: tuple[World, dict[st
     world, _ = told
     live = open_live(world.settings.log_database)
     report = verify_log(
-        live.raw(), origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[world.vkey]
+        live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[world.vkey]
     )
     assert (report.failed, report.level) == (False, "L1")
 
