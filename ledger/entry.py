@@ -14,7 +14,7 @@ No I/O and no clock. `ledger.log` decides when to append.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -85,9 +85,13 @@ class Entry(NamedTuple):
         return parse_time(self.at)
 
 
+class Vetted(dict[str, Any]):
+    """An object of facts that many entries repeat, looked through once by `vetted`. Whoever makes one leaves it as it
+    is."""
+
+
 _MEMBERS = frozenset(Entry._fields)
 _values_of = itemgetter(*Entry._fields)
-_OPTIONAL = ("call", "task", "workflow", "sub", "act")
 
 
 def encode(draft: Draft, *, log: str, seq: int, prev: bytes, at: str) -> bytes:
@@ -101,7 +105,7 @@ def encode(draft: Draft, *, log: str, seq: int, prev: bytes, at: str) -> bytes:
         "call": draft.call, "task": draft.task, "workflow": draft.workflow, "sub": draft.sub, "act": draft.act,
         "facts": dict(draft.facts), "refs": dict(draft.refs), "c": dict(draft.c),
     }  # fmt: skip
-    _require_header(value)
+    _require_members(*value.values())
     _require_domain(value)
     try:
         encoded = dump_plain(value)
@@ -122,44 +126,49 @@ def decode(data: bytes) -> Entry:
         raise EntryInvalid(f"{len(data)} bytes, more than {MAX_ENTRY}")
     try:
         value = load_plain(data)
-        if not isinstance(value, dict):
+        if type(value) is not dict:
             raise EntryInvalid("not a JSON object")
-        _require_members(value)
+        if value.keys() != _MEMBERS:
+            raise EntryInvalid(f"members differ from version 1: {sorted(value.keys() ^ _MEMBERS)}")
+        values = _values_of(value)
+        _require_members(*values)
+        _require_domain(value)
         again = dump_plain(value)
     except CanonicalError as error:
         raise EntryInvalid(str(error)) from error
     if again != data:
         raise EntryInvalid("the bytes are not in canonical form")
-    return Entry._make(_values_of(value))
+    return Entry._make(values)
 
 
-def _require_members(value: dict[str, Any]) -> None:
-    if value.keys() != _MEMBERS:
-        raise EntryInvalid(f"members differ from version 1: {sorted(value.keys() ^ _MEMBERS)}")
-    if type(value["v"]) is not int or value["v"] != VERSION:
+def _require_members(
+    v: Any, log: Any, seq: Any, prev: Any, id_: Any, at: Any, kind: Any, call: Any, task: Any, workflow: Any,
+    sub: Any, act: Any, facts: Any, refs: Any, c: Any,
+) -> None:  # fmt: skip
+    """Look at each member. Spelled out, because it runs for every entry."""
+    if type(v) is not int or v != VERSION:
         raise EntryInvalid("v is not 1")
-    _require_header(value)
-    _require_domain(value)
-
-
-def _require_header(value: dict[str, Any]) -> None:
-    if type(value["seq"]) is not int or value["seq"] < 0:
+    if type(seq) is not int or seq < 0:
         raise EntryInvalid("seq is not a natural number")
-    for name, is_shaped, shape in _SHAPED:
-        if type(value[name]) is not str or not is_shaped(value[name]):
-            raise EntryInvalid(f"{name} is not {shape}")
-    for name in _OPTIONAL:
-        one = value[name]
-        if one is not None and (not one or type(one) is not str):
-            raise EntryInvalid(f"{name} is neither null nor a text")
-    if type(value["facts"]) is not dict:
-        raise EntryInvalid("facts is not an object")
-    for name, is_digest in _DIGESTS:
-        if type(value[name]) is not dict:
-            raise EntryInvalid(f"{name} is not an object")
-        for key, digest in value[name].items():
-            if type(digest) is not str or not is_digest(digest):
-                raise EntryInvalid(f"{name}.{key} is not a digest")
+    if type(log) is not str or not log or type(id_) is not str or not id_:
+        raise EntryInvalid("log or id is not a text")
+    if type(prev) is not str or not _is_digest(prev):
+        raise EntryInvalid("prev is not a digest")
+    if type(at) is not str or not _is_time(at):
+        raise EntryInvalid("at is not RFC 3339 in UTC with six decimals")
+    if type(kind) is not str or not _is_kind(kind):
+        raise EntryInvalid("kind is not noun.participle")
+    for one in (call, task, workflow, sub, act):
+        if one is not None and (type(one) is not str or not one):
+            raise EntryInvalid("one of call, task, workflow, sub and act is neither null nor a text")
+    if type(facts) is not dict or type(refs) is not dict or type(c) is not dict:
+        raise EntryInvalid("facts, refs or c is not an object")
+    for digest in refs.values():
+        if type(digest) is not str or not _is_known_digest(digest):
+            raise EntryInvalid("refs holds what is not a digest")
+    for digest in c.values():
+        if type(digest) is not str or not _is_digest(digest):
+            raise EntryInvalid("c holds what is not a digest")
 
 
 @lru_cache(maxsize=256)
@@ -173,34 +182,42 @@ def _is_kind(text: str) -> bool:
     return _KIND.fullmatch(text) is not None
 
 
-_SHAPED: tuple[tuple[str, Callable[[str], Any], str], ...] = (
-    ("log", bool, "a text"),
-    ("id", bool, "a text"),
-    ("prev", _DIGEST.fullmatch, "a digest"),
-    ("at", _TIME.fullmatch, "RFC 3339 in UTC with six decimals"),
-    ("kind", _is_kind, "noun.participle"),
-)
-_DIGESTS: tuple[tuple[str, Callable[[str], Any]], ...] = (("refs", _is_known_digest), ("c", _DIGEST.fullmatch))
+_is_digest, _is_time = _DIGEST.fullmatch, _TIME.fullmatch
 
 
-def _require_domain(value: Any) -> None:
-    """Refuse what the narrower domain of entries does not allow. A flat loop, because it runs for every entry."""
+def vetted(value: dict[str, Any]) -> Vetted:
+    """Look an object of facts through, so that entries may repeat it unseen.
+
+    Raises:
+        EntryInvalid: a value is outside the domain of entries.
+    """
+    _require_domain(value)
+    return Vetted(value)
+
+
+_LEAST, _MOST = -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER
+
+
+def _require_domain(value: dict[str, Any]) -> None:
+    """Refuse what the narrower domain of entries does not allow. Flat loops, because it runs for every entry."""
     names: list[Any] = []
-    values = [value]
-    for one in values:  # which grows on the way
-        kind = type(one)
-        if kind is str:
-            continue
-        if kind is int:
-            if not -MAX_SAFE_INTEGER <= one <= MAX_SAFE_INTEGER:
-                raise EntryInvalid("an integer is outside +-(2**53 - 1)")
-        elif kind is dict:
-            names += one
-            values += one.values()
-        elif kind is list or kind is tuple:
-            values += one
-        elif one is not None and kind is not bool:
-            raise EntryInvalid(f"{kind.__name__} is not allowed in an entry")
+    containers: list[Any] = [value]
+    for container in containers:  # which grows on the way
+        inner = container
+        if type(container) is dict:
+            names += container
+            inner = container.values()
+        for one in inner:
+            kind = type(one)
+            if kind is str:
+                continue
+            if kind is int:
+                if not _LEAST <= one <= _MOST:
+                    raise EntryInvalid("an integer is outside +-(2**53 - 1)")
+            elif kind is dict or kind is list or kind is tuple:
+                containers.append(one)
+            elif one is not None and kind is not bool and kind is not Vetted:
+                raise EntryInvalid(f"{kind.__name__} is not allowed in an entry")
     if not _are_ascii(names):
         raise EntryInvalid("a member name is not ASCII")
 
@@ -247,19 +264,10 @@ def links(entry: Entry | Draft) -> tuple[tuple[str, str], ...]:
 
     They are the header's call, task, subject and actor, and each text fact whose name ends in `_ref`.
     """
-    pairs = [
-        (kind, value)
-        for kind, value in (
-            ("call", entry.call),
-            ("task", entry.task),
-            ("subject", entry.sub),
-            ("person", entry.act),
-        )
-        if value
-    ]
     facts = entry.facts
-    pairs += [(kind, facts[name]) for name, kind in _references(tuple(facts)) if isinstance(facts[name], str)]
-    return tuple(dict.fromkeys(pairs))
+    found = [("call", entry.call), ("task", entry.task), ("subject", entry.sub), ("person", entry.act)]
+    found += [(kind, facts[name]) for name, kind in _references(tuple(facts))]
+    return tuple(dict.fromkeys([(kind, value) for kind, value in found if value and type(value) is str]))
 
 
 @lru_cache(maxsize=256)

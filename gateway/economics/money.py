@@ -3,10 +3,12 @@
 1 USD per million tokens is 10**6 pico-USD per token. The exchange rate is a ratio of integers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from re import fullmatch
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from ledger.entry import Vetted, vetted
 
 
 def nano_eur(amount: Decimal) -> int:
@@ -33,14 +35,17 @@ class Rate:
     den: int
     date: str
     source: str
+    facts: Vetted = field(init=False, compare=False, repr=False)
+    """The rate as entries state it."""
+
+    def __post_init__(self) -> None:
+        facts = {"eur_num": self.num, "usd_den": self.den, "date": self.date, "source": self.source}
+        object.__setattr__(self, "facts", vetted(facts))
 
     @classmethod
     def from_usd_per_eur(cls, usd_per_eur: Decimal, date: str, source: str) -> "Rate":
         scale = -min(0, int(usd_per_eur.normalize().as_tuple().exponent))
         return cls(num=10**scale, den=int(usd_per_eur.scaleb(scale)), date=date, source=source)
-
-    def facts(self) -> dict[str, Any]:
-        return {"eur_num": self.num, "usd_den": self.den, "date": self.date, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,15 @@ class PriceRow:
     above: int | None = None
     """Calls with more input tokens than this cost as in `upper`."""
     upper: "PriceRow | None" = None
+    facts: Vetted = field(init=False, compare=False, repr=False)
+    """The row as entries state it."""
 
-    def facts(self) -> dict[str, Any]:
-        return {
+    def __post_init__(self) -> None:
+        facts = {
             "model": self.model, "input_pico_usd": self.input, "cached_pico_usd": self.cached,
             "cache_write_pico_usd": self.cache_write, "output_pico_usd": self.output, "source": self.source,
         }  # fmt: skip
+        object.__setattr__(self, "facts", vetted(facts))
 
     def at(self, input_tokens: int) -> "PriceRow":
         """Return the row that applies to a call with this many input tokens."""

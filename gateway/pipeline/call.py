@@ -1,11 +1,12 @@
 """The values that travel between the stages of a call. Frozen; money in nano-EUR, times in milliseconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gateway.economics.money import PriceRow, Usage
+from ledger.entry import Vetted, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 OWN = "call"
@@ -78,14 +79,16 @@ class Target:
     price: PriceRow
     simulated: bool
     limit_field: str = "max_completion_tokens"
+    facts: Vetted = field(init=False, compare=False, repr=False)
+    """The target as entries state it."""
 
-    def facts(self) -> dict[str, Any]:
+    def __post_init__(self) -> None:
         facts: dict[str, Any] = {"provider": self.provider, "model": self.model}
         if self.alias_of:
             facts["alias_of"] = self.alias_of
         if self.simulated:
             facts["simulated"] = True
-        return facts
+        object.__setattr__(self, "facts", vetted(facts))
 
 
 class Plan(NamedTuple):
@@ -130,7 +133,7 @@ class Attempt(NamedTuple):
     milliseconds: int
 
     def facts(self) -> dict[str, Any]:
-        return self.target.facts() | {
+        return self.target.facts | {
             "outcome": self.outcome, "billed": self.billed, "status": self.status, "ms": self.milliseconds
         }  # fmt: skip
 

@@ -13,6 +13,7 @@ from gateway.economics.money import nano_eur, worst_case
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
+from ledger.entry import vetted
 
 DIRECT = "direct"
 MAX_CHOSEN = 1000
@@ -80,10 +81,10 @@ def _choice(requested: str, principal: Principal, rules: Rules) -> Choice:
             inputs={"rejected": _rejected_facts(rejected)},
         )
     facts = {
-        "targets": [target.facts() for target in targets],
+        "targets": [target.facts for target in targets],
         "rejected": _rejected_facts(rejected),
-        "prices": [target.price.facts() | {"provider": target.provider} for target in targets],
-        "fx": rules.rate.facts(),
+        "prices": [vetted(target.price.facts | {"provider": target.provider}) for target in targets],
+        "fx": rules.rate.facts,
     }
     caps = _caps(route, principal, rules)
     choice = Choice(route, configured is None, tuple(targets), tuple(rejected), caps, facts)

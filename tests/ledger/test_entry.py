@@ -20,6 +20,7 @@ from ledger.entry import (
     links,
     parse_time,
     unb64,
+    vetted,
 )
 from ledger.errors import ChainBroken, EntryInvalid
 
@@ -97,7 +98,7 @@ def test_with_and_without_orjson_the_same_bytes_are_entries(data: st.DataObject)
     with pytest.MonkeyPatch.context() as patch:
         with_orjson = read()
         patch.setattr(canonical, "_DUMP", canonical._dump_with_standard_library)
-        patch.setattr(canonical, "_LOAD", canonical.parse)
+        patch.setattr(canonical, "_LOAD", canonical._load_with_standard_library)
         assert read() == with_orjson
 
 
@@ -105,6 +106,17 @@ def test_with_and_without_orjson_the_same_bytes_are_entries(data: st.DataObject)
 def test_floats_large_integers_and_other_types_never_enter(bad: object) -> None:
     with pytest.raises(EntryInvalid):
         encode(Draft(id=ID, kind="call.opened", facts={"x": bad}), log="l", seq=0, prev=GENESIS, at=AT)
+
+
+def test_facts_that_many_entries_repeat_are_looked_through_once_and_give_the_same_bytes() -> None:
+    row = {"model": "m", "input_pico_usd": 1}
+    for facts in ({"price": row}, {"price": vetted(row)}):
+        data = encode(Draft(id=ID, kind="call.opened", facts=facts), log="l", seq=0, prev=GENESIS, at=AT)
+        assert rfc8785.dumps(json.loads(data)) == data
+        assert decode(data).facts == {"price": row}
+    for bad in ({"x": 1.5}, {"x": [2**53]}, {"\u00e9": 1}):
+        with pytest.raises(EntryInvalid):
+            vetted(bad)
 
 
 def test_a_lone_surrogate_never_enters() -> None:
