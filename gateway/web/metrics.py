@@ -1,11 +1,12 @@
 """Prometheus metrics: bounded label values, nothing about persons or keys."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 STAGES = ("decide", "open", "attempt", "relay", "close")
@@ -21,9 +22,11 @@ class _Seconds(Collector):
         self._counts = {value: [0] * (len(BOUNDS) + 1) for value in values}
         self._sums = dict.fromkeys(values, 0.0)
 
-    def observe(self, value: str, seconds: float) -> None:
-        self._counts[value][bisect_left(BOUNDS, seconds)] += 1
-        self._sums[value] += seconds
+    def observe(self, seconds: Mapping[str, float]) -> None:
+        counts, sums = self._counts, self._sums
+        for value, one in seconds.items():
+            counts[value][bisect_left(BOUNDS, one)] += 1
+            sums[value] += one
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
@@ -33,13 +36,30 @@ class _Seconds(Collector):
         yield family
 
 
+class _Counts(Collector):
+    """A counter that only the event loop writes to, for the same reason."""
+
+    def __init__(self, name: str, text: str, label: str) -> None:
+        self._name, self._text, self._label = name, text, label
+        self._counts = Counter[str]()
+
+    def count(self, value: str) -> None:
+        self._counts[value] += 1
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._text, labels=[self._label])
+        for value, count in self._counts.items():
+            family.add_metric([value], count)
+        yield family
+
+
 class Metrics:
     """One registry per application, so that tests and a second app do not share counters."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._refused = Counter("whyledger_refused", "Calls refused, by reason code.", ["code"], registry=self.registry)
-        self._closed = Counter("whyledger_closed", "Calls closed, by result code.", ["result"], registry=self.registry)
+        self._refused = _Counts("whyledger_refused", "Calls refused, by reason code.", "code")
+        self._closed = _Counts("whyledger_closed", "Calls closed, by result code.", "result")
         self._seconds = _Seconds("whyledger_call_seconds", "From arrival to end.", "end", ("answered", "failed"))
         self._stages = _Seconds(
             "whyledger_stage_seconds",
@@ -47,19 +67,18 @@ class Metrics:
             "stage",
             STAGES,
         )
-        self.registry.register(self._seconds)
-        self.registry.register(self._stages)
+        for one in (self._refused, self._closed, self._seconds, self._stages):
+            self.registry.register(one)
 
     def staged(self, seconds: Mapping[str, float]) -> None:
-        for name, value in seconds.items():
-            self._stages.observe(name, value)
+        self._stages.observe(seconds)
 
     def refused(self, code: str) -> None:
-        self._refused.labels(code).inc()
+        self._refused.count(code)
 
     def closed(self, result: str, seconds: float) -> None:
-        self._closed.labels(result).inc()
-        self._seconds.observe("answered" if result == "answered" else "failed", seconds)
+        self._closed.count(result)
+        self._seconds.observe({"answered" if result == "answered" else "failed": seconds})
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
