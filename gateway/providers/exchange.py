@@ -52,7 +52,6 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._idle_seconds, self._heard = idle_seconds, loop.time()
         self._deadline = self._heard + total_seconds
-        self._timer = loop.call_later(idle_seconds, self._look_at_clock)
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are known.
@@ -121,6 +120,15 @@ class Exchange:
             self._transport.pause_reading()
         self._tell()
 
+    def expire(self) -> float:
+        """Return how many seconds are left as things stand; when there are none, fail."""
+        now = self._loop.time()
+        heard = now if self._paused else self._heard
+        left = min(heard + self._idle_seconds, self._deadline) - now
+        if left <= 0:
+            self.fail(UpstreamTimeout(f"it did not end in time, and nothing came for {now - heard:.1f} s"))
+        return left
+
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed: the end of an answer without a length, or a cut."""
         chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
@@ -143,7 +151,6 @@ class Exchange:
             self._end(reusable=reusable)
 
     def _end(self, *, reusable: bool) -> None:
-        self._timer.cancel()
         self._resume()
         del self._parser  # it refers to us: the answer must not wait for the garbage collector
         self._ended(reusable)
@@ -154,15 +161,6 @@ class Exchange:
             self._paused, self._heard = False, self._loop.time()  # the silence was ours
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-
-    def _look_at_clock(self) -> None:
-        now = self._loop.time()
-        heard = now if self._paused else self._heard
-        left = min(heard + self._idle_seconds, self._deadline) - now
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look_at_clock)
-        else:
-            self.fail(UpstreamTimeout(f"it did not end in time, and nothing came for {now - heard:.1f} s"))
 
     # What the parser calls. An exception raised in here reaches `feed` as the context of the parser's own.
 

@@ -48,18 +48,15 @@ def usage_of(value: Any) -> Usage | None:
     """Return the disjoint usage of a `usage` object, or None when it is absent or malformed: missing is not zero."""
     if not isinstance(value, dict):
         return None
-    prompt, output, total = (value.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    prompt, output, total = value.get("prompt_tokens"), value.get("completion_tokens"), value.get("total_tokens")
     if not _count(prompt) or not _count(output):
         return None
     if _count(total):
         output = max(output, total - prompt)  # some count reasoning in the total only
-    details = value.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    written = details.get("cache_write_tokens") if isinstance(details, dict) else None
+    cached, written = _details(value.get("prompt_tokens_details"), "cached_tokens", "cache_write_tokens")
     from_cache = min(cached, prompt) if _count(cached) else 0
     to_cache = min(written, prompt - from_cache) if _count(written) else 0
-    parts = value.get("completion_tokens_details") or {}
-    reasoning = parts.get("reasoning_tokens") if isinstance(parts, dict) else None
+    (reasoning,) = _details(value.get("completion_tokens_details"), "reasoning_tokens")
     return Usage(
         input=prompt - from_cache - to_cache,
         cached=from_cache,
@@ -69,8 +66,12 @@ def usage_of(value: Any) -> Usage | None:
     )
 
 
+def _details(value: Any, *names: str) -> list[Any]:
+    return [value.get(name) if isinstance(value, dict) else None for name in names]
+
+
 def _count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**8
+    return type(value) is int and 0 <= value < 10**8
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,14 @@ class _Connection(asyncio.Protocol):
         self._kept, self._everyone, self._loop = kept, everyone, loop
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
+        self._poll = select.poll()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self.idle_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._everyone.add(self)
 
     def is_open(self) -> bool:
@@ -62,10 +66,7 @@ class _Connection(asyncio.Protocol):
 
     def has_news(self) -> bool:
         """Tell whether something came that the loop has not read yet: an end, or an answer that nobody asked for."""
-        assert self._transport is not None
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def exchange(self, request: bytes, *, idle_seconds: float) -> Exchange:
         """Send a request; its answer fills the exchange."""
@@ -74,8 +75,23 @@ class _Connection(asyncio.Protocol):
         self._exchange = exchange = Exchange(
             self._transport, self._ended, loop=self._loop, idle_seconds=idle_seconds, total_seconds=total
         )
+        self._watch(idle_seconds)
         self._transport.write(request)
         return exchange
+
+    def _watch(self, seconds: float) -> None:
+        """Look at the clock in so many seconds. The timer stays for the exchanges to come, as a new one for each would
+        cost more than one that comes too early."""
+        due = self._loop.time() + seconds
+        if self._timer is None or due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due, self._timer = due, self._loop.call_later(seconds, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        if self._exchange is not None and (left := self._exchange.expire()) > 0:
+            self._watch(left)
 
     def _ended(self, reusable: bool) -> None:
         self._exchange = None
@@ -94,6 +110,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._everyone.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
         if self._exchange is not None:
             self._exchange.connection_lost(exc)
         elif self in self._kept:
