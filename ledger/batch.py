@@ -37,6 +37,8 @@ class Waiting:
     new: list[writer.NewEntry] = field(default_factory=list)
     answer: Any = None
     error: Exception | None = None
+    failed: Callable[[Exception], None] | None = None
+    """Told of the error, whoever else may be there to see it."""
 
 
 @dataclass(slots=True)

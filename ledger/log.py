@@ -100,16 +100,19 @@ class Log:
         self._put(Waiting(unit, done))
         return done
 
-    def hand_over(self, unit: Unit) -> Handed:
+    def hand_over(self, unit: Unit, *, failed: Callable[[Exception], None] | None = None) -> Handed:
         """As `submit`, from the thread of an event loop and for it. Awaits nothing: safe in a task that is cancelled.
 
         All units of a batch are woken by one call into their loop.
+
+        Args:
+            failed: called in the loop with the error of a unit that was not committed; nobody need await it then.
 
         Raises:
             LedgerUnavailable: the log is closed.
         """
         done = Handed(loop=asyncio.get_running_loop())
-        self._put(Waiting(unit, done))
+        self._put(Waiting(unit, done, failed=failed))
         return done
 
     def append(self, unit: Unit) -> Written:
@@ -137,13 +140,13 @@ class Log:
             if self._under_way:
                 return  # whoever ends the batch under way takes the next one
             self._under_way = True
-            self._ask()
+            self._ask(here=isinstance(waiting.done, Handed) and waiting.done.get_loop() is self._loop)
 
-    def _ask(self) -> None:
-        """Have the next batch taken."""
+    def _ask(self, *, here: bool = False) -> None:
+        """Have the next batch taken. `here`: this is the loop's own thread, which need not be woken."""
         if self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(self._turn)
+                (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(self._turn)
                 self._asked = True
                 return
             except RuntimeError:  # it was closed
@@ -211,6 +214,8 @@ def _resolve_all(waiters: Sequence[Waiting]) -> None:
 def _resolve(waiting: Waiting) -> None:
     if waiting.error is not None:
         waiting.done.set_exception(waiting.error)
+        if waiting.failed is not None:
+            waiting.failed(waiting.done.exception())  # which has been seen thereby, should nobody await it
         return
     receipts = tuple([Receipt(one.seq, one.id, one.kind, one.at, one.leaf_hash) for one in waiting.new])
     waiting.done.set_result(Written(receipts, waiting.answer))

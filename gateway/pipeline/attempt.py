@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 
 from gateway.errors import AnswerWithheld, UpstreamFailed
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
@@ -53,26 +54,27 @@ async def first_answer(
     Raises:
         UpstreamFailed: no target did, or a person stopped it.
     """
-    failure = UpstreamFailed("upstream_failed", "no target answered")
+    failure: UpstreamFailed | None = None
     for target in plan.targets:
         body = rewrite(call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit)
         for round_ in range(plan.max_retries + 1):
-            if len(tries.made) >= MAX_ATTEMPTS:
+            if failure is not None and len(tries.made) >= MAX_ATTEMPTS:
                 raise failure
             if is_stopped():
                 raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
             if tries.made and tries.made[-1].billed == "unknown":
                 await _require_second_reservation(plan, opened, ports)
-            answer, failure = await _one(target, body, plan, tries, ports)
-            if answer is not None:
+            answer = await _one(target, body, plan, tries, ports)
+            if not isinstance(answer, UpstreamFailed):
                 return target, answer
+            failure = answer
             if failure.status in PASSED_ON:
                 raise failure
             if failure.code == "exhausted" or (failure.status is not None and failure.status not in RETRIED):
                 break  # this target will not do better; the next one may
             if round_ < plan.max_retries:
                 await asyncio.sleep(_wait(failure, round_))
-    raise failure
+    raise failure or UpstreamFailed("upstream_failed", "no target answered")
 
 
 async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) -> None:
@@ -87,36 +89,33 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
         )
 
 
-async def _one(
-    target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports
-) -> tuple[UpstreamAnswer | None, UpstreamFailed]:
-    started = asyncio.get_running_loop().time()
+async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports) -> UpstreamAnswer | UpstreamFailed:
+    started = monotonic()
 
     def note(outcome: str, billed: str, status: int | None = None) -> None:
-        spent = int((asyncio.get_running_loop().time() - started) * 1000)
+        spent = int((monotonic() - started) * 1000)
         tries.made.append(Attempt(target=target, outcome=outcome, billed=billed, status=status, milliseconds=spent))
 
-    nothing = UpstreamFailed("upstream_failed", "no target answered")
     try:
         answer = await ports.upstream.send(target, body, timeout=plan.timeout)
         if answer.status == 200:
             note("answered", "reported", 200)
-            return answer, nothing
+            return answer
         content = await answer.read()
     except UpstreamUnreached as error:
         note("unreached", "no")
-        return None, UpstreamFailed("upstream_unreached", f"{target.provider} could not be reached: {error}")
+        return UpstreamFailed("upstream_unreached", f"{target.provider} could not be reached: {error}")
     except (UpstreamTimeout, UpstreamCut) as error:
         timed_out = isinstance(error, UpstreamTimeout)
         note("timeout" if timed_out else "cut", "unknown")
         code = "upstream_timeout" if timed_out else "upstream_failed"
-        return None, UpstreamFailed(code, f"{target.provider} gave no answer: {error}")
+        return UpstreamFailed(code, f"{target.provider} gave no answer: {error}")
     except asyncio.CancelledError:
         note("cancelled", "unknown")
         raise
     note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status)
     code = "exhausted" if answer.status == 429 and _quota_is_gone(content) else "upstream_failed"
-    return None, _Failed(code, target, answer, content)
+    return _Failed(code, target, answer, content)
 
 
 def _quota_is_gone(content: bytes) -> bool:

@@ -7,6 +7,7 @@ reserved, or `call.refused`. Both are durable before `open_call` returns; no byt
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -102,16 +103,14 @@ def open_unit(
 ) -> Unit:
     """Return the unit of `open_call`."""
     rules = ports.rules.now
-    zone = ZoneInfo(rules.configuration.organisation.time_zone)
-
-    def budgets(at: datetime) -> list[tuple[str, int]]:
-        return budget_rows(plan.caps, zone, at)
+    zone = rules.configuration.organisation.time_zone
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
         if record.task:
             rows.append(task_row(principal.workflow, record.task))
-        return [*rows, *(row for row, _ in budgets(at))]
+        rows += [row for row, _ in budget_rows(plan.caps, zone, at)]
+        return rows
 
     def run(state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
@@ -121,7 +120,7 @@ def open_unit(
         try:
             known = {check.id for check in checks}
             extra = [one for one in _require_admission(state, principal, workflow, record) if one.id not in known]
-            counted = _require_headroom(state, budgets(at), plan)
+            counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
             draft = refused_draft(refusal, call, principal, record, rules, ports, route=plan.route)
             return Step(drafts=[draft], answer=refusal)
@@ -136,17 +135,18 @@ def open_unit(
     return Unit(keys=keys, run=run)
 
 
-def budget_rows(caps: Sequence[tuple[str, int]], zone: ZoneInfo, at: datetime) -> list[tuple[str, int]]:
+@lru_cache(maxsize=1024)
+def budget_rows(caps: tuple[tuple[str, int], ...], zone: str, at: datetime) -> tuple[tuple[str, int], ...]:
     """Return (row, cap) of the budgets that a call opened at `at` counts in: those of its day.
 
     A day is a date on the wall in the organisation's time zone: 23 or 25 hours long when the clocks change.
     """
-    day = at.astimezone(zone).date().isoformat()
-    return [(f"budget:{scope}:{day}", cap) for scope, cap in caps]
+    day = at.astimezone(ZoneInfo(zone)).date().isoformat()
+    return tuple((f"budget:{scope}:{day}", cap) for scope, cap in caps)
 
 
 def _answer(draft: Draft, plan: Plan) -> Callable[[int], Opened]:
-    rows = tuple(one["row"] for one in draft.facts["budgets"])
+    rows = tuple([one["row"] for one in draft.facts["budgets"]])
     return lambda seq: Opened(
         call=draft.call or "", seq=seq, entry=draft.id, task=draft.task, budgets=rows, reserved=plan.reserved
     )

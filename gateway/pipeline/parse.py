@@ -1,7 +1,7 @@
 """Stage 1 of 10: from bytes to a `Call`. Unknown fields are kept; what is malformed is refused with what to do."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +17,11 @@ IMAGE_TOKENS = 50_000
 FILE_TOKENS = 1_000_000
 
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_FOREIGN = (
+    ("helicone-property-task", "helicone"),
+    ("helicone-session-id", "helicone"),
+    ("x-litellm-trace-id", "litellm"),
+)
 MAX_ID = 256
 
 
@@ -40,7 +45,7 @@ def parse_chat(arrival: Arrival) -> Call:
     model, messages = request.get("model"), request.get("messages")
     if not isinstance(model, str) or not 0 < len(model) <= MAX_ID:
         raise _invalid("`model` must be a string: the name of an intent or, where allowed, of a model")
-    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+    if not isinstance(messages, list) or not all([isinstance(one, dict) for one in messages]):
         raise _invalid("`messages` must be a list of objects")
     stream = request.get("stream", False)
     if not isinstance(stream, bool) and stream is not None:
@@ -118,7 +123,7 @@ def _referred(messages: list[dict[str, Any]]) -> int:
     tokens = 0
     for message in messages:
         parts = message.get("content")
-        for part in parts if isinstance(parts, list) else ():
+        for part in parts if type(parts) is list else ():
             kind = part.get("type") if isinstance(part, dict) else None
             # Inline text and audio count by their bytes in the body; whatever else is only referred to.
             inline = kind in ("text", "refusal", "input_audio")
@@ -130,17 +135,7 @@ def _referred(messages: list[dict[str, Any]]) -> int:
 
 def task_of(headers: Mapping[str, str], request: Mapping[str, Any], call: str) -> tuple[str, str]:
     """Return the task the call belongs to, and which rule found it."""
-    metadata = request.get("metadata")
-    trace = _TRACE.fullmatch(headers.get("traceparent", "").strip().lower())
-    candidates = (
-        (headers.get("x-whyledger-task"), "header"),
-        (metadata.get("task_id") if isinstance(metadata, dict) else None, "metadata"),
-        (headers.get("helicone-property-task"), "helicone"),
-        (headers.get("helicone-session-id"), "helicone"),
-        (headers.get("x-litellm-trace-id"), "litellm"),
-        (trace[1] if trace else None, "trace"),
-    )
-    for value, source in candidates:
+    for value, source in _named_tasks(headers, request):
         if isinstance(value, str) and value.strip():
             if len(value) > MAX_ID:
                 raise _invalid(f"the task id is longer than {MAX_ID} characters")
@@ -148,9 +143,20 @@ def task_of(headers: Mapping[str, str], request: Mapping[str, Any], call: str) -
     return call, OWN
 
 
+def _named_tasks(headers: Mapping[str, str], request: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
+    yield headers.get("x-whyledger-task"), "header"
+    if isinstance(metadata := request.get("metadata"), dict):
+        yield metadata.get("task_id"), "metadata"
+    for name, source in _FOREIGN:
+        if name in headers:
+            yield headers[name], source
+    if trace := _TRACE.fullmatch(headers.get("traceparent", "").strip().lower()):
+        yield trace[1], "trace"
+
+
 def _subject(headers: Mapping[str, str]) -> str | None:
     for name in ("x-whyledger-subject", "helicone-user-id", "x-litellm-end-user-id", "x-litellm-customer-id"):
-        if value := headers.get(name, "").strip():
+        if name in headers and (value := headers[name].strip()):
             if len(value) > MAX_ID:
                 raise _invalid(f"the subject id is longer than {MAX_ID} characters")
             return value

@@ -8,6 +8,7 @@ the writer: by `end` on the ordinary paths, by `abandon` when the task is cancel
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
@@ -65,8 +66,9 @@ class Relay:
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
     _complete: bool = False
+    _cost: int | None = None
     _hit: Cached | None = None  # of a stream: looked up once, so that it cannot expire between head and body
-    _started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _started: float = field(default_factory=monotonic)
     _first_byte: float | None = None
 
     def __post_init__(self) -> None:
@@ -84,14 +86,14 @@ class Relay:
             await self.end(outcome)
             return Head(content_type=cached.content_type, cache="hit", cost_nano_eur=0), cached.body
         upstream = await self._answer()
-        waited = asyncio.get_running_loop().time()
+        waited = monotonic()
         try:
             body = await upstream.read()
         except UpstreamError as error:
             result = "stopped" if self.is_stopped() else "upstream_cut"
             await self.end(self._outcome(result))
             raise self._broken(result) from error
-        self._first_byte = asyncio.get_running_loop().time()
+        self._first_byte = monotonic()
         self.upstream_seconds += self._first_byte - waited
         if not self._transcript.see_whole(body):
             await self.end(self._outcome("failed"))
@@ -102,12 +104,10 @@ class Relay:
             result = "stopped" if self.is_stopped() else "refused_answer"
             await self.end(self._outcome(result))
             raise self._broken(result)
-        outcome = self._outcome("answered")
-        await self.end(outcome)
+        await self.end(self._outcome("answered"))
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
-        amount, _ = charge(self.plan, self.tries.made, self.target, outcome, self.ports)
-        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=amount), body
+        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost), body
 
     async def begin(self) -> Head:
         """Stage 8 of a stream: return when the first target has answered, or the cache will."""
@@ -189,16 +189,16 @@ class Relay:
         return UpstreamFailed("upstream_failed", "the upstream broke off its answer")
 
     async def _answer(self) -> UpstreamAnswer:
-        waited = asyncio.get_running_loop().time()
+        waited = monotonic()
         try:
             self.target, self._upstream = await first_answer(
                 self.call, self.plan, self.opened, self.tries, self.ports, is_stopped=self.is_stopped
             )
         except UpstreamFailed:
-            self.stages["attempt"] = asyncio.get_running_loop().time() - waited
+            self.stages["attempt"] = monotonic() - waited
             await self.end(Outcome(result="stopped" if self.is_stopped() else "failed"))
             raise
-        self.stages["attempt"] = asyncio.get_running_loop().time() - waited
+        self.stages["attempt"] = monotonic() - waited
         self.upstream_seconds += self.stages["attempt"]
         return self._upstream
 
@@ -210,7 +210,7 @@ class Relay:
         reader = EventReader()
         async for chunk in upstream.chunks():
             if self._first_byte is None:
-                self._first_byte = asyncio.get_running_loop().time()
+                self._first_byte = monotonic()
             for event in reader.feed(chunk):
                 self._complete = event.done
                 yield event
@@ -306,7 +306,7 @@ class Relay:
         Raises:
             EvidenceLost: it could not be committed.
         """
-        relayed = asyncio.get_running_loop().time()
+        relayed = monotonic()
         self.stages["relay"] = relayed - self._started - self.stages.get("attempt", 0.0)
         self._hand_over(outcome)
         if self._closing is None:
@@ -316,7 +316,7 @@ class Relay:
         except LedgerError as error:
             raise EvidenceLost("outcome_not_recorded", f"the outcome could not be recorded: {error}") from error
         finally:
-            self.stages["close"] = asyncio.get_running_loop().time() - relayed
+            self.stages["close"] = monotonic() - relayed
 
     def abandon(self) -> None:
         """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""
@@ -328,13 +328,14 @@ class Relay:
     def _hand_over(self, outcome: Outcome) -> None:
         if self._closing is not None:
             return
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         timing = {"total": int((now - self._started) * 1000)}
         if self._first_byte is not None:
             timing["first_byte"] = int((self._first_byte - self._started) * 1000)
+        charged = self._cost, _ = charge(self.plan, self.tries.made, self.target, outcome, self.ports)
         unit = close_unit(
             self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,
-            timing, self.ports,
+            charged, timing, self.ports,
         )  # fmt: skip
         self._closing = self.ports.evidence.close(unit)
 

@@ -8,8 +8,8 @@ The order of the stages is the product's promise:
 * stages 3 to 6 are pure, so a recorded decision can be replayed.
 """
 
-import asyncio
 import hashlib
+from time import monotonic
 
 import orjson
 
@@ -57,8 +57,7 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
 
 
 async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
-    clock = asyncio.get_running_loop().time
-    began = clock()
+    began = monotonic()
     rules = ports.rules.now
     workflow, admitted = admit(principal, call, rules)  # 3
     findings = screen(call, workflow)  # 4
@@ -67,7 +66,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     record = await record_of(call, workflow, ports)
     # Nothing that can fail may stand between 7 and the relay that closes the call.
     key = cache_key(call, principal) if plan.cache_ttl else ""
-    decided = clock()
+    decided = monotonic()
     opened = await open_call(call, principal, workflow, plan, checks, record, ports)  # 7: durable from here on
     return Relay(  # 8, 9, 10
         call=call,
@@ -78,7 +77,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
         opened=opened,
         cache_key=key,
         ports=ports,
-        stages={"decide": decided - began, "open": clock() - decided},
+        stages={"decide": decided - began, "open": monotonic() - decided},
     )
 
 

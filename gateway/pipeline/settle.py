@@ -40,10 +40,10 @@ def charge(
 
 def close_unit(
     call: Call, principal: Principal, plan: Plan, record: Record, opened: Opened, attempts: Sequence[Attempt],
-    target: Target | None, outcome: Outcome, timing: dict[str, int], ports: Ports,
+    target: Target | None, outcome: Outcome, charged: tuple[int, str], timing: dict[str, int], ports: Ports,
 ) -> Unit:  # fmt: skip
     """Return the unit that settles the reservation and appends `call.closed`."""
-    amount, state_of_cost = charge(plan, attempts, target, outcome, ports)
+    amount, state_of_cost = charged
     entry_id = new_id("ent", ports.clock())
     c, contents, tools = _sealed(outcome, record, entry_id, ports)
     facts = {
@@ -57,9 +57,9 @@ def close_unit(
         "checks": [check.facts() for check in (*outcome.checks, *_overrun(amount, opened)) if check.verdict != "pass"],
     }  # fmt: skip
     if target is not None and not outcome.cached_from:
-        facts["served"] = target.facts()
-        facts["price"] = target.price.facts()
-        facts["fx"] = ports.rules.now.rate.facts()
+        facts["served"] = target.facts
+        facts["price"] = target.price.facts
+        facts["fx"] = ports.rules.now.rate.facts
     if outcome.cached_from:
         facts["cached_from_ref"] = outcome.cached_from
     if outcome.response_id:

@@ -20,7 +20,7 @@ from ledger.log import Handed, Log
 from ledger.store.engine import told
 from ledger.store.reader import Reader
 from ledger.store.vault import LEDGER_KEY, SubjectKey, Vault, token_digest
-from ledger.unit import Unit, Written
+from ledger.unit import Unit
 
 REFUSALS_A_MINUTE = 10
 
@@ -149,9 +149,11 @@ class EvidenceInLedger:
         return self.log.hand_over(unit)
 
     def close(self, unit: Unit) -> Handed:
-        future = self.log.hand_over(unit)
-        future.add_done_callback(lambda done: self._unsettled.append(unit) if _is_owed(done) else None)
-        return future
+        def owe(error: Exception) -> None:
+            if isinstance(error, LedgerUnavailable):  # one that the log cannot take never succeeds
+                self._unsettled.append(unit)
+
+        return self.log.hand_over(unit, failed=owe)
 
     def settle_owed(self) -> int:
         """Hand over again the ends that could not be committed; returns how many there were."""
@@ -169,11 +171,6 @@ class EvidenceInLedger:
             return False
         recent.append(now)
         return True
-
-
-def _is_owed(done: "asyncio.Future[Written]") -> bool:
-    """An end that failed because the ledger was not available is owed; one that the log cannot take never succeeds."""
-    return isinstance(done.exception(), LedgerUnavailable)
 
 
 class SealedContents:

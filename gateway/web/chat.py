@@ -195,10 +195,10 @@ async def _body(scope: Scope, receive: Receive, reading: _Reading) -> bytes:
             message: Message = await receive()
             if message["type"] == "http.disconnect":
                 raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
-            size += len(message.get("body", b""))
+            parts.append(part := message.get("body", b""))
+            size += len(part)
             if size > MAX_BODY:
                 raise _too_large()
-            parts.append(message.get("body", b""))
             if not message.get("more_body"):
                 return b"".join(parts)
     except asyncio.CancelledError:

@@ -7,6 +7,7 @@ for both databases, with `?` for a value; what differs between them is in this m
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer, LargeBinary, PoolProxiedConnection, Table, Text
@@ -69,8 +70,7 @@ class Driver:
             return
         for at in range(0, len(rows), MOST_ROWS):
             page = rows[at : at + MOST_ROWS]
-            values = [value for row in page for value in row]
-            self._raw.execute(_insert(table, len(page), upsert), values)
+            self._raw.execute(_insert(table, len(page), upsert), list(chain.from_iterable(page)))
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition that `column` is one of `values`, and what to bind to it."""

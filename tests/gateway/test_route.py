@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 from test_configuration import PLAYBOOK
@@ -104,5 +103,5 @@ def test_caps_are_those_of_the_environment_the_route_the_workflow_and_the_key() 
     ],
 )  # fmt: skip
 def test_a_budget_s_day_is_the_date_on_the_wall_when_the_clocks_change_too(instant: str, day: str) -> None:
-    rows = budget_rows([("environment:prod", 5)], ZoneInfo("Europe/Berlin"), datetime.fromisoformat(instant))
-    assert rows == [(f"budget:environment:prod:{day}", 5)]
+    rows = budget_rows((("environment:prod", 5),), "Europe/Berlin", datetime.fromisoformat(instant))
+    assert rows == ((f"budget:environment:prod:{day}", 5),)

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
 PROMISES = "tests/system/test_promises.py::"
+HOSTILE = "tests/system/test_hostile.py::"
 LOG = "tests/ledger/test_log.py::"
 SEALING = "tests/ledger/test_sealing.py::"
 PACK = "tests/system/test_pack.py::"
@@ -68,12 +69,17 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "a whole answer waits for its close", "gateway/pipeline/relay.py",
-        '        outcome = self._outcome("answered")\n        await self.end(outcome)\n',
+        '        await self.end(self._outcome("answered"))\n',
         '        outcome = self._outcome("answered")\n        import threading\n'
         "        threading.Timer(0.3, lambda loop=asyncio.get_running_loop(): "
         "loop.call_soon_threadsafe(self._hand_over, outcome)).start()\n        self._closing = None\n"
         "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n",
         PROMISES + "test_a_whole_answer_leaves_after_its_close_is_durable",
+    ),
+    Sabotage(
+        "1", "a deadline for the body never cuts short what comes after it", "gateway/web/chat.py",
+        "                    reading.until = math.inf", "                    # reading.until = math.inf",
+        HOSTILE + "test_a_call_whose_body_has_come_is_opened_however_long_that_takes",
     ),
     Sabotage(
         "2", "an answer whose close failed is not given out", "gateway/pipeline/relay.py",
@@ -179,12 +185,12 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "contents are sealed under the person's key", "ledger/store/vault.py",
-        "sealing.seal(self.key(key_ref), plain", "sealing.seal(self.key(LEDGER_KEY), plain",
+        "self.key(key_ref).seal(plain", "self.key(LEDGER_KEY).seal(plain",
         SEALING + "test_destroying_a_subject_key_takes_contents_and_pseudonym_with_it",
     ),
     Sabotage(
         "5", "entries hold pseudonyms, not identifiers", "ledger/sealing.py",
-        '    return f"{kind}.{b64(tag[:16])}"', '    return f"{kind}.{identifier}"',
+        '        return f"{kind}.{b64(tag[:16])}"', '        return f"{kind}.{identifier}"',
         PROMISES + "test_no_personal_data_and_no_secret_stands_in_the_database_in_clear",
     ),
     Sabotage(

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from test_promises import error_of, raw
 
 from gateway.oversight import acts
+from ledger.batch import Batch, BatchWriter
 from ledger.errors import LedgerUnavailable
 from ledger.log import Handed, Log
 
@@ -144,12 +145,13 @@ def test_a_close_that_could_not_be_committed_is_committed_when_the_ledger_is_bac
     real = Log.hand_over
     broken = True
 
-    def hand_over(self: Log, unit: Any) -> Handed:
+    def hand_over(self: Log, unit: Any, **more: Any) -> Handed:
         if broken and "close_unit" in unit.run.__qualname__:
-            failed = Handed()
-            failed.set_exception(LedgerUnavailable("injected: disk full"))
-            return failed
-        return real(self, unit)
+            lost, error = Handed(), LedgerUnavailable("injected: disk full")
+            lost.set_exception(error)
+            more["failed"](error)
+            return lost
+        return real(self, unit, **more)
 
     monkeypatch.setattr(Log, "hand_over", hand_over)
     with pytest.raises(openai.InternalServerError):
@@ -181,6 +183,36 @@ def test_slow_uploads_without_a_key_take_no_place(on: Stage, monkeypatch: pytest
     assert raw(on)[0] == 200
     for connection in slow:
         connection.close()
+
+
+def test_a_body_that_does_not_come_is_refused_with_what_happened(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.web.chat.BODY_SECONDS", 0.1)
+    connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=20)
+    connection.putrequest("POST", "/v1/chat/completions")
+    connection.putheader("authorization", f"Bearer {on.keys['agent']}")
+    connection.putheader("content-length", "1000")
+    connection.endheaders(b'{"model"')
+    answer = connection.getresponse()
+    error = json.loads(answer.read())["error"]
+    assert (answer.status, error["code"]) == (400, "invalid_request")
+    assert "did not arrive within 0.1 s" in error["message"]
+    (refused,) = on.settled("call.refused")
+    assert refused.facts["stage"] == 0
+    connection.close()
+
+
+def test_a_call_whose_body_has_come_is_opened_however_long_that_takes(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.chat.BODY_SECONDS", 0.1)
+    real = BatchWriter.settle
+
+    def settle(self: BatchWriter, batch: Batch) -> None:
+        time.sleep(1.2)  # the clock that looks for late bodies comes by twice meanwhile
+        real(self, batch)
+
+    monkeypatch.setattr(BatchWriter, "settle", settle)
+    assert raw(on)[0] == 200
 
 
 def calls(*made: tuple[int, str, str]) -> list[dict[str, Any]]:

@@ -60,12 +60,12 @@ def failing(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
     """Let the ledger fail for units that append one of `kinds`."""
     real = Log.hand_over
 
-    def hand_over(self: Log, unit: Any) -> Handed:
+    def hand_over(self: Log, unit: Any, **more: Any) -> Handed:
         if any(kind in repr(unit.run.__qualname__) + repr(getattr(unit.run, "__closure__", "")) for kind in kinds):
             failed = Handed()
             failed.set_exception(LedgerUnavailable("injected: disk full"))
             return failed
-        return real(self, unit)
+        return real(self, unit, **more)
 
     monkeypatch.setattr(Log, "hand_over", hand_over)
 
