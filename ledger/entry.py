@@ -141,6 +141,18 @@ def decode(data: bytes) -> Entry:
     return Entry._make(values)
 
 
+def outline(data: bytes) -> Entry:
+    """Read the bytes of an entry that was checked when it was appended. Whoever doubts that proves or decodes it.
+
+    Raises:
+        EntryInvalid: they are no entry at all.
+    """
+    try:
+        return Entry._make(_values_of(load_plain(data)))
+    except (CanonicalError, KeyError, TypeError) as error:
+        raise EntryInvalid(f"not an entry: {error}") from error
+
+
 def _require_members(
     v: Any, log: Any, seq: Any, prev: Any, id_: Any, at: Any, kind: Any, call: Any, task: Any, workflow: Any,
     sub: Any, act: Any, facts: Any, refs: Any, c: Any,

@@ -22,6 +22,7 @@ def why(
     context: typer.Context,
     ref: Annotated[str, typer.Argument(help="A call id, a provider's response id, a task, or a subject.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    page: Annotated[int | None, typer.Option(min=1, help="Tell of these ten calls only, from 1; else of all.")] = None,
     verify: Annotated[
         bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
     ] = False,
@@ -39,11 +40,10 @@ def why(
         evidence = LiveEvidence(installation)
         kind, found = evidence.resolve(ref)
         try:
-            answer = explain(ref, kind, found, evidence)
+            answer = explain(ref, kind, found, evidence, page=page)
         except NothingFound:
-            typer.echo(
-                f"whyledger: no entry is linked to {ref}: give a call id, response id, task or subject", err=True
-            )
+            missing = f"no entry is linked to {ref}: give a call id, response id, task or subject"
+            typer.echo(f"whyledger: {f'there is no page {page} of {ref}' if found else missing}", err=True)
             raise SystemExit(1) from None
     typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
     check = answer.integrity

@@ -7,11 +7,12 @@ from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.disclosure import open_disclosure
-from ledger.entry import Entry, decode
+from ledger.entry import Entry, outline
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
 from reports.ports import Content, Integrity
 
+READ_AHEAD = 20
 _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 
 
@@ -24,7 +25,7 @@ class LiveEvidence:
         self._size = installation.reader.head().size
         self._read: dict[int, tuple[bytes, Entry]] = {}
         self._unread: set[int] = set()
-        """Entries given out whose contents nobody has asked for yet: they are read together."""
+        """Entries given out whose contents nobody has asked for yet: some are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
@@ -53,13 +54,15 @@ class LiveEvidence:
         wanted = [seq for seq in seqs if seq < self._size]
         if missing := [seq for seq in wanted if seq not in self._read]:
             for seq, data in self._reader.stored(missing).items():
-                self._read[seq] = data, decode(data)
+                self._read[seq] = data, outline(data)
                 self._unread.add(seq)
         return [self._read[seq][1] for seq in wanted if seq in self._read]
 
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
-            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in self._unread})
+            later = (seq for seq in self._unread if seq > entry.seq and entry.call)  # calls are told in order
+            next_ones = sorted(later)[:READ_AHEAD]
+            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in next_ones})
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)
@@ -70,7 +73,7 @@ class LiveEvidence:
 
     def _unseal(self, entries: Mapping[int, Entry]) -> None:
         """Keep the disclosures of entries, or why there are none."""
-        self._unread.clear()
+        self._unread -= entries.keys()
         kept = self._reader.contents_of(entries)
         for seq, entry in entries.items():
             try:

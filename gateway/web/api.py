@@ -96,6 +96,7 @@ def token_of(
 
 
 Token = Annotated[str | None, Depends(token_of)]
+Page = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
 def require_person(installation: Installation, token: str | None) -> Actor:
@@ -110,16 +111,16 @@ def require_person(installation: Installation, token: str | None) -> Actor:
     return actor
 
 
-def explain(installation: Installation, ref: str, workflow: str | None = None) -> WhyAnswer:
+def explain(installation: Installation, ref: str, workflow: str | None = None, *, page: int = 1) -> WhyAnswer:
     """Answer why about a reference, restricted to a workflow if one is given.
 
     Raises:
-        NothingFound: nothing is linked to it.
+        NothingFound: nothing is linked to it, or it has fewer pages.
     """
     evidence = LiveEvidence(installation)
     kind, found = evidence.resolve(ref)
     mine = [entry for entry in found if workflow is None or entry.workflow == workflow]
-    return why(ref, kind, mine, evidence)
+    return why(ref, kind, mine, evidence, page=page)
 
 
 def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> APIRouter:
@@ -131,13 +132,13 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
     acted = problems(400, 401, 403, 413, 422, 503)
 
     @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it", responses=explained)
-    def get_why(ref: Annotated[str, Path(max_length=300)], token: Token) -> Any:
-        """`ref` is a call id, a provider's response id, a task, or a subject."""
-        return _why(running(), ref, token)
+    def get_why(ref: Annotated[str, Path(max_length=300)], token: Token, page: Page = 1) -> Any:
+        """`ref` is a call id, a provider's response id, a task, or a subject. A page tells of ten calls."""
+        return _why(running(), ref, page, token)
 
     @routes.get("/api/v1/why", summary="The same, with the reference as a query", responses=explained)
-    def find_why(q: Annotated[str, Query(min_length=1, max_length=300)], token: Token) -> Any:
-        return _why(running(), q, token)
+    def find_why(q: Annotated[str, Query(min_length=1, max_length=300)], token: Token, page: Page = 1) -> Any:
+        return _why(running(), q, page, token)
 
     @routes.post(
         "/api/v1/overrides",
@@ -205,15 +206,17 @@ def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Ca
         return {"ready": True, "generation": generation}
 
 
-def _why(installation: Installation, ref: str, token: str | None) -> Any:
+def _why(installation: Installation, ref: str, page: int, token: str | None) -> Any:
     workflow = _own_workflow(installation, token)
     if workflow is None:
         require_person(installation, token)
     try:
-        answer = explain(installation, ref, workflow)
+        answer = explain(installation, ref, workflow, page=page)
     except NothingFound:
         whose = f" of workflow {workflow}" if workflow else ""
         detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
+        if page > 1:
+            detail = f"there is no page {page} of {ref}"
         return problem(404, "nothing found", detail)
     return Response(orjson.dumps(answer.as_json()), media_type="application/json")
 

@@ -79,6 +79,8 @@ class Why(BaseModel):
     unknown: list[str]
     integrity: Integrity
     calls: list[dict[str, Any]]
+    page: int
+    pages: int
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gateway.console.render import message_page, why_page
 from gateway.oversight.people import by_token, roles_of
 from gateway.store.installation import Installation
-from gateway.web.api import COOKIE, explain, token_of
+from gateway.web.api import COOKIE, Page, explain, token_of
 from reports.why.answer import NothingFound
 
 SAFE = {
@@ -38,11 +38,11 @@ def router(running: Callable[[], Installation]) -> APIRouter:
         return RedirectResponse(f"/why/{quote(q, safe='/:')}", status_code=303)
 
     @routes.get("/why/{ref:path}")
-    def why(ref: str, token: Token) -> Response:
+    def why(ref: str, token: Token, page: Page = 1) -> Response:
         if not _may_read(running(), token):
-            return _sign_in(f"/why/{quote(ref, safe='/:')}")
+            return _sign_in(f"/why/{quote(ref, safe='/:')}" + (f"?page={page}" if page > 1 else ""))
         try:
-            return _page(why_page(explain(running(), ref)))
+            return _page(why_page(explain(running(), ref, page=page)))
         except NothingFound:
             return _page(message_page("Nothing found", f"No entry is linked to {ref}."), status=404)
 

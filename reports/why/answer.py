@@ -18,13 +18,16 @@ BOUNDARY = (
 )
 
 
+CALLS_OF_A_PAGE = 10
+
+
 class NothingFound(Exception):
-    """No entry is linked to this reference."""
+    """No entry is linked to this reference, or there is no such page of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhyAnswer:
-    """Everything one reference leads to. `as_of_seq` is the size of the log it was taken from."""
+    """Everything one reference leads to, or a page of it. `as_of_seq` is the size of the log it was taken from."""
 
     ref: str
     kind: str
@@ -37,6 +40,9 @@ class WhyAnswer:
     unknown: tuple[str, ...]
     integrity: Integrity
     calls: tuple[dict[str, Any], ...]
+    """All calls of the reference, whatever the page."""
+    page: int
+    pages: int
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values. Field by field: `asdict` would copy every sentence deeply."""
@@ -46,13 +52,20 @@ class WhyAnswer:
         return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
 
 
-def why(ref: str, kind: str, found: list[Entry], evidence: Evidence) -> WhyAnswer:
+def why(ref: str, kind: str, found: list[Entry], evidence: Evidence, *, page: int | None = None) -> WhyAnswer:
     """Explain what the entries found through a reference amount to.
 
+    Args:
+        page: which ten calls to tell of in full, from 1; None tells of all. Headline, total, list of calls and human
+            acts are of all calls always.
+
     Raises:
-        NothingFound: there are none that belong to a call.
+        NothingFound: there are none that belong to a call, or fewer pages.
     """
     story = collect(ref, kind, found, evidence)
+    pages = 1 if page is None else -(-len(story.every) // CALLS_OF_A_PAGE)
+    if page is not None:
+        story = story.page(page, CALLS_OF_A_PAGE)
     if not story.calls:
         raise NothingFound(ref)
     check = evidence.integrity(story.entries)
@@ -69,22 +82,24 @@ def why(ref: str, kind: str, found: list[Entry], evidence: Evidence) -> WhyAnswe
         integrity=check,
         calls=tuple(
             {"call": call.id, "route": call.route, "result": call.result, "cost_nano_eur": call.cost}
-            for call in story.calls
+            for call in story.every
         ),
+        page=page or 1,
+        pages=pages,
     )
 
 
 def _headline(story: Story) -> str:
-    total = eur(sum(call.cost for call in story.calls))
-    people = sum(len(call.acts) for call in story.calls) + len(story.stops)
+    total = eur(sum(call.cost for call in story.every))
+    people = len(story.acts) + len(story.stops)
     acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
-    if len(story.calls) == 1:
+    if len(story.every) == 1:
         return f"The call to {story.calls[0].route} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
     counts: dict[str, int] = {}
-    for call in story.calls:
+    for call in story.every:
         counts[call.result] = counts.get(call.result, 0) + 1
     listed = ", ".join(f"{count} {result}" for result, count in counts.items())
-    return f"{len(story.calls)} calls ({listed}); {total}; {acts}."
+    return f"{len(story.every)} calls ({listed}); {total}; {acts}."
 
 
 _MOMENTS = {
@@ -118,7 +133,7 @@ def _moment(entry: Entry) -> dict[str, Any]:
 
 def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
     """Approval at three levels; where no person is recorded, it says so."""
-    overrides = tuple(entry for call in story.calls for entry in call.overrides)
+    overrides = tuple(entry for call in story.every for entry in call.overrides)
     levels = {
         "this_call": (overrides, "No person decided about this call."),
         "rules_in_force": (story.activations, "No activation of the rules is on record."),

@@ -32,8 +32,9 @@ class Sentence:
 def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     """Return the whole narrative of a story, in the order things happened."""
     sentences: list[Sentence] = []
-    for number, call in enumerate(story.calls, start=1):
-        label = f"Call {number} of {len(story.calls)}" if len(story.calls) > 1 else "The call"
+    first = story.every.index(story.calls[0]) + 1
+    for number, call in enumerate(story.calls, start=first):
+        label = f"Call {number} of {len(story.every)}" if len(story.every) > 1 else "The call"
         sentences += _asked(call, label)
         sentences += _decided(call)
         sentences += _attempted(call)

@@ -38,11 +38,11 @@ class Answered:
 
 
 def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    results = ", ".join(f"{RESULTS.get(call.result, call.result)}" for call in story.calls)
+    results = ", ".join(f"{RESULTS.get(call.result, call.result)}" for call in story.every)
     first = story.calls[0].first
     own = first.facts.get("task_source") == "call"  # a call that names no task is its own
     task = first.call if own else quoted(first, "task", evidence) if "task" in first.c else first.task or "none"
-    lines = [f"Task {task} of workflow {first.workflow or 'none'}: {len(story.calls)} call(s); {results}."]
+    lines = [f"Task {task} of workflow {first.workflow or 'none'}: {len(story.every)} call(s); {results}."]
     return lines, [pointer(call.first) for call in story.calls]
 
 
@@ -171,7 +171,7 @@ def _cost(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str
         for entry in call.corrections:
             lines.append(f"{person(entry, evidence)} {_correction(entry, evidence)}.")
             facts.append(pointer(entry, "facts.after_nano_eur"))
-    lines.append(f"Together {eur(sum(call.cost for call in story.calls))}. The provider's invoice may differ.")
+    lines.append(f"Together {eur(sum(call.cost for call in story.every))}. The provider's invoice may differ.")
     return lines, facts
 
 
@@ -192,7 +192,7 @@ def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[lis
 
 
 def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    acts = [entry for call in story.calls for entry in call.acts] + list(story.stops)
+    acts = [*story.acts, *story.stops]
     if not acts:
         return ["No person decided anything about this."], []
     lines = []
@@ -218,8 +218,7 @@ def _correction(entry: Entry, evidence: Evidence) -> str:
 
 
 def _next(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    later = [entry for call in story.calls for entry in call.acts]
-    known = f" After the calls, {len(later)} human act(s) are on record, see question 10." if later else ""
+    known = f" After the calls, {len(story.acts)} human act(s) are on record, see question 10." if story.acts else ""
     return [f"{NOT_RECORDED}: outcomes, complaints and incidents are not taken in this version.{known}"], []
 
 
@@ -240,17 +239,19 @@ def _unknown(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[
 
 def _before(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
     lines, facts = [], []
+    last: dict[tuple[str, str], Entry] = {}
     for call in story.calls:
-        entry = call.first
+        kind = "reason" if call.first.kind == "call.refused" else "route"
+        if value := call.first.facts.get(f"{kind}_ref"):
+            last[kind, value] = call.first
+    for (kind, value), entry in last.items():
         since = format_time(entry.instant - timedelta(days=30))
-        kind, name = ("reason", "facts.reason_ref") if entry.kind == "call.refused" else ("route", "facts.route_ref")
-        value = entry.facts.get(name.removeprefix("facts."))
-        if value:
-            count = evidence.count(kind, value, since=since, last=entry.seq)
-            what = "refusals for" if kind == "reason" else "calls opened on"
-            lines.append(f"{count} {what} {value} in the 30 days up to this one, itself included.")
-            facts.append(pointer(entry, name))
-    return list(dict.fromkeys(lines)) or ["Nothing to compare with."], facts
+        count = evidence.count(kind, value, since=since, last=entry.seq)
+        what = "refusals for" if kind == "reason" else "calls opened on"
+        which = "this one" if len(story.every) == 1 else str(entry.call)
+        lines.append(f"{count} {what} {value} in the 30 days up to {which}, itself included.")
+        facts.append(pointer(entry, f"facts.{kind}_ref"))
+    return lines or ["Nothing to compare with."], facts
 
 
 def unknowns(story: Story, evidence: Evidence) -> list[str]:
@@ -263,7 +264,9 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
     ]
     if any("prompt" not in call.first.c for call in story.calls):
         lines.append("The text of requests that were not kept.")
-    if not any(call.overrides for call in story.calls):
+    if elsewhere := len(story.every) - len(story.calls):
+        lines.append(f"What {elsewhere} further call(s) did: other pages tell of them.")
+    if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")
     if not story.releases:
         lines.append("Who confirmed the risk tier of the workflow: no release is on record.")

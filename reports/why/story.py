@@ -1,7 +1,7 @@
 """From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.entry import Entry
 from reports.ports import Evidence
@@ -64,6 +64,9 @@ class Story:
     ref: str
     kind: str
     calls: tuple[CallStory, ...]
+    """Those that are told."""
+    every: tuple[CallStory, ...]
+    """All of the reference: more than `calls` where the story is told page by page."""
     stops: tuple[Entry, ...]
     activations: tuple[Entry, ...]
     releases: tuple[Entry, ...]
@@ -71,9 +74,19 @@ class Story:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        every = [entry for call in self.calls for entry in call.entries]
-        every += [*self.stops, *self.activations, *self.releases, *self.key_issues]
-        return tuple(sorted({entry.seq: entry for entry in every}.values(), key=lambda entry: entry.seq))
+        """The entries that are told of."""
+        told = [entry for call in self.calls for entry in call.entries]
+        told += [*self.stops, *self.activations, *self.releases, *self.key_issues]
+        return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
+
+    @property
+    def acts(self) -> tuple[Entry, ...]:
+        """What people did about any of the calls, told here or not."""
+        return tuple(entry for call in self.every for entry in call.acts)
+
+    def page(self, number: int, size: int) -> "Story":
+        """Return the story that tells of the `number`-th `size` calls only (from 1)."""
+        return replace(self, calls=self.every[(number - 1) * size : number * size])
 
 
 def collect(ref: str, kind: str, found: Sequence[Entry], evidence: Evidence) -> Story:
@@ -93,6 +106,7 @@ def collect(ref: str, kind: str, found: Sequence[Entry], evidence: Evidence) -> 
         ref=ref,
         kind=kind,
         calls=calls,
+        every=calls,
         stops=tuple({entry.seq: entry for entry in sorted(stops, key=lambda one: one.seq)}.values()),
         activations=tuple(_latest_before(evidence.find("config", digest), last) for digest in digests),
         releases=tuple(

@@ -9,7 +9,8 @@ WIDTH = 110
 
 def as_text(answer: WhyAnswer) -> str:
     """Return headline, narrative, approvals, unknown and the check, wrapped for a terminal."""
-    lines = [f"why {answer.ref}", "", *_wrapped(answer.headline, ""), ""]
+    page = f" (page {answer.page} of {answer.pages})" if answer.pages > 1 else ""
+    lines = [f"why {answer.ref}{page}", "", *_wrapped(answer.headline, ""), ""]
     for number, sentence in enumerate(answer.narrative, start=1):
         lines += _wrapped(f"{sentence.text} [{', '.join(sentence.facts)}]", f"{number:>3}. ")
     lines += ["", "who approved it"]

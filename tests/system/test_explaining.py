@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from stage import stage
 
+from gateway.oversight import acts
+from gateway.store.evidence import LiveEvidence
 from gateway.web.api import explain
 from ledger.store.reader import Reader
+from reports.why.answer import NothingFound, why
 
 
 def test_an_answer_over_changed_bytes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +35,34 @@ def test_an_answer_over_changed_bytes_says_so(tmp_path: Path, monkeypatch: pytes
     assert (honest.failures, honest.proved) == ((), honest.checked)
     assert [text.partition(":")[0] for text in changed.failures] == [f"entry {closed.seq}"]
     assert changed.proved == changed.checked - 1
+
+
+def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        for number in range(23):
+            on.ask(task="ticket:23", text=f"question {number}")
+        calls = [str(one.call) for one in on.settled("call.closed", 23)]
+        acts.override(
+            on.installation, on.person("ada"), calls[-1], action="reverse", reason_code="R07", reason="wrong",
+            presented="shown", before="a", after="b",
+        )  # fmt: skip
+        on.installation.checkpointer.sign(now=True)
+        evidence = LiveEvidence(on.installation)
+        whole = why("ticket:23", *evidence.resolve("ticket:23"), evidence)
+        pages = [explain(on.installation, "ticket:23", page=number) for number in (1, 2, 3)]
+        with pytest.raises(NothingFound):
+            explain(on.installation, "ticket:23", page=4)
+    assert (whole.page, whole.pages, [(one.page, one.pages) for one in pages]) == (1, 1, [(1, 3), (2, 3), (3, 3)])
+    told = {sentence.text for page in pages for sentence in page.narrative}
+    assert told == {sentence.text for sentence in whole.narrative}
+    moments = {one["seq"] for page in pages for one in page.timeline}
+    assert moments == {one["seq"] for one in whole.timeline}
+    for page, shown in zip(pages, (calls[:10], calls[10:20], calls[20:]), strict=True):
+        assert (page.headline, page.calls, page.approvals) == (whole.headline, whole.calls, whole.approvals)
+        assert {one["call"] for one in page.timeline if one["call"] and one["kind"] == "call.closed"} == set(shown)
+        assert not page.integrity.failures
+        assert page.integrity.proved == page.integrity.checked < whole.integrity.checked
+        totals = [one.answer for one in page.questions if one.number in (8, 10)]
+        assert whole.questions[7].answer.splitlines()[-1].partition("Together")[2] in totals[0]
+        assert totals[1] == whole.questions[9].answer
+        assert any(f"{23 - len(shown)} further call(s)" in line for line in page.unknown)

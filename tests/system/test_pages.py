@@ -98,3 +98,21 @@ def test_the_api_docs_and_the_login_answer_as_they_should(on: Stage, browser: An
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     page.close()
+
+
+def test_a_long_task_is_read_page_by_page(on: Stage, browser: Any) -> None:
+    for _ in range(11):
+        on.ask(task="ticket:11")
+    page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
+    page.goto(f"{on.url}/why/ticket:11")
+    assert "Page 1 of 2: 11 calls" in page.content()
+    assert "Call 10 of 11" in page.content()
+    assert "Call 11 of 11" not in page.content()
+    page.click("a[rel=next]")
+    assert page.url == f"{on.url}/why/ticket:11?page=2"
+    assert "Call 11 of 11" in page.content()
+    assert page.query_selector("a[rel=next]") is None
+    page.click("a[rel=prev]")
+    assert "Call 1 of 11" in page.content()
+    assert page.goto(f"{on.url}/why/ticket:11?page=3").status == 404
+    page.close()
