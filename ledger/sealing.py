@@ -52,7 +52,7 @@ def unwrap(root: bytes, wrapped: bytes, *, ref: str) -> bytes:
 def _keyed(key: bytes) -> Callable[[bytes], bytes]:
     """Return HMAC-SHA-256 under `key` (at most 64 bytes), whose two blocks are hashed once (RFC 2104 section 4).
 
-    It runs five times a call, and this takes a third of `hmac.digest`; a test holds it to the library's.
+    Written out because it runs five times a call; tests hold it to the library's HMAC and HKDF.
     """
     block = key.ljust(64, b"\0")
     inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))

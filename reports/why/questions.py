@@ -265,7 +265,9 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
     if any("prompt" not in call.first.c for call in story.calls):
         lines.append("The text of requests that were not kept.")
     if elsewhere := len(story.every) - len(story.calls):
-        lines.append(f"What {elsewhere} further call(s) did: other pages tell of them.")
+        lines.append(
+            f"What {elsewhere} further call(s) did, whose costs are in the total: other pages tell and prove it."
+        )
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")
     if not story.releases:

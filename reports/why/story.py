@@ -74,9 +74,9 @@ class Story:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries that are told of."""
+        """The entries that are told of: of the calls that are told, and what people did about any of them."""
         told = [entry for call in self.calls for entry in call.entries]
-        told += [*self.stops, *self.activations, *self.releases, *self.key_issues]
+        told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
     @property
