@@ -159,6 +159,8 @@ class BatchWriter:
             frontier = old.frontier.extend([one.leaf_hash for one in new])
             self._head = writer.Head(old.origin, end.last_hash, frontier, at_text)
             writer.move_head(connection, old, self._head)
+            writer.complete_tiles(connection, old.size, self._head.size)
+        connection.flush()
 
     def _find_out(self, batch: Batch) -> bool:
         """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""

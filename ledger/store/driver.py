@@ -34,9 +34,17 @@ def _insert(table: Table, size: int, upsert: str) -> str:
     return f"INSERT INTO {table.name} ({_names(table)}) VALUES {','.join([row] * size)} {upsert}"
 
 
+@lru_cache(maxsize=256)
+def _together(statements: tuple[str, ...]) -> str:
+    """Return one statement of PostgreSQL that does what these do; its result is that of the last one."""
+    *before, last = statements
+    named = ", ".join(f"change_{number} AS ({one})" for number, one in enumerate(before))
+    return f"WITH {named} {last}" if named else last
+
+
 @lru_cache(maxsize=16)
 def _insert_arrays(table: Table, upsert: str) -> str:
-    arrays = ", ".join(f"%s::{_ARRAYS[type(column.type)]}" for column in table.columns)
+    arrays = ", ".join(f"?::{_ARRAYS[type(column.type)]}" for column in table.columns)
     return f"INSERT INTO {table.name} ({_names(table)}) SELECT * FROM unnest({arrays}) {upsert}"
 
 
@@ -50,6 +58,8 @@ class Driver:
     def __init__(self, raw: Any, dialect: str) -> None:
         self._raw = raw
         self.is_postgresql = dialect == POSTGRESQL
+        self._put: list[tuple[str, Sequence[Any]]] = []
+        self._touched = 0
 
     @classmethod
     def of(cls, connection: Connection) -> "Driver":
@@ -60,17 +70,32 @@ class Driver:
         """Run one statement and return its cursor."""
         return self._raw.execute(_with_percent(statement) if self.is_postgresql else statement, values)
 
+    def put(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Make a change that no later one up to the next `flush` builds on: PostgreSQL gets them in one round trip."""
+        if self.is_postgresql:
+            self._put.append((statement, values))
+        else:
+            self._touched = self._raw.execute(statement, values).rowcount
+
+    def flush(self) -> int:
+        """Send what was put; returns how many rows the last change touched."""
+        if self._put:
+            put, self._put = self._put, []
+            text = _together(tuple([statement for statement, _ in put]))
+            self._touched = self.execute(text, list(chain.from_iterable([values for _, values in put]))).rowcount
+        return self._touched
+
     def insert(self, table: Table, rows: Sequence[Sequence[Any]], *, upsert: str = "") -> None:
-        """Insert rows (values in the order of the table's columns), many in one statement: each statement is a wait
-        for the interpreter's lock (SQLite) or a round trip (PostgreSQL)."""
+        """Put rows (values in the order of the table's columns), many in one statement: each statement is a wait for
+        the interpreter's lock (SQLite) or a round trip (PostgreSQL)."""
         if self.is_postgresql:
             if rows:
                 columns = [list(column) for column in zip(*rows, strict=True)]
-                self._raw.execute(_insert_arrays(table, upsert), columns)
+                self.put(_insert_arrays(table, upsert), columns)
             return
         for at in range(0, len(rows), MOST_ROWS):
             page = rows[at : at + MOST_ROWS]
-            self._raw.execute(_insert(table, len(page), upsert), list(chain.from_iterable(page)))
+            self.put(_insert(table, len(page), upsert), list(chain.from_iterable(page)))
 
     def among(self, column: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
         """Return the condition that `column` is one of `values`, and what to bind to it."""
@@ -123,6 +148,8 @@ class WriteConnection(Driver):
 
     def commit(self) -> None:
         """Make the transaction durable: returns after the flush to disk."""
+        if self._put:
+            raise RuntimeError("a change was put and not sent")
         self._raw.commit()
 
     def rollback(self) -> None:

@@ -37,4 +37,5 @@ def replace_projections(engine: Engine, lock: Path | None, replay: Replay, *, ke
         writer.clear_projections(driver)
         writer.save_state(driver, state | kept)
         writer.insert_links(driver, links)
+        driver.flush()
     return head.size

@@ -103,31 +103,31 @@ def move_head(driver: Driver, old: Head, new: Head) -> None:
     Raises:
         LedgerUnavailable: the stored head is no longer `old`.
     """
-    moved = driver.execute(
+    driver.put(
         "UPDATE head SET size = ?, last_hash = ?, frontier = ?, at = ? WHERE size = ? AND last_hash = ?",
         (new.size, new.last_hash, b"".join(new.frontier.hashes), new.at, old.size, old.last_hash),
     )
-    if moved.rowcount != 1:
+    if driver.flush() != 1:
         raise LedgerUnavailable(f"another writer moved the head from {old.size}")
 
 
 def insert_entries(driver: Driver, new: Sequence[NewEntry]) -> None:
-    """Store entries with what they are found by and their sealed contents, and every tile they complete."""
+    """Put entries with what they are found by and their sealed contents."""
     if not new:
         return
     driver.insert(tables.entry, [(item.seq, item.leaf_hash, item.data) for item in new])
     insert_links(driver, [(kind, value, item.seq) for item in new for kind, value in item.links])
     contents = [(item.seq, item.contents.key, item.contents.ciphertext) for item in new if item.contents]
     driver.insert(tables.content, contents)
-    _complete_tiles(driver, new[0].seq, new[-1].seq + 1)
 
 
 def insert_links(driver: Driver, rows: Sequence[tuple[str, str, int]]) -> None:
-    """Store what entries are found by: (kind, value, seq)."""
+    """Put what entries are found by: (kind, value, seq)."""
     driver.insert(tables.ref, rows)
 
 
-def _complete_tiles(driver: Driver, low: int, high: int) -> None:
+def complete_tiles(driver: Driver, low: int, high: int) -> None:
+    """Store the tiles that the entries [low, high), which have been sent, complete."""
     level = 0
     while high // TILE > low // TILE:
         low, high = low // TILE, high // TILE
@@ -166,12 +166,12 @@ def load_state(driver: Driver, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def save_state(driver: Driver, changes: Mapping[str, Any]) -> None:
-    """Store the changed rows; None deletes."""
+    """Put the changed rows; None deletes."""
     gone = [key for key, value in changes.items() if value is None]
     kept = [(key, dump_plain(value).decode()) for key, value in changes.items() if value is not None]
     if gone:
         condition, values = driver.among("key", gone)
-        driver.execute(f"DELETE FROM state WHERE {condition}", values)
+        driver.put(f"DELETE FROM state WHERE {condition}", values)
     driver.insert(tables.state, kept, upsert="ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 
