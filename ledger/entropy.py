@@ -22,12 +22,12 @@ _pool = _Pool()
 
 def random_bytes(count: int) -> bytes:
     """Return `count` bytes (at most 4096) fit for keys and salts; no byte is ever handed out twice."""
-    end = _pool.at + count
+    at = _pool.at
+    end = at + count
     if end > len(_pool.block):
-        _pool.block, _pool.at, end = os.urandom(_BLOCK), 0, count
-    found = _pool.block[_pool.at : end]
+        _pool.block, at, end = os.urandom(_BLOCK), 0, count
     _pool.at = end
-    return found
+    return _pool.block[at:end]
 
 
 def _forget() -> None:

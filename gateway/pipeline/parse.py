@@ -123,12 +123,13 @@ def _referred(messages: list[dict[str, Any]]) -> int:
     tokens = 0
     for message in messages:
         parts = message.get("content")
-        for part in parts if type(parts) is list else ():
-            kind = part.get("type") if isinstance(part, dict) else None
-            # Inline text and audio count by their bytes in the body; whatever else is only referred to.
-            inline = kind in ("text", "refusal", "input_audio")
-            tokens += 0 if inline else IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS
-        if isinstance(message.get("audio"), dict):
+        if isinstance(parts, list):
+            for part in parts:
+                kind = part.get("type") if isinstance(part, dict) else None
+                # Inline text and audio count by their bytes in the body; whatever else is only referred to.
+                inline = kind in ("text", "refusal", "input_audio")
+                tokens += 0 if inline else IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS
+        if "audio" in message and isinstance(message["audio"], dict):
             tokens += FILE_TOKENS
     return tokens
 

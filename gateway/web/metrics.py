@@ -13,22 +13,35 @@ STAGES = ("decide", "open", "attempt", "relay", "close")
 BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 
 
+_MOST_WAITING = 200
+
+
 class _Seconds(Collector):
     """A histogram that only the event loop writes to: without the library's locks, six observations a call are a
-    tenth of their price."""
+    tenth of their price. They are counted many at once, which costs less than each by itself between other work."""
 
     def __init__(self, name: str, text: str, label: str, values: tuple[str, ...]) -> None:
         self._name, self._text, self._label = name, text, label
         self._counts = {value: [0] * (len(BOUNDS) + 1) for value in values}
         self._sums = dict.fromkeys(values, 0.0)
+        self._waiting: list[Mapping[str, float]] = []
 
     def observe(self, seconds: Mapping[str, float]) -> None:
+        """Take the seconds of one call, by label value. They must not change afterwards."""
+        self._waiting.append(seconds)
+        if len(self._waiting) >= _MOST_WAITING:
+            self._count()
+
+    def _count(self) -> None:
         counts, sums = self._counts, self._sums
-        for value, one in seconds.items():
-            counts[value][bisect_left(BOUNDS, one)] += 1
-            sums[value] += one
+        for seconds in self._waiting:
+            for value, one in seconds.items():
+                counts[value][bisect_left(BOUNDS, one)] += 1
+                sums[value] += one
+        self._waiting.clear()
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
+        self._count()
         family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
         names = [*(str(float(bound)) for bound in BOUNDS), "+Inf"]
         for value, counts in self._counts.items():
