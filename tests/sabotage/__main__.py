@@ -200,7 +200,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "what is not known is part of the answer", "reports/why/questions.py",
-        '    if not any(call.overrides for call in story.calls):\n        lines.append(', '    if False:\n        lines.append(',
+        '    if not any(call.overrides for call in story.every):\n        lines.append(', '    if False:\n        lines.append(',
         "tests/system/test_stories.py::test_every_question_has_its_expected_answer",
     ),
     Sabotage(
@@ -277,7 +277,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "a day is that of the organisation's time zone", "gateway/pipeline/open.py",
-        "at.astimezone(zone).date()", "at.date()",
+        "at.astimezone(ZoneInfo(zone)).date()", "at.date()",
         "tests/gateway/test_route.py::test_a_budget_s_day_is_the_date_on_the_wall_when_the_clocks_change_too",
     ),
     Sabotage(
