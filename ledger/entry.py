@@ -279,7 +279,7 @@ def links(entry: Entry | Draft) -> tuple[tuple[str, str], ...]:
     facts = entry.facts
     found = [("call", entry.call), ("task", entry.task), ("subject", entry.sub), ("person", entry.act)]
     found += [(kind, facts[name]) for name, kind in _references(tuple(facts))]
-    return tuple(dict.fromkeys([(kind, value) for kind, value in found if value and type(value) is str]))
+    return tuple(dict.fromkeys([(kind, value) for kind, value in found if type(value) is str]))
 
 
 @lru_cache(maxsize=256)

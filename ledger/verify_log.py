@@ -49,7 +49,7 @@ def verify_log(
         workers: how many processes check entries; by default this one, or one on each processor for a long log.
     """
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if size >= MANY and hasattr(os, "sched_getaffinity") else 1
+        workers = _processors() if size >= MANY else 1
     steps = Steps()
     heads = [checkpoints.unverified(one) for one in held]
     marks = _Marks([*heads, *([checkpoints.unverified(signed)] if signed else [])])
@@ -66,6 +66,11 @@ def verify_log(
         steps.run("held head", lambda: _held_heads(held, vkeys, marks))
     not_in_this_version(steps)
     return steps.report
+
+
+def _processors() -> int:
+    """Return how many processors this process may use, where the system tells, else how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Marks:
@@ -111,7 +116,7 @@ def _in_turn(read: Reading, size: int, origin: str) -> Iterator[_Checked]:
 
 
 def _check(read: Reading, page: tuple[int, int], origin: str) -> _Checked:
-    """Check the entries of a page (the first, and where it ends) by themselves."""
+    """Check the entries of a page (its first, and the one after its last) by themselves."""
     entries = [(data, decode(data)) for data in read(*page)]
     if not entries:
         raise ProofInvalid(f"the log ends before entry {page[0]}, its head row says it goes on")

@@ -41,9 +41,9 @@ def why(
         kind, found = evidence.resolve(ref)
         try:
             answer = explain(ref, kind, found, evidence, page=page)
-        except NothingFound:
+        except NothingFound as error:
             missing = f"no entry is linked to {ref}: give a call id, response id, task or subject"
-            typer.echo(f"whyledger: {f'there is no page {page} of {ref}' if found else missing}", err=True)
+            typer.echo(f"whyledger: {str(error) or missing}", err=True)
             raise SystemExit(1) from None
     typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
     check = answer.integrity

@@ -60,9 +60,9 @@ class LiveEvidence:
 
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
-            later = (seq for seq in self._unread if seq > entry.seq and entry.call)  # calls are told in order
-            next_ones = sorted(later)[:READ_AHEAD]
-            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in next_ones})
+            # Calls are told in order, so what is asked for next is near.
+            later = sorted(seq for seq in self._unread if seq > entry.seq) if entry.call else []
+            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in later[:READ_AHEAD]})
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)

@@ -212,12 +212,10 @@ def _why(installation: Installation, ref: str, page: int, token: str | None) -> 
         require_person(installation, token)
     try:
         answer = explain(installation, ref, workflow, page=page)
-    except NothingFound:
+    except NothingFound as error:
         whose = f" of workflow {workflow}" if workflow else ""
         detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
-        if page > 1:
-            detail = f"there is no page {page} of {ref}"
-        return problem(404, "nothing found", detail)
+        return problem(404, "nothing found", str(error) or detail)
     return Response(orjson.dumps(answer.as_json()), media_type="application/json")
 
 

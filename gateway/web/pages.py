@@ -43,8 +43,8 @@ def router(running: Callable[[], Installation]) -> APIRouter:
             return _sign_in(f"/why/{quote(ref, safe='/:')}" + (f"?page={page}" if page > 1 else ""))
         try:
             return _page(why_page(explain(running(), ref, page=page)))
-        except NothingFound:
-            return _page(message_page("Nothing found", f"No entry is linked to {ref}."), status=404)
+        except NothingFound as error:
+            return _page(message_page("Nothing found", str(error) or f"No entry is linked to {ref}."), status=404)
 
     @routes.post("/login")
     async def login(request: Request) -> Response:

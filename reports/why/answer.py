@@ -22,7 +22,7 @@ CALLS_OF_A_PAGE = 10
 
 
 class NothingFound(Exception):
-    """No entry is linked to this reference, or there is no such page of it."""
+    """No entry is linked to this reference; or there is no such page of it, and the message says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,10 @@ def why(ref: str, kind: str, found: list[Entry], evidence: Evidence, *, page: in
     pages = 1 if page is None else -(-len(story.every) // CALLS_OF_A_PAGE)
     if page is not None:
         story = story.page(page, CALLS_OF_A_PAGE)
+    if not story.every:
+        raise NothingFound
     if not story.calls:
-        raise NothingFound(ref)
+        raise NothingFound(f"there is no page {page} of {ref}, the last one is {pages}")
     check = evidence.integrity(story.entries)
     return WhyAnswer(
         ref=ref,

@@ -95,6 +95,40 @@ async def read(send: Callable[..., Awaitable[Exchange]]) -> tuple[int, bytes]:
     return answer.status, await answer.read()
 
 
+@pytest.mark.parametrize(("first", "second", "slow", "ends"), [(30.0, 0.2, 60.0, "timeout"), (0.2, 30.0, 0.6, "whole")])
+def test_each_call_on_a_kept_connection_has_its_own_time(
+    run: Runner, first: float, second: float, slow: float, ends: str
+) -> None:
+    """The timer of the connection is left over from the call before: too late for this one, or too early."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            for wait in (0.0, slow):
+                await request_of(reader)
+                await asyncio.sleep(wait)
+                writer.write(whole(b"whole"))
+                await writer.drain()
+            await reader.read()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> str:
+        assert await (await send(timeout=first)).read() == b"whole"
+        try:
+            async with asyncio.timeout(10):
+                return (await (await send(timeout=second)).read()).decode()
+        except UpstreamTimeout:
+            return "timeout"
+
+    assert run(asking(serve, use)) == ends
+    assert connections == 1
+
+
 def test_the_request_says_what_an_upstream_needs_and_one_connection_serves_many(run: Runner) -> None:
     server = Server(whole(b"one"), whole(b"two"), whole(b"", status="429 No"))
 

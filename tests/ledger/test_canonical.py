@@ -96,7 +96,9 @@ def test_strict_parsing_refuses_doubles_nan_and_malformed_text(text: bytes) -> N
         parse(text)
 
 
-@pytest.mark.skipif(not JCS.exists(), reason="the published JCS files are not beside this checkout")
+@pytest.mark.skipif(
+    not JCS.exists(), reason="the published JCS files are others' data, not copied here, and not beside this checkout"
+)
 def test_the_published_jcs_files_pass() -> None:
     inputs = sorted((JCS / "input").glob("*.json"))
     assert inputs

@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Clock, OpenLog, appending, failing_commit, whole
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 import migrations
 from ledger import checkpoint, merkle
 from ledger.checkpointing import require_continuation
-from ledger.entry import decode
+from ledger.entry import Draft, Sealed, decode
 from ledger.errors import EntryInvalid, LedgerUnavailable, LogHalted
 from ledger.store import tables, writer
 from ledger.store.driver import Driver
@@ -398,3 +399,27 @@ def test_migrations_and_tables_say_the_same(tmp_path: Path) -> None:
             assert compare_metadata(context, metadata) == []
             assert context.get_current_revision() == revision
         engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_batch_takes_three_statements_and_a_commit_on_postgresql(
+    opened: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    opened.log.append(appending("call.opened"))
+    seen: list[str] = []
+    real = psycopg.Connection.execute
+
+    def execute(self: Any, query: Any, *more: Any, **named: Any) -> Any:
+        seen.append(str(query).split()[0])
+        return real(self, query, *more, **named)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    drafts = [Draft(id="ent_1", kind="call.opened", call="call_1", contents=Sealed("key", b"sealed"))]
+    changes = {"a": {"value": 1}, "b": None}
+    opened.log.append(Unit(keys=lambda _at: ("a", "b"), run=lambda _state, _at: Step(drafts, changes)))
+    assert seen == ["SELECT", "SELECT", "WITH"]
+    assert opened.reader.find("call", "call_1") == [1]
+    assert opened.reader.contents(1) == Sealed("key", b"sealed")
+    assert opened.reader.state("a") == {"value": 1}

@@ -33,7 +33,9 @@ def test_signing_gives_the_published_line() -> None:
     assert f"{TEXT}\n{LINE}".encode() == note.sign(TEXT, [peter])
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason="the published notes are not beside this checkout")
+@pytest.mark.skipif(
+    not VECTORS.exists(), reason="the published notes are others' data, not copied here, and not beside this checkout"
+)
 def test_the_published_notes_are_judged_as_published() -> None:
     vectors = json.loads(VECTORS.read_text())
     assert len(vectors["notes"]) == 15

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ledger import checkpoint, merkle, verify_log
 from ledger.checkpoint import Checkpoint
+from ledger.entry import GENESIS, Draft, encode
 from ledger.store.live import LiveLog, open_live
+from ledger.verify import FAIL
 from ledger.verify_log import _Marks
 
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(40)]
@@ -60,21 +62,41 @@ def test_a_log_verifies_and_a_changed_one_does_not(
     raw = list(on_file.reader.raw(0, 29))
     later = raw[12].replace(b"opened", b"closed")
 
-    def verified(name: str, entries: list[bytes]) -> bool:
+    def results(name: str, entries: list[bytes]) -> dict[str, str]:
         live = stored(tmp_path / name, on_file, entries, signed)
         report = verify_log.verify_log(
             live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed,
             vkeys=[on_file.signer.vkey], held=[signed or b""], workers=workers,
         )  # fmt: skip
-        return not report.failed
+        return {step.name: step.result for step in report.steps}
 
     assert checkpoint.unverified(signed or b"").size == 20
-    assert verified("whole", raw)
-    assert not verified("without its tail", raw[:-1])
-    assert not verified("without all after a page", raw[: max(page, 1)] if page < 29 else [])
-    assert not verified("without its first", raw[1:])
-    assert not verified("in another order", [*raw[:9], raw[10], raw[9], *raw[11:]])
-    assert not verified("changed", [*raw[:12], later, *raw[13:]])
+    assert FAIL not in results("whole", raw).values()
+    assert FAIL in results("without its tail", raw[:-1]).values()
+    # Each of these shows in the chain already, also where it crosses from one page to the next.
+    for name, entries in (
+        ("without all after a page", raw[:page] if page < 29 else []),
+        ("without its first", raw[1:]),
+        ("in another order", [*raw[:9], raw[10], raw[9], *raw[11:]]),
+        ("changed", [*raw[:12], later, *raw[13:]]),
+        ("changed at the end of a page", [*raw[:6], raw[6].replace(b"opened", b"closed"), *raw[7:]]),
+    ):
+        assert results(name, entries)["entries"] == FAIL, name
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_time_does_not_fall_from_one_page_to_the_next_either(monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    monkeypatch.setattr(verify_log, "PAGE", page)
+    raw, prev = list[bytes](), GENESIS
+    for seq, second in enumerate((2, 1)):
+        at = f"2026-11-25T09:00:0{second}.000000Z"
+        raw.append(encode(Draft(id=f"ent_{seq}", kind="call.opened"), log="l", seq=seq, prev=prev, at=at))
+        prev = merkle.leaf_hash(raw[-1])
+    root = merkle.root([merkle.leaf_hash(data) for data in raw])
+    report = verify_log.verify_log(
+        lambda first, end: raw[first:end], origin="l", size=2, root=root, signed=None, vkeys=[]
+    )
+    assert {step.name: step.result for step in report.steps}["entries"] == FAIL
 
 
 def test_a_file_that_took_the_place_of_a_log_is_the_one_that_is_read(on_file: OpenLog, tmp_path: Path) -> None:

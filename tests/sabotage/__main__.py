@@ -137,6 +137,11 @@ SABOTAGES = (
         LOG + "test_the_head_moves_only_from_where_it_was",
     ),
     Sabotage(
+        "4", "the pages of a log are joined by their hashes", "ledger/verify_log.py",
+        "        if page.prev != prev:\n", "        if False:\n",
+        "tests/ledger/test_verify_log.py::test_a_log_verifies_and_a_changed_one_does_not",
+    ),
+    Sabotage(
         "4", "the database must continue the head file", "ledger/checkpointing.py",
         "    if head.size < held.size:\n", "    if False:\n", LOG + "test_a_cut_tail_halts_the_start",
     ),

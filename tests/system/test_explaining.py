@@ -50,7 +50,7 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
         evidence = LiveEvidence(on.installation)
         whole = why("ticket:23", *evidence.resolve("ticket:23"), evidence)
         pages = [explain(on.installation, "ticket:23", page=number) for number in (1, 2, 3)]
-        with pytest.raises(NothingFound):
+        with pytest.raises(NothingFound, match="no page 4 of ticket:23, the last one is 3"):
             explain(on.installation, "ticket:23", page=4)
     assert (whole.page, whole.pages, [(one.page, one.pages) for one in pages]) == (1, 1, [(1, 3), (2, 3), (3, 3)])
     told = {sentence.text for page in pages for sentence in page.narrative}
@@ -60,6 +60,7 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
     for page, shown in zip(pages, (calls[:10], calls[10:20], calls[20:]), strict=True):
         assert (page.headline, page.calls, page.approvals) == (whole.headline, whole.calls, whole.approvals)
         assert {one["call"] for one in page.timeline if one["call"] and one["kind"] == "call.closed"} == set(shown)
+        assert [one["call"] for one in page.timeline if one["kind"] == "override.recorded"] == [calls[-1]]
         assert not page.integrity.failures
         assert page.integrity.proved == page.integrity.checked < whole.integrity.checked
         totals = [one.answer for one in page.questions if one.number in (8, 10)]
