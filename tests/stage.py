@@ -3,7 +3,6 @@ parts of it, with an upstream that the test scripts."""
 
 import asyncio
 import json
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.app import Gateway
+from gateway.demo.world import free_port
 from gateway.oversight import acts
 from gateway.oversight.people import Actor, by_name
 from gateway.settings import Settings, read_settings
@@ -117,12 +117,6 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

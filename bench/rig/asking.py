@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from bench.rig.processes import GATEWAY_CPU, free_port, start, stop
+from bench.rig.processes import GATEWAY_CPU, start, stop
 from bench.rig.watching import PROGRAM
+from gateway.demo.world import free_port
 
 START_SECONDS = 60.0
 

@@ -24,12 +24,12 @@ from bench.rig.processes import (
     LOAD_CPU,
     Postgres,
     cpu_seconds,
-    free_port,
     fsync_ms,
     memory_mib,
     start,
     stop,
 )
+from gateway.demo.world import free_port
 
 ROOT = Path(__file__).parents[2]
 CHAT = "/v1/chat/completions"

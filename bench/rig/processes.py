@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
+
+from gateway.demo.world import free_port
 
 GATEWAY_CPU = os.environ.get("GATEWAY_CPU", "0")
 LOAD_CPU = os.environ.get("LOAD_CPU", "1")
@@ -102,12 +103,6 @@ def memory_mib(pid: int) -> tuple[float, float]:
             if name in totals:
                 totals[name] += int(rest[0])
     return totals["Rss:"] / 1024, totals["Pss:"] / 1024
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def commit() -> str:

@@ -10,10 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
+from random import sample
 from secrets import token_bytes
 from typing import Any
 
@@ -72,11 +74,18 @@ def call_json(url: str, body: Any, *, token: str | None = None) -> Any:
         return json.load(response)
 
 
+_SERVED = cycle(sample(range(20_000, 32_000), 12_000))
+"""Ports to serve on, each once: below those that a kernel gives to outgoing connections (Linux from 32,768, others from
+49,152), so that no connection takes one between its choice and its use."""
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that was free a moment ago and that no outgoing connection will take."""
+    for port in _SERVED:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 def found(settings: Settings, config: str) -> tuple[dict[str, str], dict[str, str], str]:

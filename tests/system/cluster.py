@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from environment import ROOT, require_sound_log
-from stage import free_port, prepare
+from stage import prepare
 
-from gateway.demo.world import _end, _start, _until_answers
+from gateway.demo.world import _end, _start, _until_answers, free_port
 from gateway.settings import Settings
 from gateway.store.installation import opened
 from ledger.entry import Entry, decode

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stage import free_port
-
+from gateway.demo.world import free_port
 from gateway.settings import Settings
 from gateway.store.installation import opened
 from gateway.store.rebuild import replay

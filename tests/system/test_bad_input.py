@@ -120,9 +120,10 @@ def test_without_a_key_nothing_is_parsed_and_nothing_written(on: Stage) -> None:
 
 
 def test_a_dead_upstream_is_a_clear_error_with_an_end_on_record(on: Stage, tmp_path: Path) -> None:
-    from stage import free_port, listening, prepare
+    from stage import listening, prepare
 
     from gateway.app import Gateway
+    from gateway.demo.world import free_port
 
     settings, keys, tokens = prepare(tmp_path / "dead", port=free_port())
     port = free_port()

@@ -19,12 +19,13 @@ import pytest
 from cluster import KILLER, Cluster, Load, cluster, kill_at_random
 from cluster import require_sound as require_sound_cluster
 from environment import Answer, Hosted, require_sound, require_sound_log, until
-from stage import Upstream, chunk, completion, free_port, listening, on_postgresql, prepare, streaming
+from stage import Upstream, chunk, completion, listening, on_postgresql, prepare, streaming
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.demo.world import free_port
 from gateway.oversight.corrections import correct_cost
 from gateway.oversight.people import ActRefused, by_name
 from gateway.store.evidence import LiveEvidence

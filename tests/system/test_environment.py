@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 from environment import Answer, Hosted, require_sound, until, works_again
-from stage import Upstream, completion, free_port, listening, prepare, stage
+from stage import Upstream, completion, listening, prepare, stage
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import gateway.app
+from gateway.demo.world import free_port
 from gateway.settings import Settings
 from gateway.store.installation import opened
 from ledger import checkpoint

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from judges import judge
-from stage import Upstream, chunk, free_port, listening, prepare, streaming
+from stage import Upstream, chunk, listening, prepare, streaming
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.demo.world import _until_answers
+from gateway.demo.world import _until_answers, free_port
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
