@@ -1,15 +1,17 @@
 """One batch: units run in order under the head lock, and what they decided is committed or nothing of it.
 
-`BatchWriter` has the connection. Its two halves may run on two threads, one after the other: `prepare` runs the units
-and sends the statements, `settle` makes them durable. Between batches it keeps the head and the state rows it has seen
-and uses them again as long as the database says that nobody else has written (SQLite's `data_version`).
+`BatchWriter` has the connection. Its steps may run on two threads, one after the other: `prepare` runs the units and
+sends the statements, `commit` makes them durable, `settle` does what is left and finds out what a failure did. Between
+batches it keeps the head and the state rows it has seen and uses them again as long as the database says that nobody
+else has written (SQLite's `data_version`).
 """
 
 import contextlib
-import time
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Engine
@@ -48,8 +50,10 @@ class Batch:
     units: list[Waiting]
     prepared: bool = False
     """The statements have been sent; the lock is held."""
+    tried: bool = False
+    """It was tried to commit it."""
     error: BaseException | None = None
-    """Why they could not be."""
+    """Why it could not be prepared or committed."""
 
 
 class BatchWriter:
@@ -61,6 +65,8 @@ class BatchWriter:
         self._head: writer.Head | None = None
         self._rows: dict[str, Any] = {}
         self._in_doubt = False
+        self.flush_seconds = math.inf
+        """How long the last commit took."""
 
     def prepare(self, batch: Batch) -> None:
         """Run the units and send the statements if that waits for nothing; else `settle` will do it."""
@@ -74,19 +80,32 @@ class BatchWriter:
             if not isinstance(error, Exception):
                 raise
 
+    def commit(self, batch: Batch, *, briefly: bool = False) -> None:
+        """Make a batch durable, or note in it why not; returns after the flush to disk.
+
+        Args:
+            briefly: do nothing but that; housekeeping is left to another commit.
+        """
+        batch.tried = True
+        try:
+            self._commit(batch, briefly=briefly)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
+            batch.error = error
+
     def settle(self, batch: Batch) -> None:
         """Commit a batch, whatever happens: afterwards each unit of it is durable or has its error."""
-        try:
-            self._commit(batch)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiters must hear of it and the thread go on
-            unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(error)}")
-            unavailable.__cause__ = error
-            self.drop_connection()
-            if not self._in_doubt or not self._find_out(batch):
-                for waiting in batch.units:
-                    waiting.error = waiting.error or unavailable
+        if not batch.tried:
+            self.commit(batch)
+        if batch.error is None:
+            return
+        unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(batch.error)}")
+        unavailable.__cause__ = batch.error
+        self.drop_connection()
+        if not self._in_doubt or not self._find_out(batch):
+            for waiting in batch.units:
+                waiting.error = waiting.error or unavailable
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, *, briefly: bool) -> None:
         self._in_doubt = False
         try:
             if not batch.prepared:
@@ -96,8 +115,11 @@ class BatchWriter:
             if batch.error:
                 raise batch.error
             assert self._connection is not None
+            self._connection.let_copy_wal(not briefly)
             self._in_doubt = True  # from here on a failure does not tell what the database did
+            began = monotonic()
             self._connection.commit()
+            self.flush_seconds = monotonic() - began
         except BaseException:
             with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
                 if self._connection is not None:
@@ -164,9 +186,9 @@ class BatchWriter:
 
     def _find_out(self, batch: Batch) -> bool:
         """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""
-        deadline = time.monotonic() + FIND_OUT_SECONDS
-        while (stored := self._is_stored(batch)) is None and time.monotonic() < deadline:
-            time.sleep(0.2)
+        deadline = monotonic() + FIND_OUT_SECONDS
+        while (stored := self._is_stored(batch)) is None and monotonic() < deadline:
+            sleep(0.2)
         return bool(stored)
 
     def _is_stored(self, batch: Batch) -> bool | None:

@@ -13,7 +13,9 @@ After a crash on any line the database holds whole batches or nothing of them; n
 
 A thread does all of this. In a serving process on SQLite (`work_in`) it only waits for the disk: the units run and the
 statements are sent in the event loop, where most units come from, because two threads that take the interpreter's
-lock from each other at every statement cost more than the statements. Whatever would have to wait goes to the thread.
+lock from each other at every statement cost more than the statements. Whatever would have to wait goes to the thread,
+but for the flush of a unit that comes alone to a disk that was swift the last time: there two changes of threads take
+longer than the flush.
 """
 
 import asyncio
@@ -39,6 +41,10 @@ from ledger.unit import Receipt, Unit, Written
 MAX_BATCH = 256
 MAX_BATCH_IN_LOOP = 64
 """Bounds how long the other callers of the loop wait for a batch."""
+SWIFT_SECONDS = 0.005
+"""A flush that took longer sends those that follow to the thread, until one is swift again."""
+FLUSHES_HERE = 256
+"""One in as many goes to the thread all the same, to do the housekeeping that takes longer."""
 CROWD = range(4, 32)
 GATHER_SECONDS = 0.002
 """After a batch of that many units the thread waits this long for company: each batch has a price of its own, and
@@ -72,6 +78,7 @@ class Log:
         self._under_way = False
         self._asked = False
         """The loop has been asked for a turn that it has not taken yet."""
+        self._flushed_here = 0
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
@@ -162,8 +169,19 @@ class Log:
         batch = self._taken(MAX_BATCH_IN_LOOP)
         try:
             self._writer.prepare(batch)
+            if self._may_flush_here(batch):
+                self._writer.commit(batch, briefly=True)
         finally:
-            self._batches.put(batch)
+            if batch.tried and batch.error is None:
+                self._finish(batch, here=self._loop)
+            else:
+                self._batches.put(batch)
+
+    def _may_flush_here(self, batch: Batch) -> bool:
+        if len(batch.units) != 1 or not batch.prepared or self._writer.flush_seconds >= SWIFT_SECONDS:
+            return False
+        self._flushed_here = (self._flushed_here + 1) % FLUSHES_HERE
+        return self._flushed_here != 0
 
     def _taken(self, most: int) -> Batch:
         units = self._units
@@ -182,22 +200,22 @@ class Log:
             self._finish(batch)
         self._writer.close()
 
-    def _finish(self, batch: Batch) -> None:
-        """Make a batch durable and wake its waiters, then see to the next one."""
+    def _finish(self, batch: Batch, *, here: asyncio.AbstractEventLoop | None = None) -> None:
+        """Make a batch durable and wake its waiters, then see to the next one. `here`: the loop that this runs in."""
         if batch.units:
             self._writer.settle(batch)
-            _wake(batch.units)
+            _wake(batch.units, here)
         with self._guard:
             self._under_way = bool(self._units)
             if self._under_way and not self._closed:
-                self._ask()
+                self._ask(here=here is not None)
 
 
-def _wake(units: Sequence[Waiting]) -> None:
-    """Tell every waiter; those of an event loop by one call into it."""
+def _wake(units: Sequence[Waiting], here: asyncio.AbstractEventLoop | None) -> None:
+    """Tell every waiter; those of another event loop than `here` by one call into it."""
     loops: dict[asyncio.AbstractEventLoop, list[Waiting]] = {}
     for waiting in units:
-        if isinstance(waiting.done, Handed):
+        if isinstance(waiting.done, Handed) and waiting.done.get_loop() is not here:
             loops.setdefault(waiting.done.get_loop(), []).append(waiting)
         else:
             _resolve(waiting)

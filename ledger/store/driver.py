@@ -16,6 +16,8 @@ POSTGRESQL = "postgresql"
 MOST_ROWS = 64
 """In one statement of SQLite, where each number of rows is a prepared statement of its own that stays in memory."""
 BUSY_MILLISECONDS = 10_000
+WAL_PAGES = 4000
+"""How long SQLite's write-ahead log grows before a commit copies it into the database."""
 _ARRAYS: dict[type[Any], str] = {BigInteger: "bigint[]", Integer: "integer[]", LargeBinary: "bytea[]", Text: "text[]"}
 
 
@@ -111,6 +113,7 @@ class WriteConnection(Driver):
         self._pooled: PoolProxiedConnection = engine.raw_connection()
         super().__init__(self._pooled.driver_connection, engine.dialect.name)
         self._version = -1
+        self._copies_wal = True
         if not self.is_postgresql:
             self._raw.execute("PRAGMA busy_timeout=0")
 
@@ -145,6 +148,12 @@ class WriteConnection(Driver):
         before = self._version
         (self._version,) = self._raw.execute("PRAGMA data_version").fetchone()
         return before != self._version
+
+    def let_copy_wal(self, allowed: bool) -> None:
+        """Say whether a commit may copy SQLite's write-ahead log into the database: as long as many flushes take."""
+        if self._copies_wal != allowed and not self.is_postgresql:
+            self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES if allowed else 0}")
+            self._copies_wal = allowed
 
     def commit(self) -> None:
         """Make the transaction durable: returns after the flush to disk."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.errors import LedgerUnavailable
-from ledger.store.driver import POSTGRESQL
+from ledger.store.driver import POSTGRESQL, WAL_PAGES
 
 Location = Path | str
 
@@ -133,7 +133,7 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         "foreign_keys=ON",
         "recursive_triggers=ON",  # else INSERT OR REPLACE gets past the DELETE trigger
         "cache_size=-16000",
-        "wal_autocheckpoint=4000",
+        f"wal_autocheckpoint={WAL_PAGES}",
         "temp_store=MEMORY",  # what undoes one statement: else each batch makes, writes and deletes a file for it
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,6 +1,7 @@
-"""Units that run in the event loop: the same promises as in the thread, and the loop never waits for a lock or a disk."""
+"""Units that run in the event loop: the same promises as in the thread, and the loop never waits for a lock or a slow disk."""
 
 import asyncio
+import math
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
@@ -11,12 +12,21 @@ from typing import Any
 import pytest
 from conftest import Clock, OpenLog, appending, failing_commit, whole
 
+import ledger.batch
+import ledger.log
 from ledger.errors import LedgerUnavailable
-from ledger.store import writer
+from ledger.store import driver, writer
+from ledger.store.driver import WriteConnection
 from ledger.store.engine import WriteLock
 from ledger.unit import State, Step, Unit
 
 THREADS: set[str] = set()
+
+
+@pytest.fixture(params=[math.inf, 0.0], ids=["loop", "thread"], autouse=True)
+def flushed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a unit that comes alone is made durable, whatever the disk here is like."""
+    monkeypatch.setattr(ledger.log, "SWIFT_SECONDS", request.param)
 
 
 def noting(unit: Unit) -> Unit:
@@ -55,6 +65,52 @@ def test_units_run_in_the_loop_and_commit_together(opened: OpenLog) -> None:
     assert in_loop(opened, use) == list(range(1, 201))
     assert counting(opened)
     assert {"ledger-writer" if opened.url else "MainThread"} == THREADS
+
+
+@pytest.mark.parametrize("flushed", [0.05], indirect=True)
+def test_a_unit_alone_is_flushed_in_the_loop_until_the_disk_is_slow(
+    opened: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slow flush is the most that the loop waits for."""
+    flush, seconds, flushes = WriteConnection.commit, [0.04, 0.04, 0.06, 0.06, 0.04, 0.04], []
+    now = 0.0
+
+    def commit(self: WriteConnection) -> None:
+        nonlocal now
+        now += seconds[len(flushes)]
+        flushes.append(threading.current_thread().name)
+        flush(self)
+
+    async def use() -> None:
+        monkeypatch.setattr(ledger.batch, "monotonic", lambda: now)
+        await opened.log.hand_over(appending("call.opened"))  # a flush that takes no time
+        monkeypatch.setattr(WriteConnection, "commit", commit)
+        for _ in seconds:
+            await opened.log.hand_over(appending("call.opened"))
+
+    in_loop(opened, use)
+    here, there = "MainThread", "ledger-writer"
+    assert flushes == ([there] * 6 if opened.url else [here, here, here, there, there, here])
+    assert counting(opened)
+
+
+@pytest.mark.parametrize("flushed", [math.inf], indirect=True)
+def test_the_write_ahead_log_is_copied_by_the_thread_and_does_not_grow_for_ever(
+    on_file: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "WAL_PAGES", 1)
+    monkeypatch.setattr(ledger.log, "FLUSHES_HERE", 10)
+    place, copied = on_file.path, []
+
+    async def use() -> None:
+        for _ in range(40):
+            before = place.stat().st_mtime_ns
+            await on_file.log.hand_over(appending("call.opened"))
+            copied.append(place.stat().st_mtime_ns != before)
+
+    in_loop(on_file, use)
+    assert [number for number, was in enumerate(copied, 1) if was] == [10, 20, 30, 40]
+    assert counting(on_file)
 
 
 def test_threads_and_loop_share_one_log(opened: OpenLog) -> None:

@@ -58,8 +58,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "waiters are woken after the commit, not before", "ledger/log.py",
-        "            self._writer.settle(batch)\n            _wake(batch.units)\n",
-        "            _wake(batch.units)\n            self._writer.settle(batch)\n",
+        "            self._writer.settle(batch)\n            _wake(batch.units, here)\n",
+        "            _wake(batch.units, here)\n            self._writer.settle(batch)\n",
         LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
     ),
     Sabotage(
@@ -241,13 +241,23 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "a commit whose outcome is unknown is looked up", "ledger/batch.py",
-        "            if not self._in_doubt or not self._find_out(batch):\n", "            if True:\n",
+        "        if not self._in_doubt or not self._find_out(batch):\n", "        if True:\n",
         LOG + "test_a_commit_that_failed_but_persisted_is_acknowledged",
+    ),
+    Sabotage(
+        "1", "a commit in the loop that failed wakes nobody before it is looked up", "ledger/log.py",
+        "            if batch.tried and batch.error is None:\n", "            if batch.tried:\n                batch.error = None\n",
+        "tests/ledger/test_log_in_loop.py::test_a_commit_that_failed_is_looked_up_and_told[loop-sqlite-False]",
+    ),
+    Sabotage(
+        "1", "a slow disk is left to the thread, so that the loop goes on", "ledger/log.py",
+        " or self._writer.flush_seconds >= SWIFT_SECONDS", "",
+        "tests/ledger/test_log_in_loop.py::test_a_unit_alone_is_flushed_in_the_loop_until_the_disk_is_slow[sqlite-0.05]",
     ),
     Sabotage(
         "3", "kept state is read again when another process wrote", "ledger/batch.py",
         "        if connection.others_wrote() or self._head is None", "        if self._head is None",
-        "tests/ledger/test_log_in_loop.py::test_what_another_process_wrote_is_seen[sqlite]",
+        "tests/ledger/test_log_in_loop.py::test_what_another_process_wrote_is_seen[loop-sqlite]",
     ),
     Sabotage(
         "3", "an answer that was cut may have been billed", "gateway/providers/exchange.py",
