@@ -12,7 +12,6 @@ from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryI
 from ledger.ids import is_id
 from reports.ports import Content, Integrity
 
-READ_AHEAD = 20
 _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 
 
@@ -24,8 +23,8 @@ class LiveEvidence:
         self._reader = installation.reader
         self._size = installation.reader.head().size
         self._read: dict[int, tuple[bytes, Entry]] = {}
-        self._unread: set[int] = set()
-        """Entries given out whose contents nobody has asked for yet: some are read together."""
+        self._told: dict[int, Entry] = {}
+        """Entries that the answer tells of and whose contents nobody has asked for yet: they are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
@@ -55,14 +54,12 @@ class LiveEvidence:
         if missing := [seq for seq in wanted if seq not in self._read]:
             for seq, data in self._reader.stored(missing).items():
                 self._read[seq] = data, outline(data)
-                self._unread.add(seq)
         return [self._read[seq][1] for seq in wanted if seq in self._read]
 
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
-            # Calls are told in order, so what is asked for next is near.
-            later = sorted(seq for seq in self._unread if seq > entry.seq) if entry.call else []
-            self._unseal({entry.seq: entry} | {seq: self._read[seq][1] for seq in later[:READ_AHEAD]})
+            self._unseal({entry.seq: entry} | self._told)
+            self._told = {}
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)
@@ -73,7 +70,6 @@ class LiveEvidence:
 
     def _unseal(self, entries: Mapping[int, Entry]) -> None:
         """Keep the disclosures of entries, or why there are none."""
-        self._unread -= entries.keys()
         kept = self._reader.contents_of(entries)
         for seq, entry in entries.items():
             try:
@@ -84,6 +80,7 @@ class LiveEvidence:
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint."""
+        self._told = {entry.seq: entry for entry in entries if entry.c and entry.seq not in self._disclosures}
         signer = self._installation.signer
         signed = self._reader.state("checkpoint")
         size, root = 0, merkle.EMPTY_ROOT

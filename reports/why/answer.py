@@ -97,11 +97,7 @@ def _headline(story: Story) -> str:
     acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
     if len(story.every) == 1:
         return f"The call to {story.calls[0].route} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
-    counts: dict[str, int] = {}
-    for call in story.every:
-        counts[call.result] = counts.get(call.result, 0) + 1
-    listed = ", ".join(f"{count} {result}" for result, count in counts.items())
-    return f"{len(story.every)} calls ({listed}); {total}; {acts}."
+    return f"{len(story.every)} calls ({story.results}); {total}; {acts}."
 
 
 _MOMENTS = {

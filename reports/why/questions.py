@@ -38,7 +38,8 @@ class Answered:
 
 
 def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    results = ", ".join(f"{RESULTS.get(call.result, call.result)}" for call in story.every)
+    each = ", ".join(RESULTS.get(call.result, call.result) for call in story.calls)
+    results = each if len(story.every) == len(story.calls) else story.results
     first = story.calls[0].first
     own = first.facts.get("task_source") == "call"  # a call that names no task is its own
     task = first.call if own else quoted(first, "task", evidence) if "task" in first.c else first.task or "none"

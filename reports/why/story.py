@@ -1,5 +1,6 @@
 """From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -83,6 +84,11 @@ class Story:
     def acts(self) -> tuple[Entry, ...]:
         """What people did about any of the calls, told here or not."""
         return tuple(entry for call in self.every for entry in call.acts)
+
+    @property
+    def results(self) -> str:
+        """How many of the calls ended how: `198 answered, 2 refused`."""
+        return ", ".join(f"{count} {result}" for result, count in Counter(call.result for call in self.every).items())
 
     def page(self, number: int, size: int) -> "Story":
         """Return the story that tells of the `number`-th `size` calls only (from 1)."""

@@ -10,6 +10,7 @@ from stage import stage
 from gateway.oversight import acts
 from gateway.store.evidence import LiveEvidence
 from gateway.web.api import explain
+from ledger.entry import Sealed
 from ledger.store.reader import Reader
 from reports.why.answer import NothingFound, why
 
@@ -67,3 +68,26 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
         assert whole.questions[7].answer.splitlines()[-1].partition("Together")[2] in totals[0]
         assert totals[1] == whole.questions[9].answer
         assert any(f"{23 - len(shown)} further call(s)" in line for line in page.unknown)
+        assert page.questions[0].answer.endswith("23 call(s); 23 answered.")
+
+
+def test_of_a_long_task_only_the_contents_that_a_page_tells_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stage(tmp_path) as on:
+        for number in range(23):
+            on.ask(task="ticket:23", text=f"question {number}")
+        on.settled("call.closed", 23)
+        read: list[set[int]] = []
+        contents_of = Reader.contents_of
+
+        def noting(reader: Reader, seqs: Iterable[int]) -> dict[int, Sealed]:
+            read.append(set(seqs))
+            return contents_of(reader, read[-1])
+
+        monkeypatch.setattr(Reader, "contents_of", noting)
+        page = explain(on.installation, "ticket:23", page=2)
+    told = {one["seq"] for one in page.timeline if one["call"]}
+    assert len(told) == 20
+    assert [len(seqs & told) for seqs in read if seqs & told] == [20]  # in one go
+    assert len(set().union(*read) - told) < 5  # names of people and reasons
