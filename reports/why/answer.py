@@ -92,7 +92,7 @@ def why(ref: str, kind: str, found: list[Entry], evidence: Evidence, *, page: in
 
 
 def _headline(story: Story) -> str:
-    total = eur(sum(call.cost for call in story.every))
+    total = eur(story.cost)
     people = len(story.acts) + len(story.stops)
     acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
     if len(story.every) == 1:

@@ -172,7 +172,7 @@ def _cost(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str
         for entry in call.corrections:
             lines.append(f"{person(entry, evidence)} {_correction(entry, evidence)}.")
             facts.append(pointer(entry, "facts.after_nano_eur"))
-    lines.append(f"Together {eur(sum(call.cost for call in story.every))}. The provider's invoice may differ.")
+    lines.append(f"Together {eur(story.cost)}. The provider's invoice may differ.")
     return lines, facts
 
 

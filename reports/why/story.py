@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ledger.entry import Entry
 from reports.ports import Evidence
@@ -36,7 +37,7 @@ class CallStory:
     @property
     def entries(self) -> tuple[Entry, ...]:
         ends = [one for one in (self.opened, self.ended) if one]
-        return tuple(sorted((*ends, *self.extended, *self.acts), key=lambda entry: entry.seq))
+        return (*ends, *self.extended, *self.acts)
 
     @property
     def route(self) -> str:
@@ -58,7 +59,7 @@ class CallStory:
         return int(self.ended.facts.get("cost_nano_eur", 0)) if self.ended else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """Everything that belongs to the reference, and the rules and people around it."""
 
@@ -80,12 +81,17 @@ class Story:
         told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
-    @property
+    @cached_property
     def acts(self) -> tuple[Entry, ...]:
         """What people did about any of the calls, told here or not."""
         return tuple(entry for call in self.every for entry in call.acts)
 
-    @property
+    @cached_property
+    def cost(self) -> int:
+        """Nano-EUR of all the calls together."""
+        return sum(call.cost for call in self.every)
+
+    @cached_property
     def results(self) -> str:
         """How many of the calls ended how: `198 answered, 2 refused`."""
         return ", ".join(f"{count} {result}" for result, count in Counter(call.result for call in self.every).items())
@@ -143,19 +149,16 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 def _calls(found: Sequence[Entry], evidence: Evidence) -> tuple[CallStory, ...]:
     stories = []
     for call, entries in evidence.find_each("call", _unique(entry.call for entry in found)).items():
-        by_kind = {kind: [entry for entry in entries if entry.kind == kind] for kind in {one.kind for one in entries}}
-        ends = [*by_kind.get("call.closed", ()), *by_kind.get("call.interrupted", ()), *by_kind.get("call.refused", ())]
-        opened = by_kind.get("call.opened", [])
-        if not opened and not ends:
-            continue
-        stories.append(
-            CallStory(
-                id=call,
-                opened=opened[0] if opened else None,
-                ended=ends[0] if ends else None,
-                extended=tuple(by_kind.get("call.extended", ())),
-                overrides=tuple(by_kind.get("override.recorded", ())),
-                corrections=tuple(by_kind.get("cost.corrected", ())),
-            )
-        )
+        by_kind: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_kind.setdefault(entry.kind, []).append(entry)
+        opened = next(iter(by_kind.get("call.opened", ())), None)
+        ended = next((entry for kind in _ENDS for entry in by_kind.get(kind, ())), None)
+        if opened or ended:
+            more = {name: tuple(by_kind.get(kind, ())) for name, kind in _MORE.items()}
+            stories.append(CallStory(id=call, opened=opened, ended=ended, **more))
     return tuple(sorted(stories, key=lambda one: one.first.seq))
+
+
+_ENDS = ("call.closed", "call.interrupted", "call.refused")
+_MORE = {"extended": "call.extended", "overrides": "override.recorded", "corrections": "cost.corrected"}
