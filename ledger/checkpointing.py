@@ -10,6 +10,7 @@ note over into their own head file.
 
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -96,7 +97,7 @@ def held_checkpoint(head_file: HeadFile, vkey: str) -> Checkpoint:
 
 
 class Checkpointer:
-    """Signs the head when the log grew. One caller at a time."""
+    """Signs the head when the log grew. Callers take turns: when a process ends, its timer may still be signing."""
 
     def __init__(
         self, log: Log, reader: Reader, signer: Signer, head_file: HeadFile, clock: Callable[[], datetime]
@@ -105,6 +106,7 @@ class Checkpointer:
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._frontier = merkle.Frontier()
+        self._signing = threading.Lock()
 
     def sign(self, *, now: bool = False) -> bytes | None:
         """Sign the current head and return the note, or None when the log did not grow since the last time.
@@ -115,6 +117,10 @@ class Checkpointer:
         Raises:
             LogHalted: what is stored is not what was hashed; nothing was signed.
         """
+        with self._signing:
+            return self._sign(now=now)
+
+    def _sign(self, *, now: bool) -> bytes | None:
         head = self._reader.head()
         if head.size == self._frontier.size:
             return None

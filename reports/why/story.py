@@ -1,7 +1,7 @@
 """From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -106,7 +106,7 @@ def collect(ref: str, kind: str, found: Sequence[Entry], evidence: Evidence) -> 
 
     The rules in force, the release and the stops are looked up by what the entries quote, never by time.
     """
-    calls = _calls(found, evidence)
+    calls = _calls(_by_call(kind, found, evidence))
     firsts = [call.first for call in calls]
     digests = _unique(entry.refs.get("config") for entry in firsts)
     workflows = _unique(entry.workflow for entry in firsts)
@@ -146,9 +146,20 @@ def _unique(values: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))
 
 
-def _calls(found: Sequence[Entry], evidence: Evidence) -> tuple[CallStory, ...]:
+def _by_call(kind: str, found: Sequence[Entry], evidence: Evidence) -> Mapping[str, Sequence[Entry]]:
+    """Return all entries of the calls. Each of them names the call and its task, so these two lead to all of it."""
+    if kind not in ("call", "task"):
+        return evidence.find_each("call", _unique(entry.call for entry in found))
+    by_call: dict[str, list[Entry]] = {}
+    for entry in found:
+        if entry.call:
+            by_call.setdefault(entry.call, []).append(entry)
+    return by_call
+
+
+def _calls(by_call: Mapping[str, Sequence[Entry]]) -> tuple[CallStory, ...]:
     stories = []
-    for call, entries in evidence.find_each("call", _unique(entry.call for entry in found)).items():
+    for call, entries in by_call.items():
         by_kind: dict[str, list[Entry]] = {}
         for entry in entries:
             by_kind.setdefault(entry.kind, []).append(entry)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 import migrations
 from ledger import checkpoint, merkle
-from ledger.checkpointing import require_continuation
+from ledger.checkpointing import HeadFile, require_continuation
 from ledger.entry import Draft, Sealed, decode
 from ledger.errors import EntryInvalid, LedgerUnavailable, LogHalted
 from ledger.store import tables, writer
@@ -253,6 +254,26 @@ def test_the_checkpoint_is_signed_kept_in_the_file_and_proves_the_tree(opened: O
     assert (held.size, held.root) == (5, merkle.root(opened.reader.leaf_hashes(0, 5)))
     assert opened.checkpointer.sign() is None
     assert opened.reader.state("checkpoint")["size"] == 5
+
+
+def test_who_signs_while_another_does_waits_for_it(opened: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer of a process that ends, and the last signature of that process."""
+    write, inside, most = HeadFile.write, 0, 0
+
+    def slowly(self: HeadFile, signed: bytes) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.2)
+        write(self, signed)
+        inside -= 1
+
+    monkeypatch.setattr(HeadFile, "write", slowly)
+    opened.log.append(appending("call.opened"))
+    with ThreadPoolExecutor(2) as pool:
+        signed = [one.result() for one in [pool.submit(opened.checkpointer.sign, now=True) for _ in range(2)]]
+    assert most == 1
+    assert sorted(one is None for one in signed) == [False, True]  # the second found nothing left to sign
 
 
 def test_one_of_two_processes_signs_and_the_other_takes_over_when_it_is_not_heard_of(

@@ -167,6 +167,8 @@ def require_sound_log(settings: Settings, acknowledged: Collection[str | None]) 
     assert set(acknowledged) <= closed, "an acknowledged call is lost"
     assert budgets == {key: row for key, row in state.items() if key.startswith("budget:")}
     assert all(row["reserved"] == 0 for row in budgets.values())
+    tasks = {entry.call: entry.task for entry in found if entry.kind == "call.opened"}
+    assert all(entry.task == tasks[entry.call] for entry in found if entry.call in tasks), "`why` would miss an entry"
     assert [entry.at for entry in found] == sorted(entry.at for entry in found)
     command = [sys.executable, "-m", "ledger", "verify", str(settings.log_database), "--key", vkey]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

@@ -15,9 +15,11 @@ from ruamel.yaml import YAML
 from gateway.demo.stories import STORIES
 from gateway.demo.world import APPROVER, COMPLIANCE, World, running
 from gateway.settings import read_settings
+from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import opened
 from ledger.entry import decode
 from ledger.verify_log import verify_log
+from reports.why.story import collect
 
 EXPECTED: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("story_answers.yaml"))
 RESULTS = {
@@ -51,6 +53,25 @@ def signed_answer(world: World, task: str) -> dict[str, Any] | None:
 
 def test_there_are_twelve_stories_and_each_has_expected_answers() -> None:
     assert [story.task for story in STORIES] == list(EXPECTED["stories"]) == list(RESULTS)
+
+
+def test_whatever_leads_to_a_call_leads_to_all_of_it(told: tuple[World, dict[str, str]]) -> None:
+    """By its id and its task without a second look, by its response with one."""
+    with opened(told[0].settings) as installation:
+        evidence = LiveEvidence(installation)
+        entries = [decode(data) for data in installation.reader.raw(0, evidence.size())]
+        for closed in [entry for entry in entries if entry.kind == "call.closed" and entry.task]:
+            every = {entry.seq for entry in entries if entry.call == closed.call}
+            assert len(every) >= 2
+            for kind, value in (
+                ("call", closed.call),
+                ("task", closed.task),
+                ("response", closed.facts.get("response_ref")),
+            ):
+                if value:
+                    story = collect("", kind, evidence.find(kind, value), evidence)
+                    (call,) = [one for one in story.calls if one.id == closed.call]
+                    assert {entry.seq for entry in call.entries} == every
 
 
 @pytest.mark.parametrize("task", RESULTS)
