@@ -50,8 +50,10 @@ class Batch:
     units: list[Waiting]
     prepared: bool = False
     """The statements have been sent; the lock is held."""
+    writes: bool = False
+    """There are statements: the commit will wait for the disk."""
     tried: bool = False
-    """It was tried to commit it."""
+    """A commit was attempted, successfully or not."""
     error: BaseException | None = None
     """Why it could not be prepared or committed."""
 
@@ -66,7 +68,7 @@ class BatchWriter:
         self._rows: dict[str, Any] = {}
         self._in_doubt = False
         self.flush_seconds = math.inf
-        """How long the last commit took."""
+        """How long the last commit that wrote something took."""
 
     def prepare(self, batch: Batch) -> None:
         """Run the units and send the statements if that waits for nothing; else `settle` will do it."""
@@ -119,7 +121,8 @@ class BatchWriter:
             self._in_doubt = True  # from here on a failure does not tell what the database did
             began = monotonic()
             self._connection.commit()
-            self.flush_seconds = monotonic() - began
+            if batch.writes:
+                self.flush_seconds = monotonic() - began
         except BaseException:
             with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
                 if self._connection is not None:
@@ -147,10 +150,11 @@ class BatchWriter:
         connection.begin(wait=wait)
         if connection.others_wrote() or self._head is None or len(self._rows) > MAX_KEPT:
             self._head, self._rows = None, {}
-        self._run_units(connection, batch.units)
+        batch.writes = self._run_units(connection, batch.units)
         batch.prepared = True
 
-    def _run_units(self, connection: Driver, units: Sequence[Waiting]) -> None:
+    def _run_units(self, connection: Driver, units: Sequence[Waiting]) -> bool:
+        """Run units and send what they decided; tells whether that was anything."""
         old, clock = writer.lock_head(connection, self._head)
         at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
@@ -183,6 +187,7 @@ class BatchWriter:
             writer.move_head(connection, old, self._head)
             writer.complete_tiles(connection, old.size, self._head.size)
         connection.flush()
+        return bool(new or changes)
 
     def _find_out(self, batch: Batch) -> bool:
         """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""

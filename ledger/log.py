@@ -14,8 +14,8 @@ After a crash on any line the database holds whole batches or nothing of them; n
 A thread does all of this. In a serving process on SQLite (`work_in`) it only waits for the disk: the units run and the
 statements are sent in the event loop, where most units come from, because two threads that take the interpreter's
 lock from each other at every statement cost more than the statements. Whatever would have to wait goes to the thread,
-but for the flush of a unit that comes alone to a disk that was swift the last time: there two changes of threads take
-longer than the flush.
+but for the flush of a unit that comes alone to a disk that was swift the last time, which takes as long as two changes
+of threads.
 """
 
 import asyncio
@@ -41,8 +41,9 @@ from ledger.unit import Receipt, Unit, Written
 MAX_BATCH = 256
 MAX_BATCH_IN_LOOP = 64
 """Bounds how long the other callers of the loop wait for a batch."""
-SWIFT_SECONDS = 0.005
-"""A flush that took longer sends those that follow to the thread, until one is swift again."""
+SWIFT_SECONDS = 0.001
+"""A flush that took longer sends those that follow to the thread, until one is swift again: what the loop saves by
+flushing itself is a quarter of this, and whoever else is in the loop waits for it."""
 FLUSHES_HERE = 256
 """One in as many goes to the thread all the same, to do the housekeeping that takes longer."""
 CROWD = range(4, 32)
@@ -171,6 +172,8 @@ class Log:
             self._writer.prepare(batch)
             if self._may_flush_here(batch):
                 self._writer.commit(batch, briefly=True)
+                if batch.error is not None and not isinstance(batch.error, Exception):
+                    raise batch.error
         finally:
             if batch.tried and batch.error is None:
                 self._finish(batch, here=self._loop)
@@ -202,13 +205,15 @@ class Log:
 
     def _finish(self, batch: Batch, *, here: asyncio.AbstractEventLoop | None = None) -> None:
         """Make a batch durable and wake its waiters, then see to the next one. `here`: the loop that this runs in."""
-        if batch.units:
-            self._writer.settle(batch)
-            _wake(batch.units, here)
-        with self._guard:
-            self._under_way = bool(self._units)
-            if self._under_way and not self._closed:
-                self._ask(here=here is not None)
+        try:
+            if batch.units:
+                self._writer.settle(batch)
+                _wake(batch.units, here)
+        finally:
+            with self._guard:
+                self._under_way = bool(self._units)
+                if self._under_way and not self._closed:
+                    self._ask(here=here is not None)
 
 
 def _wake(units: Sequence[Waiting], here: asyncio.AbstractEventLoop | None) -> None:

@@ -49,7 +49,10 @@ class Evidence(Protocol):
         """Return the content that the entry commits to under `name`."""
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
-        """Check the entries that an answer tells of against the signed head. Their contents may be read together."""
+        """Check the entries that an answer tells of, in log order, against the signed head.
+
+        Whoever implements this may read their contents ahead.
+        """
 
     def size(self) -> int:
         """Return how many entries the log had when this view was taken."""

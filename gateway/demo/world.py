@@ -75,8 +75,8 @@ def call_json(url: str, body: Any, *, token: str | None = None) -> Any:
 
 
 _SERVED = cycle(sample(range(20_000, 32_000), 12_000))
-"""Ports to serve on, each once: below those that a kernel gives to outgoing connections (Linux from 32,768, others from
-49,152), so that no connection takes one between its choice and its use."""
+"""Ports to serve on, each once a process: below those that kernels give to outgoing connections by default (Linux from
+32,768, others from 49,152), so that no connection takes one between its choice and its use."""
 
 
 def free_port() -> int:

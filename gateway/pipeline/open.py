@@ -269,7 +269,8 @@ def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], po
     """
 
     def run(state: State, at: datetime) -> Step:
-        if f"call:{opened.call}" not in state:
+        call = state.get(f"call:{opened.call}")
+        if call is None:
             return Step(answer=False)
         for row, (_, cap) in zip(opened.budgets, caps, strict=True):
             used = state.get(row) or {"spent": 0, "reserved": 0}
@@ -277,8 +278,8 @@ def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], po
                 return Step(answer=False)
         draft = Draft(
             id=new_id("ent", at), kind="call.extended", call=opened.call, task=opened.task,
+            workflow=call["workflow"], refs={"build": ports.build},
             facts={"boot": ports.boot, "reserved_nano_eur": amount, "reason": "ambiguous_attempt"},
-            refs={"build": ports.build},
         )  # fmt: skip
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=True)
 

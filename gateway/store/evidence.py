@@ -12,6 +12,7 @@ from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryI
 from ledger.ids import is_id
 from reports.ports import Content, Integrity
 
+READ_AHEAD = 20
 _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 
 
@@ -24,7 +25,7 @@ class LiveEvidence:
         self._size = installation.reader.head().size
         self._read: dict[int, tuple[bytes, Entry]] = {}
         self._told: dict[int, Entry] = {}
-        """Entries that the answer tells of and whose contents nobody has asked for yet: they are read together."""
+        """Entries that the answer tells of and whose contents nobody has asked for yet: some are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
@@ -58,8 +59,9 @@ class LiveEvidence:
 
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
-            self._unseal({entry.seq: entry} | self._told)
-            self._told = {}
+            # Calls are told in order, so what is asked for next is near.
+            later = [seq for seq in self._told if seq > entry.seq][:READ_AHEAD] if entry.call else []
+            self._unseal({entry.seq: entry} | {seq: self._told[seq] for seq in later})
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)
@@ -70,6 +72,7 @@ class LiveEvidence:
 
     def _unseal(self, entries: Mapping[int, Entry]) -> None:
         """Keep the disclosures of entries, or why there are none."""
+        self._told = {seq: entry for seq, entry in self._told.items() if seq not in entries}
         kept = self._reader.contents_of(entries)
         for seq, entry in entries.items():
             try:

@@ -119,8 +119,10 @@ def explain(installation: Installation, ref: str, workflow: str | None = None, *
     """
     evidence = LiveEvidence(installation)
     kind, found = evidence.resolve(ref)
-    mine = [entry for entry in found if workflow is None or entry.workflow == workflow]
-    return why(ref, kind, mine, evidence, page=page)
+    if workflow is not None:
+        calls = {entry.call for entry in found if entry.call and entry.workflow == workflow}
+        found = [entry for entry in found if entry.workflow == workflow or entry.call in calls]
+    return why(ref, kind, found, evidence, page=page)
 
 
 def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> APIRouter:

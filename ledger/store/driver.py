@@ -17,7 +17,7 @@ MOST_ROWS = 64
 """In one statement of SQLite, where each number of rows is a prepared statement of its own that stays in memory."""
 BUSY_MILLISECONDS = 10_000
 WAL_PAGES = 4000
-"""How long SQLite's write-ahead log grows before a commit copies it into the database."""
+"""How long SQLite's write-ahead log grows before a commit that may do so copies it into the database."""
 _ARRAYS: dict[type[Any], str] = {BigInteger: "bigint[]", Integer: "integer[]", LargeBinary: "bytea[]", Text: "text[]"}
 
 
@@ -152,7 +152,7 @@ class WriteConnection(Driver):
         return before != self._version
 
     def let_copy_wal(self, allowed: bool) -> None:
-        """Say whether a commit may copy SQLite's write-ahead log into the database: as long as many flushes take."""
+        """Say whether commits may copy SQLite's write-ahead log into the database: that takes longer than a flush."""
         if self._copies_wal != allowed and not self.is_postgresql:
             self._raw.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES if allowed else 0}")
             self._copies_wal = allowed

@@ -1,4 +1,4 @@
-"""Units that run in the event loop: the same promises as in the thread, and the loop never waits for a lock or a slow disk."""
+"""Units that run in the event loop: the same promises as in the thread, and the loop waits for no lock, and once at most for a slow disk."""
 
 import asyncio
 import math
@@ -71,13 +71,14 @@ def test_units_run_in_the_loop_and_commit_together(opened: OpenLog) -> None:
 def test_a_unit_alone_is_flushed_in_the_loop_until_the_disk_is_slow(
     opened: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One slow flush is the most that the loop waits for."""
-    flush, seconds, flushes = WriteConnection.commit, [0.04, 0.04, 0.06, 0.06, 0.04, 0.04], []
-    now = 0.0
+    """One slow flush is the most that the loop waits for; a commit that writes nothing says nothing about the disk."""
+    nothing = Unit(keys=lambda _at: (), run=lambda _state, _at: Step())
+    flush, flushes, now = WriteConnection.commit, list[str](), 0.0
+    commits = [(0.04, True), (0.04, True), (0.06, True), (0.0, False), (0.06, True), (0.04, True), (0.04, True)]
 
     def commit(self: WriteConnection) -> None:
         nonlocal now
-        now += seconds[len(flushes)]
+        now += commits[len(flushes)][0]
         flushes.append(threading.current_thread().name)
         flush(self)
 
@@ -85,12 +86,12 @@ def test_a_unit_alone_is_flushed_in_the_loop_until_the_disk_is_slow(
         monkeypatch.setattr(ledger.batch, "monotonic", lambda: now)
         await opened.log.hand_over(appending("call.opened"))  # a flush that takes no time
         monkeypatch.setattr(WriteConnection, "commit", commit)
-        for _ in seconds:
-            await opened.log.hand_over(appending("call.opened"))
+        for _, writes in commits:
+            await opened.log.hand_over(appending("call.opened") if writes else nothing)
 
     in_loop(opened, use)
     here, there = "MainThread", "ledger-writer"
-    assert flushes == ([there] * 6 if opened.url else [here, here, here, there, there, here])
+    assert flushes == ([there] * 7 if opened.url else [here, here, here, there, there, there, here])
     assert counting(opened)
 
 
@@ -100,16 +101,38 @@ def test_the_write_ahead_log_is_copied_by_the_thread_and_does_not_grow_for_ever(
 ) -> None:
     monkeypatch.setattr(driver, "WAL_PAGES", 1)
     monkeypatch.setattr(ledger.log, "FLUSHES_HERE", 10)
-    place, copied = on_file.path, []
+    flush, copied = WriteConnection.commit, list[str]()
+
+    def commit(self: WriteConnection) -> None:
+        before = on_file.path.stat().st_mtime_ns
+        flush(self)
+        copied.append(threading.current_thread().name if on_file.path.stat().st_mtime_ns != before else "")
 
     async def use() -> None:
+        monkeypatch.setattr(WriteConnection, "commit", commit)
         for _ in range(40):
-            before = place.stat().st_mtime_ns
             await on_file.log.hand_over(appending("call.opened"))
-            copied.append(place.stat().st_mtime_ns != before)
 
     in_loop(on_file, use)
-    assert [number for number, was in enumerate(copied, 1) if was] == [10, 20, 30, 40]
+    assert copied == ([""] * 9 + ["ledger-writer"]) * 4
+    assert counting(on_file)
+
+
+@pytest.mark.parametrize("flushed", [math.inf], indirect=True)
+def test_an_interrupt_in_a_commit_of_the_loop_is_not_kept_from_it(
+    on_file: OpenLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: WriteConnection) -> None:
+        raise KeyboardInterrupt
+
+    async def use() -> None:
+        monkeypatch.setattr(WriteConnection, "commit", interrupted)
+        await on_file.log.hand_over(appending("call.opened"))
+
+    with pytest.raises(KeyboardInterrupt):
+        in_loop(on_file, use)
+    monkeypatch.undo()
+    assert on_file.log.append(appending("call.opened")).answer == 1
     assert counting(on_file)
 
 

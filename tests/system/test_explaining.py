@@ -1,17 +1,23 @@
 """A why answer is taken from the bytes that it proves."""
 
+import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
-from stage import stage
+from stage import completion, stage
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from gateway.oversight import acts
 from gateway.store.evidence import LiveEvidence
 from gateway.web.api import explain
-from ledger.entry import Sealed
+from ledger.entry import Draft, Sealed
 from ledger.store.reader import Reader
+from ledger.unit import Step, Unit
 from reports.why.answer import NothingFound, why
 
 
@@ -91,3 +97,22 @@ def test_of_a_long_task_only_the_contents_that_a_page_tells_are_opened(
     assert len(told) == 20
     assert [len(seqs & told) for seqs in read if seqs & told] == [20]  # in one go
     assert len(set().union(*read) - told) < 5  # names of people and reasons
+
+
+def test_a_workflow_that_asks_about_its_own_call_is_told_of_every_entry_of_it(tmp_path: Path) -> None:
+    async def never(_request: Request, _body: dict[str, Any]) -> Response:
+        await asyncio.sleep(1)
+        return JSONResponse(completion())
+
+    with stage(tmp_path, retries=1, timeout=0.3) as on:
+        on.upstream.answer = never
+        with pytest.raises(openai.InternalServerError):
+            on.ask(task="ticket:1", max_completion_tokens=10)  # tried again after what may have been billed
+        (closed,) = on.settled("call.closed")
+        assert {entry.workflow for entry in on.entries("call.extended")} == {closed.workflow}
+        earlier = Draft(id="ent_earlier", kind="call.extended", call=closed.call, task=closed.task)  # as written before
+        on.installation.log.append(Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[earlier])))
+        every = {entry.seq for entry in on.entries() if entry.call == closed.call}
+        told = [explain(on.installation, ref, closed.workflow) for ref in ("ticket:1", str(closed.call))]
+    assert len(every) >= 4
+    assert [{one["seq"] for one in answer.timeline if one["call"]} for answer in told] == [every, every]
