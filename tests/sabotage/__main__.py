@@ -58,8 +58,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "waiters are woken after the commit, not before", "ledger/log.py",
-        "            self._writer.settle(batch)\n            _wake(batch.units, here)\n",
-        "            _wake(batch.units, here)\n            self._writer.settle(batch)\n",
+        "                self._writer.settle(batch)\n                _wake(batch.units, here)\n",
+        "                _wake(batch.units, here)\n                self._writer.settle(batch)\n",
         LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
     ),
     Sabotage(
