@@ -205,6 +205,7 @@ def test_a_call_whose_body_has_come_is_opened_however_long_that_takes(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.web.chat.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("ledger.log.SWIFT_SECONDS", 0.0)  # the thread flushes, and the loop goes on
     real = BatchWriter.settle
 
     def settle(self: BatchWriter, batch: Batch) -> None:
