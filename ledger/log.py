@@ -42,8 +42,8 @@ MAX_BATCH = 256
 MAX_BATCH_IN_LOOP = 64
 """Bounds how long the other callers of the loop wait for a batch."""
 SWIFT_SECONDS = 0.001
-"""A flush that took longer sends those that follow to the thread, until one is swift again: what the loop saves by
-flushing itself is a quarter of this, and whoever else is in the loop waits for it."""
+"""A flush that took longer sends those that follow to the thread, until one is swift again: the loop saves less
+than this by flushing itself, and whoever else is in it waits."""
 FLUSHES_HERE = 256
 """One in as many goes to the thread all the same, to do the housekeeping that takes longer."""
 CROWD = range(4, 32)

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from itertools import cycle
@@ -81,11 +81,16 @@ _SERVED = cycle(sample(range(20_000, 32_000), 12_000))
 
 def free_port() -> int:
     """Return a port that was free a moment ago and that no outgoing connection will take."""
-    for port in _SERVED:
-        with socket.socket() as probe, suppress(OSError):
+    return next(port for port in _SERVED if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
             probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("a cycle has no end")
+        except OSError:
+            return False
+    return True
 
 
 def found(settings: Settings, config: str) -> tuple[dict[str, str], dict[str, str], str]:

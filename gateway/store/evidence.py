@@ -25,7 +25,7 @@ class LiveEvidence:
         self._size = installation.reader.head().size
         self._read: dict[int, tuple[bytes, Entry]] = {}
         self._told: dict[int, Entry] = {}
-        """Entries that the answer tells of and whose contents nobody has asked for yet: some are read together."""
+        """Entries with contents that the answer tells of, in log order: some are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
@@ -60,8 +60,8 @@ class LiveEvidence:
     def content(self, entry: Entry, name: str) -> Content:
         if entry.seq not in self._disclosures:
             # Calls are told in order, so what is asked for next is near.
-            later = [seq for seq in self._told if seq > entry.seq][:READ_AHEAD] if entry.call else []
-            self._unseal({entry.seq: entry} | {seq: self._told[seq] for seq in later})
+            later = [seq for seq in self._told if seq > entry.seq and seq not in self._disclosures and entry.call]
+            self._unseal({entry.seq: entry} | {seq: self._told[seq] for seq in later[:READ_AHEAD]})
         kept = self._disclosures[entry.seq]
         if isinstance(kept, str):
             return Content(None, kept)
@@ -72,7 +72,6 @@ class LiveEvidence:
 
     def _unseal(self, entries: Mapping[int, Entry]) -> None:
         """Keep the disclosures of entries, or why there are none."""
-        self._told = {seq: entry for seq, entry in self._told.items() if seq not in entries}
         kept = self._reader.contents_of(entries)
         for seq, entry in entries.items():
             try:
@@ -83,7 +82,7 @@ class LiveEvidence:
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint."""
-        self._told = {entry.seq: entry for entry in entries if entry.c and entry.seq not in self._disclosures}
+        self._told = {entry.seq: entry for entry in entries if entry.c}
         signer = self._installation.signer
         signed = self._reader.state("checkpoint")
         size, root = 0, merkle.EMPTY_ROOT

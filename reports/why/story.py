@@ -8,6 +8,8 @@ from functools import cached_property
 from ledger.entry import Entry
 from reports.ports import Evidence
 
+_ENDS = ("call.closed", "call.interrupted", "call.refused")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStory:
@@ -166,10 +168,14 @@ def _calls(by_call: Mapping[str, Sequence[Entry]]) -> tuple[CallStory, ...]:
         opened = next(iter(by_kind.get("call.opened", ())), None)
         ended = next((entry for kind in _ENDS for entry in by_kind.get(kind, ())), None)
         if opened or ended:
-            more = {name: tuple(by_kind.get(kind, ())) for name, kind in _MORE.items()}
-            stories.append(CallStory(id=call, opened=opened, ended=ended, **more))
+            stories.append(
+                CallStory(
+                    id=call,
+                    opened=opened,
+                    ended=ended,
+                    extended=tuple(by_kind.get("call.extended", ())),
+                    overrides=tuple(by_kind.get("override.recorded", ())),
+                    corrections=tuple(by_kind.get("cost.corrected", ())),
+                )
+            )
     return tuple(sorted(stories, key=lambda one: one.first.seq))
-
-
-_ENDS = ("call.closed", "call.interrupted", "call.refused")
-_MORE = {"extended": "call.extended", "overrides": "override.recorded", "corrections": "cost.corrected"}

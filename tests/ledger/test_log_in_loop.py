@@ -1,4 +1,5 @@
-"""Units that run in the event loop: the same promises as in the thread, and the loop waits for no lock, and once at most for a slow disk."""
+"""Units that run in the event loop: the same promises as in the thread. The loop waits for no lock, and for a slow disk
+once."""
 
 import asyncio
 import math
