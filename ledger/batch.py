@@ -17,8 +17,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ledger import merkle
-from ledger.entry import Draft, encode, format_time, links, parse_time
+from ledger.entry import Draft, encode, format_time, parse_time
 from ledger.errors import LedgerUnavailable
+from ledger.links import links
 from ledger.store import writer
 from ledger.store.driver import Busy, Driver, WriteConnection
 from ledger.store.engine import WriteLock, in_words
@@ -244,6 +245,6 @@ def _place(end: writer.End, drafts: Sequence[Draft], origin: str, at: str) -> tu
     for draft in drafts:
         data = encode(draft, log=origin, seq=seq, prev=last, at=at)
         last = merkle.leaf_hash(data)
-        placed.append(writer.NewEntry(seq, draft.id, draft.kind, at, data, last, links(draft), draft.contents))
+        placed.append(writer.NewEntry(seq, draft.id, draft.kind, at, data, last, links(draft, seq), draft.contents))
         seq += 1
     return writer.End(seq, last), placed

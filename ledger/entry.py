@@ -271,23 +271,6 @@ def follow(
     return len(hashes), hashes
 
 
-def links(entry: Entry | Draft) -> tuple[tuple[str, str], ...]:
-    """Return the (kind, value) pairs by which `why` finds this entry.
-
-    They are the header's call, task, subject and actor, and each text fact whose name ends in `_ref`.
-    """
-    facts = entry.facts
-    found = [("call", entry.call), ("task", entry.task), ("subject", entry.sub), ("person", entry.act)]
-    found += [(kind, facts[name]) for name, kind in _references(tuple(facts))]
-    return tuple(dict.fromkeys([(kind, value) for kind, value in found if type(value) is str]))
-
-
-@lru_cache(maxsize=256)
-def _references(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the facts that refer to something, and to what kind: entries of one kind have the same few names."""
-    return tuple((name, name.removesuffix("_ref")) for name in names if name.endswith("_ref"))
-
-
 def b64(data: bytes) -> str:
     """Write bytes as base64url without padding (RFC 4648 section 5)."""
     return b64_ascii(data).decode("ascii")

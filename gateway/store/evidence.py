@@ -10,6 +10,7 @@ from ledger.disclosure import open_disclosure
 from ledger.entry import Entry, outline
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
+from ledger.links import TASK, Brief, read_brief
 from reports.ports import Content, Integrity
 
 READ_AHEAD = 20
@@ -33,24 +34,29 @@ class LiveEvidence:
         return self._size
 
     def find(self, kind: str, value: str) -> list[Entry]:
-        return self._entries(self._reader.find(kind, value))
+        return self.entries(self._reader.find(kind, value))
 
     def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[Entry]]:
         found = self._reader.find_each(kind, values)
-        self._entries([seq for seqs in found.values() for seq in seqs])
-        return {value: self._entries(seqs) for value, seqs in found.items()}
+        self.entries([seq for seqs in found.values() for seq in seqs])
+        return {value: self.entries(seqs) for value, seqs in found.items()}
+
+    def find_task(self, value: str) -> list[Entry | Brief]:
+        """As `find`, for a task, which may be long: in brief, where the link says what a list needs."""
+        found = {seq: brief for seq, brief in self._reader.briefs(TASK, value) if seq < self._size}
+        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found.items() if brief is None])}
+        return [read[seq] if brief is None else read_brief(seq, brief) for seq, brief in found.items()]
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:
-            found = self._entries(self._reader.find(kind, value, limit=1))
+            found = self.entries(self._reader.find(kind, value, limit=1))
             self._firsts[kind, value] = found[0] if found else None
         return self._firsts[kind, value]
 
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
-    def _entries(self, seqs: Iterable[int]) -> list[Entry]:
-        """Return the given entries of this view, in order."""
+    def entries(self, seqs: Iterable[int]) -> list[Entry]:
         wanted = [seq for seq in seqs if seq < self._size]
         if missing := [seq for seq in wanted if seq not in self._read]:
             for seq, data in self._reader.stored(missing).items():
@@ -93,7 +99,7 @@ class LiveEvidence:
                 size, root = held.size, held.root
             except NoteInvalid as error:
                 failures.append(f"checkpoint: {error}")
-        self._entries([entry.seq for entry in entries])
+        self.entries([entry.seq for entry in entries])
         subtree = cache(self._reader.subtree)  # most paths share their upper part
         proved = pending = 0
         for entry in entries:
@@ -118,13 +124,14 @@ class LiveEvidence:
         path = merkle.inclusion_path(subtree, size, seq)
         merkle.verify_inclusion(seq, size, merkle.leaf_hash(data), path, root)
 
-    def resolve(self, ref: str) -> tuple[str, list[Entry]]:
-        """Return what kind of id `ref` is (call, response, task, subject) and the entries behind it; none: empty."""
+    def resolve(self, ref: str) -> tuple[str, Sequence[Entry | Brief]]:
+        """Return what kind of id `ref` is (call, response, task, subject) and what is behind it; nothing: empty."""
         vault = self._installation.vault
         if is_id(ref, "call"):
             return "call", self.find("call", ref)
-        for kind in ("response", "task"):
-            if found := self.find(kind, vault.pseudonym(kind, ref)):
-                return kind, found
+        if found := self.find("response", vault.pseudonym("response", ref)):
+            return "response", found
+        if listed := self.find_task(vault.pseudonym(TASK, ref)):
+            return TASK, listed
         subject = vault.find_subject("subject", ref)
         return "subject", self.find("subject", subject.pseudonym) if subject else []

@@ -4,18 +4,19 @@ from typing import Any
 
 from gateway.state import EPHEMERAL, changes_of
 from gateway.store.installation import Installation
-from ledger.entry import decode, links
+from ledger.entry import decode
+from ledger.links import Link, links
 from ledger.store.reader import Reader
 from ledger.store.rebuilding import replace_projections
 
 
-def replay(reader: Reader) -> tuple[dict[str, Any], list[tuple[str, str, int]]]:
+def replay(reader: Reader) -> tuple[dict[str, Any], list[Link]]:
     """Return the state rows and the links that the entries amount to, from number 0."""
     state: dict[str, Any] = {}
-    found: list[tuple[str, str, int]] = []
+    found: list[Link] = []
     for data in reader.raw(0, reader.head().size):
         entry = decode(data)
-        found += [(kind, value, entry.seq) for kind, value in links(entry)]
+        found += links(entry, entry.seq)
         for key, row in changes_of(entry, state).items():
             if row is None:
                 state.pop(key, None)

@@ -86,6 +86,11 @@ class Reader:
         statement = f"SELECT seq FROM ref WHERE kind = ? AND value = ? ORDER BY seq{most}"
         return [row[0] for row in self._rows_of(statement, (kind, value))]
 
+    def briefs(self, kind: str, value: str) -> list[tuple[int, str | None]]:
+        """As `find`, each number with what its link says of the entry in brief."""
+        statement = "SELECT seq, brief FROM ref WHERE kind = ? AND value = ? ORDER BY seq"
+        return [(seq, brief) for seq, brief in self._rows_of(statement, (kind, value))]
+
     def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[int]]:
         """As `find`, for many identifiers of one kind at once; those that lead nowhere are left out."""
         found: dict[str, list[int]] = {}

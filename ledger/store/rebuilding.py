@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from ledger.links import Link
 from ledger.store import writer
 from ledger.store.driver import Driver
 from ledger.store.engine import WriteLock
 from ledger.store.reader import Reader
 
-Replay = Callable[[Reader], tuple[dict[str, Any], list[tuple[str, str, int]]]]
+Replay = Callable[[Reader], tuple[dict[str, Any], list[Link]]]
 
 
 def replace_projections(engine: Engine, lock: Path | None, replay: Replay, *, keep: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The schema this code runs on; `serve` refuses another one."""
 
 metadata = MetaData()
@@ -43,9 +43,10 @@ ref = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("brief", Text, nullable=True),
     sqlite_with_rowid=False,
 )
-"""By which identifiers an entry is found; derived from the entries (`ledger.entry.links`)."""
+"""By which identifiers an entry is found, and what a list says of it; derived from the entries (`ledger.links`)."""
 
 content = Table(
     "content",

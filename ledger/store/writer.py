@@ -12,6 +12,7 @@ from ledger import merkle
 from ledger.canonical import dump_plain, load_plain
 from ledger.entry import GENESIS, Sealed
 from ledger.errors import LedgerUnavailable
+from ledger.links import Link
 from ledger.store import tables
 from ledger.store.driver import Driver
 
@@ -52,7 +53,7 @@ class NewEntry(NamedTuple):
     at: str
     data: bytes
     leaf_hash: bytes
-    links: tuple[tuple[str, str], ...]
+    links: Sequence[Link]
     contents: Sealed | None
 
 
@@ -116,13 +117,13 @@ def insert_entries(driver: Driver, new: Sequence[NewEntry]) -> None:
     if not new:
         return
     driver.insert(tables.entry, [(item.seq, item.leaf_hash, item.data) for item in new])
-    insert_links(driver, [(kind, value, item.seq) for item in new for kind, value in item.links])
+    insert_links(driver, [link for item in new for link in item.links])
     contents = [(item.seq, item.contents.key, item.contents.ciphertext) for item in new if item.contents]
     driver.insert(tables.content, contents)
 
 
-def insert_links(driver: Driver, rows: Sequence[tuple[str, str, int]]) -> None:
-    """Put what entries are found by: (kind, value, seq)."""
+def insert_links(driver: Driver, rows: Sequence[Link]) -> None:
+    """Put what entries are found by."""
     driver.insert(tables.ref, rows)
 
 

@@ -1,10 +1,12 @@
 """The answer to "why": headline, narrative, timeline, three levels of approval, fourteen questions, and the unknown."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ledger.amounts import eur
 from ledger.entry import Entry
+from ledger.links import Brief
 from reports.ports import Evidence, Integrity
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
@@ -52,8 +54,10 @@ class WhyAnswer:
         return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
 
 
-def why(ref: str, kind: str, found: list[Entry], evidence: Evidence, *, page: int | None = None) -> WhyAnswer:
-    """Explain what the entries found through a reference amount to.
+def why(
+    ref: str, kind: str, found: Sequence[Entry | Brief], evidence: Evidence, *, page: int | None = None
+) -> WhyAnswer:
+    """Explain what is found through a reference.
 
     Args:
         page: which ten calls to tell of in full, from 1; None tells of all. Headline, total, list of calls and human
@@ -62,10 +66,9 @@ def why(ref: str, kind: str, found: list[Entry], evidence: Evidence, *, page: in
     Raises:
         NothingFound: there are none that belong to a call, or fewer pages.
     """
-    story = collect(ref, kind, found, evidence)
+    told = slice(None) if page is None else slice((page - 1) * CALLS_OF_A_PAGE, page * CALLS_OF_A_PAGE)
+    story = collect(ref, kind, found, evidence, told=told)
     pages = 1 if page is None else -(-len(story.every) // CALLS_OF_A_PAGE)
-    if page is not None:
-        story = story.page(page, CALLS_OF_A_PAGE)
     if not story.every:
         raise NothingFound
     if not story.calls:

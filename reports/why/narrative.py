@@ -32,9 +32,9 @@ class Sentence:
 def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     """Return the whole narrative of a story, in the order things happened."""
     sentences: list[Sentence] = []
-    first = story.every.index(story.calls[0]) + 1
-    for number, call in enumerate(story.calls, start=first):
-        label = f"Call {number} of {len(story.every)}" if len(story.every) > 1 else "The call"
+    numbers = {call.id: number for number, call in enumerate(story.every, start=1)}
+    for call in story.calls:
+        label = f"Call {numbers[call.id]} of {len(story.every)}" if len(story.every) > 1 else "The call"
         sentences += _asked(call, label)
         sentences += _decided(call)
         sentences += _attempted(call)
@@ -46,7 +46,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     return tuple(sentences)
 
 
-def _asked(call: CallStory, label: str) -> Iterator[Sentence]:
+def _asked(call: CallStory[Entry], label: str) -> Iterator[Sentence]:
     entry = call.first
     if entry.kind == "call.interrupted":
         return
@@ -58,7 +58,7 @@ def _asked(call: CallStory, label: str) -> Iterator[Sentence]:
     )
 
 
-def _decided(call: CallStory) -> Iterator[Sentence]:
+def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
     if call.opened:
         facts = call.opened.facts
         passed = ", ".join(facts["passed"]) or "none"
@@ -93,7 +93,7 @@ def _arithmetic(inputs: dict[str, Any]) -> str:
     return ""
 
 
-def _attempted(call: CallStory) -> Iterator[Sentence]:
+def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
     if not call.ended or call.ended.kind != "call.closed":
         return
     facts = call.ended.facts
@@ -116,7 +116,7 @@ def _attempted(call: CallStory) -> Iterator[Sentence]:
             )
 
 
-def _ended(call: CallStory) -> Iterator[Sentence]:
+def _ended(call: CallStory[Entry]) -> Iterator[Sentence]:
     if not call.ended:
         yield Sentence("Its end is not on record yet.", (pointer(call.first),))
         return

@@ -267,7 +267,8 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
         lines.append("The text of requests that were not kept.")
     if elsewhere := len(story.every) - len(story.calls):
         lines.append(
-            f"What {elsewhere} further call(s) did, whose costs are in the total: other pages tell and prove it."
+            f"What {elsewhere} further call(s) did. Their results and costs are taken from the list beside the log: "
+            "other pages tell and prove them."
         )
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")

@@ -2,30 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from ledger.entry import Entry
+from ledger.links import Brief
 from reports.ports import Evidence
 
 _ENDS = ("call.closed", "call.interrupted", "call.refused")
+Item = TypeVar("Item", bound=Entry | Brief)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallStory:
-    """The entries of one call."""
+@dataclass(frozen=True, kw_only=True)
+class CallStory(Generic[Item]):
+    """The entries of one call, in full where it is told (`CallStory[Entry]`)."""
 
     id: str
-    opened: Entry | None
-    ended: Entry | None
+    opened: Item | None
+    ended: Item | None
     """call.closed, call.interrupted or call.refused; None while the call runs."""
-    extended: tuple[Entry, ...]
+    extended: tuple[Item, ...]
     overrides: tuple[Entry, ...]
     corrections: tuple[Entry, ...]
     """Costs that a person put in place of an upper bound."""
 
     @property
-    def first(self) -> Entry:
+    def first(self) -> Item:
         first = self.opened or self.ended
         if first is None:
             raise ValueError(f"{self.id} has neither beginning nor end")
@@ -37,7 +40,7 @@ class CallStory:
         return (*self.overrides, *self.corrections)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> "tuple[Item | Entry, ...]":
         ends = [one for one in (self.opened, self.ended) if one]
         return (*ends, *self.extended, *self.acts)
 
@@ -67,9 +70,9 @@ class Story:
 
     ref: str
     kind: str
-    calls: tuple[CallStory, ...]
+    calls: tuple[CallStory[Entry], ...]
     """Those that are told."""
-    every: tuple[CallStory, ...]
+    every: tuple[CallStory[Entry | Brief], ...]
     """All of the reference: more than `calls` where the story is told page by page."""
     stops: tuple[Entry, ...]
     activations: tuple[Entry, ...]
@@ -98,28 +101,29 @@ class Story:
         """How many of the calls ended how: `198 answered, 2 refused`."""
         return ", ".join(f"{count} {result}" for result, count in Counter(call.result for call in self.every).items())
 
-    def page(self, number: int, size: int) -> "Story":
-        """Return the story that tells of the `number`-th `size` calls only (from 1)."""
-        return replace(self, calls=self.every[(number - 1) * size : number * size])
 
-
-def collect(ref: str, kind: str, found: Sequence[Entry], evidence: Evidence) -> Story:
-    """Return the story of the entries found through a reference.
+def collect(
+    ref: str, kind: str, found: Sequence[Entry | Brief], evidence: Evidence, *, told: slice = slice(None)
+) -> Story:
+    """Return the story of what is found through a reference.
 
     The rules in force, the release and the stops are looked up by what the entries quote, never by time.
+
+    Args:
+        told: which of the calls are told of in full; the others are in the totals.
     """
     calls = _calls(_by_call(kind, found, evidence))
     firsts = [call.first for call in calls]
     digests = _unique(entry.refs.get("config") for entry in firsts)
     workflows = _unique(entry.workflow for entry in firsts)
     scopes = _unique(call.ended.facts.get("inputs", {}).get("scope") for call in calls if call.ended)
-    stops = [entry for entry in found if entry.kind.startswith("stop.")]
+    stops = [entry for entry in _in_full(found) if entry.kind.startswith("stop.")]
     stops += [entry for scope in scopes for entry in evidence.find("scope", scope)]
     last = max((entry.seq for call in calls for entry in call.entries), default=0)
     return Story(
         ref=ref,
         kind=kind,
-        calls=calls,
+        calls=_told(calls[told], evidence),
         every=calls,
         stops=tuple({entry.seq: entry for entry in sorted(stops, key=lambda one: one.seq)}.values()),
         activations=tuple(_latest_before(evidence.find("config", digest), last) for digest in digests),
@@ -148,21 +152,35 @@ def _unique(values: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))
 
 
-def _by_call(kind: str, found: Sequence[Entry], evidence: Evidence) -> Mapping[str, Sequence[Entry]]:
+def _in_full(found: Iterable[Entry | Brief]) -> tuple[Entry, ...]:
+    """Return what is not in brief; what people did never is."""
+    return tuple(entry for entry in found if isinstance(entry, Entry))
+
+
+def _told(calls: Sequence[CallStory[Entry | Brief]], evidence: Evidence) -> tuple[CallStory[Entry], ...]:
+    entries = evidence.entries([entry.seq for call in calls for entry in call.entries])
+    return _calls(_by_id(entries))
+
+
+def _by_call(kind: str, found: Sequence[Entry | Brief], evidence: Evidence) -> Mapping[str, Sequence[Entry | Brief]]:
     """Return all entries of the calls. Each of them names the call and its task, so these two lead to all of it."""
     if kind not in ("call", "task"):
         return evidence.find_each("call", _unique(entry.call for entry in found))
-    by_call: dict[str, list[Entry]] = {}
+    return _by_id(found)
+
+
+def _by_id(found: Iterable[Item]) -> dict[str, list[Item]]:
+    by_call: dict[str, list[Item]] = {}
     for entry in found:
         if entry.call:
             by_call.setdefault(entry.call, []).append(entry)
     return by_call
 
 
-def _calls(by_call: Mapping[str, Sequence[Entry]]) -> tuple[CallStory, ...]:
+def _calls(by_call: Mapping[str, Sequence[Item]]) -> tuple[CallStory[Item], ...]:
     stories = []
     for call, entries in by_call.items():
-        by_kind: dict[str, list[Entry]] = {}
+        by_kind: dict[str, list[Item]] = {}
         for entry in entries:
             by_kind.setdefault(entry.kind, []).append(entry)
         opened = next(iter(by_kind.get("call.opened", ())), None)
@@ -174,8 +192,8 @@ def _calls(by_call: Mapping[str, Sequence[Entry]]) -> tuple[CallStory, ...]:
                     opened=opened,
                     ended=ended,
                     extended=tuple(by_kind.get("call.extended", ())),
-                    overrides=tuple(by_kind.get("override.recorded", ())),
-                    corrections=tuple(by_kind.get("cost.corrected", ())),
+                    overrides=_in_full(by_kind.get("override.recorded", ())),
+                    corrections=_in_full(by_kind.get("cost.corrected", ())),
                 )
             )
     return tuple(sorted(stories, key=lambda one: one.first.seq))

@@ -17,7 +17,6 @@ from ledger.entry import (
     encode,
     follow,
     format_time,
-    links,
     parse_time,
     unb64,
     vetted,
@@ -171,11 +170,6 @@ def test_time_never_falls_along_the_chain() -> None:
     entries[1] = (data, entry._replace(at="2026-11-22T09:00:00.000000Z"))
     with pytest.raises(ChainBroken):
         follow(entries, first=0, prev=b64(GENESIS), log="log")
-
-
-def test_links_are_the_header_ids_and_the_facts_that_end_in_ref() -> None:
-    draft = Draft(id=ID, kind="k.d", call="call_1", task="t", facts={"response_ref": "r", "other": "x", "n_ref": 4})
-    assert links(draft) == (("call", "call_1"), ("task", "t"), ("response", "r"))
 
 
 @given(st.binary(max_size=80))

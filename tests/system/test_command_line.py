@@ -137,6 +137,7 @@ def test_why_as_json_is_the_whole_answer(shell: Shell, tmp_path: Path) -> None:
 def test_a_database_of_an_earlier_schema_is_refused_until_it_is_migrated(shell: Shell, tmp_path: Path) -> None:
     shell.ok("init")
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "log.db")) as log:
+        log.execute("ALTER TABLE ref DROP COLUMN brief")
         log.execute("CREATE INDEX ix_content_key ON content (key)")
         log.execute("UPDATE alembic_version SET version_num = '0001'")
         log.commit()

@@ -77,6 +77,50 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
         assert page.questions[0].answer.endswith("23 call(s); 23 answered.")
 
 
+def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_path: Path) -> None:
+    """Links that an earlier version wrote: the entries behind them are read instead."""
+    with stage(tmp_path) as on:
+        for number in range(12):
+            on.ask(task="ticket:12", text=f"question {number}")
+        calls = [str(one.call) for one in on.settled("call.closed", 12)]
+        acts.override(
+            on.installation, on.person("ada"), calls[0], action="reverse", reason_code="R07", reason="wrong",
+            presented="shown", before="a", after="b",
+        )  # fmt: skip
+        acts.stop(on.installation, on.person("ada"), acts.stop_scope(on.installation, task="ticket:12"), "enough")
+        with pytest.raises(openai.PermissionDeniedError):
+            on.ask(task="ticket:12")
+        on.installation.checkpointer.sign(now=True)
+        told = [(page, workflow) for page in (1, 2) for workflow in (None, "agent")]
+        briefly = [explain(on.installation, "ticket:12", workflow, page=page) for page, workflow in told]
+        with on.installation.engine.begin() as connection:
+            assert connection.exec_driver_sql("UPDATE ref SET brief = NULL WHERE brief IS NOT NULL").rowcount == 24
+        assert [explain(on.installation, "ticket:12", workflow, page=page) for page, workflow in told] == briefly
+    assert {len(answer.calls) for answer in briefly} == {13}
+
+
+def test_of_a_long_task_only_the_entries_that_a_page_tells_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stage(tmp_path) as on:
+        for number in range(23):
+            on.ask(task="ticket:23", text=f"question {number}")
+        on.settled("call.closed", 23)
+        read: set[int] = set()
+        stored = Reader.stored
+
+        def noting(reader: Reader, seqs: Iterable[int]) -> dict[int, bytes]:
+            found = stored(reader, seqs)
+            read.update(found)
+            return found
+
+        monkeypatch.setattr(Reader, "stored", noting)
+        page = explain(on.installation, "ticket:23", page=2)
+        of_the_task = set(on.installation.reader.find("task", on.installation.vault.pseudonym("task", "ticket:23")))
+    assert read & of_the_task == {one["seq"] for one in page.timeline if one["call"]}
+    assert len(read & of_the_task) == 20 < len(of_the_task)
+
+
 def test_of_a_long_task_only_the_contents_that_a_page_tells_are_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -413,6 +413,7 @@ def test_dropping_and_rebuilding_the_projections_changes_nothing(on: Stage) -> N
         rebuild_projections(on.installation)
         assert projections(on) == before
         assert any(key.startswith("call:") for key in before[0])
+        assert any(brief for _, _, _, brief in before[1])
         hold.set()
         waiting.result()
     state, _ = replay(on.installation.reader)
@@ -423,7 +424,7 @@ def projections(on: Stage) -> tuple[dict[str, Any], list[Any]]:
     reader = on.installation.reader
     state = {key: row for key, row in reader.states("").items() if not key.startswith(("boot:", "checkpoint"))}
     with on.installation.engine.connect() as connection:
-        refs = connection.exec_driver_sql("SELECT kind, value, seq FROM ref ORDER BY kind, value, seq").all()
+        refs = connection.exec_driver_sql("SELECT kind, value, seq, brief FROM ref ORDER BY kind, value, seq").all()
     return state, list(refs)
 
 
