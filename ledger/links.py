@@ -4,12 +4,11 @@ Both follow from the entry alone, so the rows can be rebuilt. A task may have hu
 who lists them reads one short row an entry, next to each other, and no entry.
 """
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ledger.canonical import dump_plain
+from ledger.canonical import dump_plain, load_plain
 from ledger.entry import Draft, Entry
 
 TASK = "task"
@@ -58,6 +57,7 @@ def _brief(item: Entry | Draft) -> str | None:
     return dump_plain([item.kind, item.call, item.workflow, refs, facts]).decode()
 
 
-def read_brief(seq: int, text: str) -> Brief:
-    """Return what `links` wrote in brief of the entry at `seq`."""
-    return Brief(seq, *json.loads(text))
+def read_briefs(texts: Mapping[int, str]) -> dict[int, Brief]:
+    """Return what `links` wrote in brief of entries, by their numbers."""
+    values = load_plain(f"[{','.join(texts.values())}]")  # as one text: parsing each takes longer
+    return {seq: Brief(seq, *value) for seq, value in zip(texts, values, strict=True)}

@@ -10,7 +10,7 @@ from ledger.disclosure import open_disclosure
 from ledger.entry import Entry, outline
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
-from ledger.links import TASK, Brief, read_brief
+from ledger.links import TASK, Brief, read_briefs
 from reports.ports import Content, Integrity
 
 READ_AHEAD = 20
@@ -43,9 +43,10 @@ class LiveEvidence:
 
     def find_task(self, value: str) -> list[Entry | Brief]:
         """As `find`, for a task, which may be long: in brief, where the link says what a list needs."""
-        found = {seq: brief for seq, brief in self._reader.briefs(TASK, value) if seq < self._size}
-        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found.items() if brief is None])}
-        return [read[seq] if brief is None else read_brief(seq, brief) for seq, brief in found.items()]
+        found = [(seq, brief) for seq, brief in self._reader.briefs(TASK, value) if seq < self._size]
+        briefs = read_briefs({seq: brief for seq, brief in found if brief is not None})
+        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found if brief is None])}
+        return [briefs.get(seq) or read[seq] for seq, _ in found]
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:

@@ -14,7 +14,7 @@ _ENDS = ("call.closed", "call.interrupted", "call.refused")
 Item = TypeVar("Item", bound=Entry | Brief)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallStory(Generic[Item]):
     """The entries of one call, in full where it is told (`CallStory[Entry]`)."""
 
@@ -154,7 +154,7 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 
 def _in_full(found: Iterable[Entry | Brief]) -> tuple[Entry, ...]:
     """Return what is not in brief; what people did never is."""
-    return tuple(entry for entry in found if isinstance(entry, Entry))
+    return tuple([entry for entry in found if isinstance(entry, Entry)])
 
 
 def _told(calls: Sequence[CallStory[Entry | Brief]], evidence: Evidence) -> tuple[CallStory[Entry], ...]:
@@ -183,14 +183,14 @@ def _calls(by_call: Mapping[str, Sequence[Item]]) -> tuple[CallStory[Item], ...]
         by_kind: dict[str, list[Item]] = {}
         for entry in entries:
             by_kind.setdefault(entry.kind, []).append(entry)
-        opened = next(iter(by_kind.get("call.opened", ())), None)
-        ended = next((entry for kind in _ENDS for entry in by_kind.get(kind, ())), None)
+        opened = by_kind.get("call.opened", ())
+        ended = [entry for kind in _ENDS for entry in by_kind.get(kind, ())]
         if opened or ended:
             stories.append(
                 CallStory(
                     id=call,
-                    opened=opened,
-                    ended=ended,
+                    opened=opened[0] if opened else None,
+                    ended=ended[0] if ended else None,
                     extended=tuple(by_kind.get("call.extended", ())),
                     overrides=_in_full(by_kind.get("override.recorded", ())),
                     corrections=_in_full(by_kind.get("cost.corrected", ())),
