@@ -230,13 +230,13 @@ def _archive(
     before, after = merkle.range_cover(head.size, low, high)
     proof = bundle.Range(
         low, high, head.size,
-        tuple(reader.subtree(*span) for span in before), tuple(reader.subtree(*span) for span in after),
+        tuple(reader.tree.subtree(*span) for span in before), tuple(reader.tree.subtree(*span) for span in after),
     )  # fmt: skip
     signer = next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")
     fences = {low - 1, high}  # the neighbours show that the range is that of the period
     outside = sorted(seq for seq in {signer, *fences, *evidence.quoted} if seq >= 0 and not low <= seq < high)
     context = [
-        bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.subtree, head.size, seq))
+        bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.tree.subtree, head.size, seq))
         for seq in outside
         if seq < head.size
     ]
@@ -274,7 +274,7 @@ def _consistency(installation: Installation, since_head: bytes, head: Checkpoint
         raise ActRefused(f"the given head is not of this log: {error}") from error
     if not 0 < old.size <= head.size:
         raise ActRefused(f"the given head has {old.size} entries, the log {head.size}")
-    proof = merkle.consistency_path(installation.reader.subtree, old.size, head.size)
+    proof = merkle.consistency_path(installation.reader.tree.subtree, old.size, head.size)
     return bundle.consistency_text(old.size, head.size, proof)
 
 

@@ -78,9 +78,9 @@ def require_continuation(reader: Reader, head_file: HeadFile, vkey: str) -> None
             "restored. Nothing was written. Put the newer database back; if it is lost, an admin goes on from here, on "
             "record, with `whyledger recover --as PERSON --reason TEXT`"
         )
-    if held.size and reader.subtree(0, held.size) != held.root:
+    if held.size and reader.tree.subtree(0, held.size) != held.root:
         raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
-    if reader.subtree(0, head.size) != head.frontier.root():
+    if reader.tree.subtree(0, head.size) != head.frontier.root():
         raise LogHalted("the stored head does not match the stored entries")
 
 
@@ -148,7 +148,7 @@ class Checkpointer:
         """Start where the last signature ends: what it covers was read back by whoever made it."""
         held = held_checkpoint(self.head_file, self._signer.vkey)
         if held.size > self._frontier.size:
-            self._frontier = self._reader.frontier(held.size)
+            self._frontier = self._reader.tree.frontier(held.size)
             if self._frontier.root() != held.root:
                 raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
 

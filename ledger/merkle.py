@@ -32,6 +32,14 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return Frontier.of(leaf_hashes).root()
 
 
+def levels(leaf_hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the roots of the perfect subtrees over the leaves, by height: the leaves, pairs of them, and so on."""
+    found = [list(leaf_hashes)]
+    while len(found[-1]) > 1:
+        found.append(list(map(node_hash, found[-1][::2], found[-1][1::2])))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """The right edge of a tree: the roots of its maximal perfect subtrees, largest first.

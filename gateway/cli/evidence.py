@@ -22,7 +22,9 @@ def why(
     context: typer.Context,
     ref: Annotated[str, typer.Argument(help="A call id, a provider's response id, a task, or a subject.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
-    page: Annotated[int | None, typer.Option(min=1, help="Tell of these ten calls only, from 1; else of all.")] = None,
+    page: Annotated[
+        int | None, typer.Option(min=1, help="Tell of this page of calls only, from 1; else of all.")
+    ] = None,
     verify: Annotated[
         bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
     ] = False,

@@ -101,7 +101,7 @@ class LiveEvidence:
             except NoteInvalid as error:
                 failures.append(f"checkpoint: {error}")
         self.entries([entry.seq for entry in entries])
-        subtree = cache(self._reader.subtree)  # most paths share their upper part
+        subtree = cache(self._reader.tree.subtree)  # most paths share their upper part
         proved = pending = 0
         for entry in entries:
             if entry.seq >= size:

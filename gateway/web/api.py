@@ -135,7 +135,7 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
 
     @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it", responses=explained)
     def get_why(ref: Annotated[str, Path(max_length=300)], token: Token, page: Page = 1) -> Any:
-        """`ref` is a call id, a provider's response id, a task, or a subject. A page tells of ten calls."""
+        """`ref` is a call id, a provider's response id, a task, or a subject; more than ten calls are told by five."""
         return _why(running(), ref, page, token)
 
     @routes.get("/api/v1/why", summary="The same, with the reference as a query", responses=explained)

@@ -1,4 +1,4 @@
-"""Reading the log: entries, what is found by what, subtree roots from tiles, sealed contents, state."""
+"""Reading the log: entries, what is found by what, sealed contents, state; the tree over it is `ledger.store.tree`."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,17 +6,15 @@ from typing import Any
 
 from sqlalchemy import Engine, inspect, select, text
 
-from ledger import merkle
 from ledger.entry import Entry, Sealed, decode
 from ledger.store import tables, writer
 from ledger.store.driver import POSTGRESQL, Driver
 from ledger.store.ranks import Identifier, Ranks
+from ledger.store.tree import Tree
 
 _PAGE = 1000
 _AMONG = 500
-MAX_ROWS = 256
-MAX_ROOTS = 50_000
-"""Rows of hashes and roots of subtrees kept at hand: some 10 MiB at most."""
+MAX_ATS = 50_000
 
 
 class Reader:
@@ -24,8 +22,7 @@ class Reader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._rows: dict[tuple[int, int], tuple[bytes, ...]] = {}
-        self._roots: dict[tuple[int, int], bytes] = {}
+        self.tree = Tree(self._rows_of)
         self._ats: dict[int, str] = {}
         self._ranks = Ranks(self._linked)
 
@@ -126,69 +123,10 @@ class Reader:
     def _at(self, seq: int) -> str:
         """Return when an entry was appended; a search asks for the same few again and again."""
         if seq not in self._ats:
-            if len(self._ats) >= MAX_ROOTS:
+            if len(self._ats) >= MAX_ATS:
                 self._ats.clear()
             self._ats[seq] = self.entry(seq).at
         return self._ats[seq]
-
-    def leaf_hashes(self, low: int, high: int) -> list[bytes]:
-        at = tables.entry.c.seq
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(tables.entry.c.leaf_hash).where(at >= low, at < high).order_by(at))
-            return [row[0] for row in rows]
-
-    def subtree(self, low: int, high: int) -> bytes:
-        """Return the root over the leaves [low, high), from tiles where they are full."""
-        spans = merkle.perfect_spans(low, high)
-        hashes = [self._perfect(start, (end - start).bit_length() - 1) for start, end in spans]
-        return merkle.fold(hashes)
-
-    def frontier(self, size: int) -> merkle.Frontier:
-        """Return the right edge of the tree over the first `size` leaves."""
-        spans = merkle.perfect_spans(0, size)
-        return merkle.Frontier(size, tuple(self._perfect(low, (high - low).bit_length() - 1) for low, high in spans))
-
-    def _perfect(self, low: int, height: int) -> bytes:
-        """Return the root of the perfect subtree of 2**height leaves that starts at `low`: it never changes."""
-        found = self._roots.get((low, height))
-        if found is None:
-            level, inside = divmod(height, 8)
-            first = (low >> 8 * level) % writer.TILE
-            hashes = self._row(level, low >> 8 * (level + 1), first, first + (1 << inside))
-            found = merkle.root(hashes)
-            if len(hashes) == 1 << inside:  # a log with missing entries gives a root that leads nowhere
-                if len(self._roots) >= MAX_ROOTS:
-                    self._roots.clear()
-                self._roots[low, height] = found
-        return found
-
-    def _row(self, level: int, number: int, first: int, end: int) -> tuple[bytes, ...]:
-        """Return the hashes [first, end) of a row of 256: leaves at level 0, roots of full rows above.
-
-        What is in a row never changes, it only grows at the right edge: a row is read again when more is asked of it.
-        """
-        found = self._rows.get((level, number), ())
-        if len(found) < end:
-            if len(self._rows) >= MAX_ROWS:
-                self._rows.clear()
-            found = self._rows[level, number] = tuple(self._read_row(level, number))
-        return found[first:end]
-
-    def _read_row(self, level: int, number: int) -> list[bytes]:
-        tile = select(tables.tile.c.hashes).where(tables.tile.c.level == level, tables.tile.c.number == number)
-        with self._engine.connect() as connection:
-            blob = connection.execute(tile).scalar()
-        if blob is not None:
-            return writer.split_hashes(blob)
-        first, end = number * writer.TILE, (number + 1) * writer.TILE
-        if level == 0:
-            return self.leaf_hashes(first, end)
-        below = select(tables.tile.c.hashes).where(
-            tables.tile.c.level == level - 1, tables.tile.c.number >= first, tables.tile.c.number < end
-        )
-        with self._engine.connect() as connection:
-            rows = connection.execute(below.order_by(tables.tile.c.number))
-            return [merkle.root(writer.split_hashes(row[0])) for row in rows]
 
     def contents(self, seq: int) -> Sealed | None:
         """Return the sealed contents kept for an entry."""

@@ -20,9 +20,6 @@ BOUNDARY = (
 )
 
 
-CALLS_OF_A_PAGE = 10
-
-
 class NothingFound(Exception):
     """No entry is linked to this reference; or there is no such page of it, and the message says so."""
 
@@ -60,19 +57,17 @@ def why(
     """Explain what is found through a reference.
 
     Args:
-        page: which ten calls to tell of in full, from 1; None tells of all. Headline, total, list of calls and human
-            acts are of all calls always.
+        page: which page of calls to tell of in full, from 1; None tells of all. Headline, total, list of calls and
+            human acts are of all calls always.
 
     Raises:
         NothingFound: there are none that belong to a call, or fewer pages.
     """
-    told = slice(None) if page is None else slice((page - 1) * CALLS_OF_A_PAGE, page * CALLS_OF_A_PAGE)
-    story = collect(ref, kind, found, evidence, told=told)
-    pages = 1 if page is None else -(-len(story.every) // CALLS_OF_A_PAGE)
+    story = collect(ref, kind, found, evidence, page=page)
     if not story.every:
         raise NothingFound
     if not story.calls:
-        raise NothingFound(f"there is no page {page} of {ref}, the last one is {pages}")
+        raise NothingFound(f"there is no page {page} of {ref}, the last one is {story.pages}")
     check = evidence.integrity(story.entries)
     return WhyAnswer(
         ref=ref,
@@ -90,7 +85,7 @@ def why(
             for call in story.every
         ),
         page=page or 1,
-        pages=pages,
+        pages=story.pages,
     )
 
 

@@ -10,6 +10,8 @@ from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence
 
+WHOLE, PAGE = 10, 5
+"""A reference to at most so many calls is told whole; one to more, so many calls at a time."""
 _ENDS = ("call.closed", "call.interrupted", "call.refused")
 Item = TypeVar("Item", bound=Entry | Brief)
 
@@ -74,6 +76,7 @@ class Story:
     """Those that are told."""
     every: tuple[CallStory[Entry | Brief], ...]
     """All of the reference: more than `calls` where the story is told page by page."""
+    pages: int
     stops: tuple[Entry, ...]
     activations: tuple[Entry, ...]
     releases: tuple[Entry, ...]
@@ -103,16 +106,18 @@ class Story:
 
 
 def collect(
-    ref: str, kind: str, found: Sequence[Entry | Brief], evidence: Evidence, *, told: slice = slice(None)
+    ref: str, kind: str, found: Sequence[Entry | Brief], evidence: Evidence, *, page: int | None = None
 ) -> Story:
     """Return the story of what is found through a reference.
 
     The rules in force, the release and the stops are looked up by what the entries quote, never by time.
 
     Args:
-        told: which of the calls are told of in full; the others are in the totals.
+        page: whose calls are told of in full, from 1; the others are in the totals. None tells of all.
     """
     calls = _calls(_by_call(kind, found, evidence))
+    size = len(calls) if page is None or len(calls) <= WHOLE else PAGE
+    first = ((page or 1) - 1) * size
     firsts = [call.first for call in calls]
     digests = _unique(entry.refs.get("config") for entry in firsts)
     workflows = _unique(entry.workflow for entry in firsts)
@@ -123,8 +128,9 @@ def collect(
     return Story(
         ref=ref,
         kind=kind,
-        calls=_told(calls[told], evidence),
+        calls=_told(calls[first : first + size], evidence),
         every=calls,
+        pages=-(-len(calls) // max(size, 1)),
         stops=tuple({entry.seq: entry for entry in sorted(stops, key=lambda one: one.seq)}.values()),
         activations=tuple(_latest_before(evidence.find("config", digest), last) for digest in digests),
         releases=tuple(
