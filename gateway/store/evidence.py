@@ -46,7 +46,7 @@ class LiveEvidence:
         found = [(seq, brief) for seq, brief in self._reader.briefs(TASK, value) if seq < self._size]
         briefs = read_briefs({seq: brief for seq, brief in found if brief is not None})
         read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found if brief is None])}
-        return [briefs.get(seq) or read[seq] for seq, _ in found]
+        return [one for seq, _ in found if (one := briefs.get(seq) or read.get(seq))]
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:

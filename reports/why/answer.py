@@ -1,7 +1,7 @@
 """The answer to "why": headline, narrative, timeline, three levels of approval, fourteen questions, and the unknown."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ledger.amounts import eur
@@ -69,6 +69,7 @@ def why(
     if not story.calls:
         raise NothingFound(f"there is no page {page} of {ref}, the last one is {story.pages}")
     check = evidence.integrity(story.entries)
+    check = replace(check, failures=(*check.failures, *story.contradictions))
     return WhyAnswer(
         ref=ref,
         kind=kind,

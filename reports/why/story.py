@@ -89,6 +89,17 @@ class Story:
         told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """Where the list beside the log and the entries that are told say different things of a call."""
+        listed = {call.id: call for call in self.every}
+        return tuple(
+            f"the list beside the log does not say of {call.id} what its entries say: run `whyledger rebuild`"
+            for call in self.calls
+            if (listed[call.id].result, listed[call.id].cost, listed[call.id].route)
+            != (call.result, call.cost, call.route)
+        )
+
     @cached_property
     def acts(self) -> tuple[Entry, ...]:
         """What people did about any of the calls, told here or not."""

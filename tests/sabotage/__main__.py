@@ -209,6 +209,11 @@ SABOTAGES = (
         "tests/system/test_stories.py::test_every_question_has_its_expected_answer",
     ),
     Sabotage(
+        "6", "a list that contradicts its entries is found", "reports/why/answer.py",
+        "(*check.failures, *story.contradictions)", "check.failures",
+        "tests/system/test_explaining.py::test_a_list_that_contradicts_the_entries_is_found_on_the_page_that_tells_them",
+    ),
+    Sabotage(
         "6", "a provider's response id leads to its call", "gateway/pipeline/settle.py",
         "    if outcome.response_id:\n        facts[\"response_ref\"]", "    if False:\n        facts[\"response_ref\"]",
         "tests/system/test_stories.py::test_any_id_in_hand_leads_to_the_story",

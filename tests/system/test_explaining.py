@@ -100,6 +100,22 @@ def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_p
     assert {len(answer.calls) for answer in briefly} == {13}
 
 
+def test_a_list_that_contradicts_the_entries_is_found_on_the_page_that_tells_them(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        for number in range(12):
+            on.ask(task="ticket:12", text=f"question {number}")
+        calls = [str(one.call) for one in on.settled("call.closed", 12)]
+        on.installation.checkpointer.sign(now=True)
+        honest = [explain(on.installation, "ticket:12", page=page).integrity.failures for page in (1, 2, 3)]
+        with on.installation.engine.begin() as connection:
+            change = "UPDATE ref SET brief = replace(brief, 'answered', 'failed') WHERE brief LIKE ?"
+            assert connection.exec_driver_sql(change, (f'["call.closed","{calls[7]}"%',)).rowcount == 1
+        pages = [explain(on.installation, "ticket:12", page=page).integrity.failures for page in (1, 2, 3)]
+    assert honest == [(), (), ()]
+    assert [len(failures) for failures in pages] == [0, 1, 0]
+    assert calls[7] in pages[1][0]
+
+
 def test_of_a_long_task_only_the_entries_that_a_page_tells_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
