@@ -21,6 +21,8 @@ class CallStory(Generic[Item]):
     """The entries of one call, in full where it is told (`CallStory[Entry]`)."""
 
     id: str
+    first: Item
+    """What it begins with: call.opened, or call.refused."""
     opened: Item | None
     ended: Item | None
     """call.closed, call.interrupted or call.refused; None while the call runs."""
@@ -28,13 +30,6 @@ class CallStory(Generic[Item]):
     overrides: tuple[Entry, ...]
     corrections: tuple[Entry, ...]
     """Costs that a person put in place of an upper bound."""
-
-    @property
-    def first(self) -> Item:
-        first = self.opened or self.ended
-        if first is None:
-            raise ValueError(f"{self.id} has neither beginning nor end")
-        return first
 
     @property
     def acts(self) -> tuple[Entry, ...]:
@@ -200,12 +195,13 @@ def _calls(by_call: Mapping[str, Sequence[Item]]) -> tuple[CallStory[Item], ...]
         by_kind: dict[str, list[Item]] = {}
         for entry in entries:
             by_kind.setdefault(entry.kind, []).append(entry)
-        opened = by_kind.get("call.opened", ())
+        opened = by_kind.get("call.opened", [])
         ended = [entry for kind in _ENDS for entry in by_kind.get(kind, ())]
         if opened or ended:
             stories.append(
                 CallStory(
                     id=call,
+                    first=(opened or ended)[0],
                     opened=opened[0] if opened else None,
                     ended=ended[0] if ended else None,
                     extended=tuple(by_kind.get("call.extended", ())),
