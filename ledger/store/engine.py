@@ -8,7 +8,9 @@ import fcntl
 import os
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from ledger.store.driver import POSTGRESQL, WAL_PAGES
 Location = Path | str
 
 STALL_SECONDS = 5
-"""A process that hangs inside a transaction on PostgreSQL stalls the others for at most this long: the server then
-ends its session. Whoever waits for the head longer than this is refused."""
+"""Whoever waits for the head longer than this is refused. A process that hangs inside a transaction on PostgreSQL
+stalls the others for no longer: the server ends its session."""
 
 _SESSION = {
     "synchronous_commit": "on",  # the server's default may be off: an acknowledged commit could then be lost
@@ -146,6 +148,26 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _wait_for_lock(handle: int, came: "Future[int]") -> None:
+    """Resolve the future with the handle once it has the lock; close it if nobody waits any more."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        error = None
+    except OSError as refused:
+        error = refused
+    wanted = came.set_running_or_notify_cancel()
+    if wanted and error is None:
+        came.set_result(handle)
+        return
+    os.close(handle)
+    if wanted:
+        came.set_exception(error)
+
+
 class WriteLock:
     """The lock file of a SQLite database: the kernel queues writers, SQLite's own busy loop lets them starve.
 
@@ -156,20 +178,41 @@ class WriteLock:
         self._path, self._handle, self._held = path, -1, False
 
     def take(self, *, wait: bool = True) -> bool:
-        """Take the lock and tell whether it was to be had; with `wait` it always is, in the end."""
+        """Take the lock and tell whether it was to be had; with `wait` a refusal is an error.
+
+        Raises:
+            LedgerUnavailable: it was held for `STALL_SECONDS`.
+        """
         if self._path is None:
             return True
         if self._handle < 0:
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._handle = _open_lock(self._path)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return False
+            if not wait:
+                return False
+            self._queue(self._path)
         except OSError:
             self.close()
             raise
         self._held = True
         return True
+
+    def _queue(self, path: Path) -> None:
+        """Wait in the kernel's queue. It knows no time-out: a thread waits there and lets go of what comes too late."""
+        came = Future[int]()
+        threading.Thread(target=_wait_for_lock, args=(_open_lock(path), came), name="ledger-lock", daemon=True).start()
+        try:
+            handle = came.result(STALL_SECONDS)
+        except TimeoutError:
+            if came.cancel():
+                raise LedgerUnavailable(
+                    f"another process has held {path} for {STALL_SECONDS} s: see which one hangs (fuser {path}), end it"
+                ) from None
+            handle = came.result()
+        os.close(self._handle)
+        self._handle = handle
 
     def release(self) -> None:
         """Give the lock back, if it is held."""

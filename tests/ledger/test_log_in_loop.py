@@ -15,6 +15,7 @@ from conftest import Clock, OpenLog, appending, failing_commit, whole
 
 import ledger.batch
 import ledger.log
+import ledger.store.engine
 from ledger.errors import LedgerUnavailable
 from ledger.store import driver, writer
 from ledger.store.driver import WriteConnection
@@ -188,6 +189,24 @@ def test_the_loop_goes_on_while_another_program_holds_the_database(on_file: Open
     assert in_loop(on_file, use) == 1
     foreign.close()
     assert counting(on_file)
+
+
+def test_a_lock_that_comes_too_late_is_let_go_of(on_file: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger.store.engine, "STALL_SECONDS", 0.1)
+    on_file.log.append(appending("call.opened"))
+    holder = WriteLock(on_file.lock)
+    for _ in range(3):
+        assert holder.take()
+        with pytest.raises(LedgerUnavailable, match="another process has held"):
+            on_file.log.append(appending("call.opened"))
+        holder.release()
+        monkeypatch.setattr(ledger.store.engine, "STALL_SECONDS", 30)
+        assert holder.take()  # after whoever queued in vain
+        holder.release()
+        on_file.log.append(appending("call.opened"))
+        monkeypatch.setattr(ledger.store.engine, "STALL_SECONDS", 0.1)
+    assert len(whole(on_file)) == 4
+    holder.close()
 
 
 @pytest.mark.parametrize("point", ["insert_entries", "save_state", "move_head"])

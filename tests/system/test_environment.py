@@ -3,6 +3,7 @@ acknowledged, and goes on by itself when the cause is gone."""
 
 import asyncio
 import contextlib
+import fcntl
 import functools
 import os
 import resource
@@ -160,6 +161,19 @@ def test_a_folder_that_became_read_only_is_told_and_refuses_a_start_and_recovers
         server.stop()
         assert len(upstream.seen) == len(answers)
     require_sound(server.settings, answers)
+
+
+def test_while_another_process_hangs_with_the_lock_calls_are_refused_and_go_on_when_it_is_ended(tmp_path: Path) -> None:
+    with hosted(tmp_path) as (server, upstream, keys):
+        with server.settings.lock_file.open() as held, ThreadPoolExecutor(4) as pool:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            refused = list(pool.map(lambda _: server.call(keys["agent"]), range(4)))
+        assert {(one.status, one.code) for one in refused} == {(503, "ledger_unavailable")}
+        assert all("another process has held" in one.message and "fuser" in one.message for one in refused), refused
+        assert not upstream.seen
+        settings, answers = server.settings, works_again(server, keys["agent"])
+        server.stop()
+    require_sound(settings, answers)
 
 
 def test_a_head_file_that_cannot_be_written_is_written_when_it_can_be_although_nothing_was_added(
