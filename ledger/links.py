@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 
 from ledger.canonical import dump_plain, load_plain
 from ledger.entry import Draft, Entry
+from ledger.errors import CanonicalError
 
 TASK = "task"
-_LISTED = {"call.opened": ("key", "route_ref"), "call.closed": ("cost_nano_eur", "result")}
+_LISTED: dict[str, dict[str, type]] = {
+    "call.opened": {"key": str, "route_ref": str},
+    "call.closed": {"cost_nano_eur": int, "result": str},
+}
 """The kinds that a list states briefly, with the facts it needs; entries of other kinds it reads."""
 
 Link = tuple[str, str, int, str | None]
@@ -38,9 +42,10 @@ def links(item: Entry | Draft, seq: int) -> list[Link]:
     facts = item.facts
     found = [("call", item.call), (TASK, item.task), ("subject", item.sub), ("person", item.act)]
     found += [(kind, facts[name]) for name, kind in _references(tuple(facts))]
-    brief = _brief(item) if item.task else None
+    listed = brief(item, seq) if item.task else None
+    text = dump_plain(listed[1:]).decode() if listed else None
     unique = dict.fromkeys([(kind, value) for kind, value in found if type(value) is str])
-    return [(kind, value, seq, brief if kind == TASK else None) for kind, value in unique]
+    return [(kind, value, seq, text if kind == TASK else None) for kind, value in unique]
 
 
 @lru_cache(maxsize=256)
@@ -49,15 +54,23 @@ def _references(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((name, name.removesuffix("_ref")) for name in names if name.endswith("_ref"))
 
 
-def _brief(item: Entry | Draft) -> str | None:
+def brief(item: Entry | Draft, seq: int) -> Brief | None:
+    """Return what a list says of the entry at `seq`; None of kinds that it reads."""
     if item.kind not in _LISTED:
         return None
     facts = {name: item.facts[name] for name in _LISTED[item.kind] if name in item.facts}
     refs = {"config": item.refs["config"]} if "config" in item.refs else {}
-    return dump_plain([item.kind, item.call, item.workflow, refs, facts]).decode()
+    return Brief(seq, item.kind, item.call, item.workflow, refs, facts)
 
 
-def read_briefs(texts: Mapping[int, str]) -> dict[int, Brief]:
-    """Return what `links` wrote in brief of entries, by their numbers."""
-    values = load_plain(f"[{','.join(texts.values())}]")  # as one text: parsing each takes longer
-    return {seq: Brief(seq, *value) for seq, value in zip(texts, values, strict=True)}
+def read_brief(seq: int, text: str) -> Brief | None:
+    """Return what `links` wrote in brief of the entry at `seq`; None when this is nothing that it writes."""
+    try:
+        found = Brief(seq, *load_plain(text))
+        known = _LISTED[found.kind]
+        texts = [found.call, found.workflow or "", *found.refs.values()]
+        sound = all([type(one) is str for one in texts])
+        sound = sound and all([type(one) is known[name] for name, one in found.facts.items()])
+    except (CanonicalError, TypeError, KeyError, AttributeError):
+        return None
+    return found if sound else None

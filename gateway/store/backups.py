@@ -5,9 +5,13 @@ head, and a manifest. It is verified when it is made and again before it is rest
 whoever holds both can read every content.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,17 +86,35 @@ def restore(settings: Settings, folder: Path) -> Backup:
         raise LedgerUnavailable(f"{log_key} is missing: put the folder `secrets` of the installation back first")
     manifest = _manifest(folder)
     signer = Signer.from_seed(manifest["origin"], custody.read_secret(log_key, settings.passphrase))
-    found = _verified(folder, signer.vkey)
     _require_room(settings)
-    migrate(settings)
-    for name, where, metadata in databases(settings):
-        with disposed(open_engine(folder / name)) as source, disposed(open_engine(where)) as target:
-            if not is_empty(target, metadata):
-                raise LedgerUnavailable(f"the database for {name} is not empty; move it away first")
-            copy_tables(source, target, metadata.tables.values())
+    with _migrated(folder, settings.home) as current:
+        found = _verified(current, signer.vkey)
+        migrate(settings)
+        for name, where, metadata in databases(settings):
+            with disposed(open_engine(current / name)) as source, disposed(open_engine(where)) as target:
+                if not is_empty(target, metadata):
+                    raise LedgerUnavailable(f"the database for {name} is not empty; move it away first")
+                copy_tables(source, target, metadata.tables.values())
     if not settings.head_file.exists():
         HeadFile(settings.head_file).write((folder / "head.note").read_bytes())
     return found
+
+
+@contextlib.contextmanager
+def _migrated(folder: Path, beside: Path) -> Iterator[Path]:
+    """Yield a backup, or a copy of this version's schema where an earlier version made it: a backup stays as it is."""
+    with disposed(open_engine(folder / "log.db")) as log, disposed(open_engine(folder / "vault.db")) as keys:
+        made_by = Reader(log).revision() or "", Reader(keys).revision() or ""
+    if made_by >= (tables.REVISION, vault.REVISION):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="restore-", dir=beside) as name:
+        for file in FILES:
+            shutil.copy(folder / file, name)
+        for file, history in (("log.db", "log"), ("vault.db", "vault")):
+            with disposed(open_engine(Path(name) / file)) as engine:
+                migrations.upgrade(engine, history)
+        yield Path(name)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

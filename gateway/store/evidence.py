@@ -10,7 +10,7 @@ from ledger.disclosure import open_disclosure
 from ledger.entry import Entry, outline
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
-from ledger.links import TASK, Brief, read_briefs
+from ledger.links import TASK, Brief, read_brief
 from reports.ports import Content, Integrity
 
 READ_AHEAD = 20
@@ -43,10 +43,10 @@ class LiveEvidence:
 
     def find_task(self, value: str) -> list[Entry | Brief]:
         """As `find`, for a task, which may be long: in brief, where the link says what a list needs."""
-        found = [(seq, brief) for seq, brief in self._reader.briefs(TASK, value) if seq < self._size]
-        briefs = read_briefs({seq: brief for seq, brief in found if brief is not None})
-        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found if brief is None])}
-        return [one for seq, _ in found if (one := briefs.get(seq) or read.get(seq))]
+        texts = [(seq, text) for seq, text in self._reader.briefs(TASK, value) if seq < self._size]
+        found = {seq: read_brief(seq, text) if text else None for seq, text in texts}
+        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found.items() if brief is None])}
+        return [one for seq, brief in found.items() if (one := brief or read.get(seq))]
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:

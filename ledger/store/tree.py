@@ -11,8 +11,8 @@ from ledger import merkle
 from ledger.store.writer import TILE, split_hashes
 
 _HEIGHT = TILE.bit_length() - 1
-MAX_ROWS, MAX_ROOTS = 64, 50_000
-"""How many rows of leaves, and roots that somebody asked for, are kept at hand: some 10 MiB. All rows above stay."""
+MAX_ROWS, MAX_ABOVE, MAX_ROOTS = 64, 256, 50_000
+"""How many rows of leaves, rows above them, and roots that somebody asked for are kept at hand: some 25 MiB at most."""
 
 Levels = list[list[bytes]]
 
@@ -22,7 +22,8 @@ class Tree:
 
     def __init__(self, rows_of: Callable[[str, Sequence[Any]], list[Any]]) -> None:
         self._rows_of = rows_of
-        self._rows: dict[tuple[int, int], Levels] = {}
+        self._leaves: dict[int, Levels] = {}
+        self._above: dict[tuple[int, int], Levels] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
 
     def subtree(self, low: int, high: int) -> bytes:
@@ -47,17 +48,24 @@ class Tree:
     def _root(self, low: int, high: int) -> bytes:
         level, height = divmod((high - low).bit_length() - 1, _HEIGHT)
         number, first = divmod(low >> _HEIGHT * level, TILE)
-        row = self._rows.get((level, number), [[]])
-        if len(row[0]) < first + (1 << height):
-            row = self._keep(level, number, [*row[0], *self._read(level, number, len(row[0]))])
+        row = self._above.get((level, number)) if level else self._leaves.get(number)
+        known = row[0] if row else []
+        if row is None or len(known) < first + (1 << height):
+            row = self._keep(level, number, [*known, *self._read(level, number, len(known))])
         place = first >> height
         complete = height < len(row) and place < len(row[height])
         return row[height][place] if complete else merkle.EMPTY_ROOT  # of a log that lacks entries: it leads nowhere
 
     def _keep(self, level: int, number: int, hashes: list[bytes]) -> Levels:
-        if level == 0 and sum(at == 0 for at, _ in self._rows) >= MAX_ROWS:
-            self._rows = {key: row for key, row in self._rows.items() if key[0] > 0}
-        row = self._rows[level, number] = merkle.levels(hashes)
+        row = merkle.levels(hashes)
+        if level == 0:
+            if len(self._leaves) >= MAX_ROWS:
+                self._leaves.clear()
+            self._leaves[number] = row
+        else:
+            if len(self._above) >= MAX_ABOVE:
+                self._above.clear()
+            self._above[level, number] = row
         return row
 
     def _read(self, level: int, number: int, known: int) -> list[bytes]:

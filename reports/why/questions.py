@@ -267,8 +267,12 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
         lines.append("The text of requests that were not kept.")
     if elsewhere := len(story.every) - len(story.calls):
         lines.append(
-            f"What {elsewhere} further call(s) did. Their results and costs are taken from the list beside the log: "
-            "other pages tell and prove them."
+            f"What {elsewhere} further call(s) did: other pages tell and prove it. Their results and costs"
+            + (
+                " are taken from the list of the task, beside the log."
+                if story.kind == "task"
+                else " are in the total."
+            )
         )
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from ledger.entry import Entry
-from ledger.links import Brief
+from ledger.links import Brief, brief
 from reports.ports import Evidence
 
 WHOLE, PAGE = 10, 5
 """A reference to at most so many calls is told whole; one to more, so many calls at a time."""
 _ENDS = ("call.closed", "call.interrupted", "call.refused")
-Item = TypeVar("Item", bound=Entry | Brief)
+Item = TypeVar("Item", bound=Entry | Brief, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,8 @@ class Story:
     every: tuple[CallStory[Entry | Brief], ...]
     """All of the reference: more than `calls` where the story is told page by page."""
     pages: int
+    contradictions: tuple[str, ...]
+    """Where the list of a task's calls and the entries of those that are told say different things."""
     stops: tuple[Entry, ...]
     activations: tuple[Entry, ...]
     releases: tuple[Entry, ...]
@@ -83,17 +85,6 @@ class Story:
         told = [entry for call in self.calls for entry in call.entries]
         told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
-
-    @property
-    def contradictions(self) -> tuple[str, ...]:
-        """Where the list beside the log and the entries that are told say different things of a call."""
-        listed = {call.id: call for call in self.every}
-        return tuple(
-            f"the list beside the log does not say of {call.id} what its entries say: run `whyledger rebuild`"
-            for call in self.calls
-            if (listed[call.id].result, listed[call.id].cost, listed[call.id].route)
-            != (call.result, call.cost, call.route)
-        )
 
     @cached_property
     def acts(self) -> tuple[Entry, ...]:
@@ -121,9 +112,12 @@ def collect(
     Args:
         page: whose calls are told of in full, from 1; the others are in the totals. None tells of all.
     """
-    calls = _calls(_by_call(kind, found, evidence))
-    size = len(calls) if page is None or len(calls) <= WHOLE else PAGE
+    listed = _calls(_by_call(kind, found, evidence))
+    size = len(listed) if page is None or len(listed) <= WHOLE else PAGE
     first = ((page or 1) - 1) * size
+    told, contradictions = _told(listed[first : first + size], evidence)
+    in_full = {call.id: call for call in told}
+    calls = tuple([in_full.get(call.id, call) for call in listed])
     firsts = [call.first for call in calls]
     digests = _unique(entry.refs.get("config") for entry in firsts)
     workflows = _unique(entry.workflow for entry in firsts)
@@ -134,11 +128,14 @@ def collect(
     return Story(
         ref=ref,
         kind=kind,
-        calls=_told(calls[first : first + size], evidence),
+        calls=told,
         every=calls,
         pages=-(-len(calls) // max(size, 1)),
+        contradictions=contradictions,
         stops=tuple({entry.seq: entry for entry in sorted(stops, key=lambda one: one.seq)}.values()),
-        activations=tuple(_latest_before(evidence.find("config", digest), last) for digest in digests),
+        activations=tuple(
+            entry for digest in digests for entry in _latest_before(evidence.find("config", digest), last)
+        ),
         releases=tuple(
             entry
             for workflow in workflows
@@ -154,10 +151,10 @@ def collect(
     )
 
 
-def _latest_before(activations: Sequence[Entry], seq: int) -> Entry:
+def _latest_before(activations: Sequence[Entry], seq: int) -> Sequence[Entry]:
     """One text may be activated more than once: the last time before the call is the one that was in force."""
     before = [entry for entry in activations if entry.seq <= seq]
-    return (before or list(activations))[-1]
+    return (before or activations)[-1:]
 
 
 def _unique(values: Iterable[str | None]) -> list[str]:
@@ -169,9 +166,24 @@ def _in_full(found: Iterable[Entry | Brief]) -> tuple[Entry, ...]:
     return tuple([entry for entry in found if isinstance(entry, Entry)])
 
 
-def _told(calls: Sequence[CallStory[Entry | Brief]], evidence: Evidence) -> tuple[CallStory[Entry], ...]:
-    entries = evidence.entries([entry.seq for call in calls for entry in call.entries])
-    return _calls(_by_id(entries))
+def _told(
+    listed: Sequence[CallStory[Entry | Brief]], evidence: Evidence
+) -> tuple[tuple[CallStory[Entry], ...], tuple[str, ...]]:
+    """Return calls in full, and where their entries are not what they were listed with."""
+    if not any(isinstance(one, Brief) for call in listed for one in call.entries):
+        return _calls(_by_id(_in_full(one for call in listed for one in call.entries))), ()
+    found = evidence.find_each("call", [call.id for call in listed])
+    wrong = [call.id for call in listed if not _agree(call, found.get(call.id, ()))]
+    said = "the list of the task does not say of {} what its entries say: run `whyledger rebuild`"
+    return _calls(found), tuple([said.format(call) for call in wrong])
+
+
+def _agree(listed: CallStory[Entry | Brief], entries: Sequence[Entry]) -> bool:
+    stated = {entry.seq: entry for entry in entries}
+    return stated.keys() == {one.seq for one in listed.entries} and all(
+        one == (brief(stated[one.seq], one.seq) if isinstance(one, Brief) else stated[one.seq])
+        for one in listed.entries
+    )
 
 
 def _by_call(kind: str, found: Sequence[Entry | Brief], evidence: Evidence) -> Mapping[str, Sequence[Entry | Brief]]:

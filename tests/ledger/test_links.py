@@ -1,7 +1,7 @@
 """By which identifiers an entry is found, and what a task's link says of it in brief."""
 
 from ledger.entry import Draft
-from ledger.links import Brief, links, read_briefs
+from ledger.links import Brief, links, read_brief
 
 
 def test_links_are_the_header_ids_and_the_facts_that_end_in_ref() -> None:
@@ -16,14 +16,12 @@ def test_the_link_of_a_task_says_in_brief_how_a_call_began_and_ended() -> None:
     found = {kind: brief for kind, _, _, brief in links(opened, 7)}
     assert found["call"] is found["route"] is None
     kept = {"key": "key_1", "route_ref": "answer"}
-    assert read_briefs({7: found["task"] or ""})[7] == Brief(
-        7, "call.opened", "call_1", "w", {"config": "digest"}, kept
-    )
+    assert read_brief(7, found["task"] or "") == Brief(7, "call.opened", "call_1", "w", {"config": "digest"}, kept)
     closed = Draft(
         id="ent_2", kind="call.closed", call="call_1", task="t", facts={"result": "answered", "cost_nano_eur": 5}
     )
     (_, (_, _, _, brief)) = links(closed, 8)
-    assert read_briefs({8: brief or ""})[8] == Brief(
+    assert read_brief(8, brief or "") == Brief(
         8, "call.closed", "call_1", None, {}, {"result": "answered", "cost_nano_eur": 5}
     )
 

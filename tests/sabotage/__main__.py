@@ -202,8 +202,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "every level of approval is answered", "reports/why/story.py",
-        "        activations=tuple(_latest_before(evidence.find(\"config\", digest), last) for digest in digests),\n",
-        "        activations=(),\n", "tests/system/test_stories.py::test_approval_is_answered_at_three_levels",
+        "_latest_before(evidence.find(\"config\", digest), last)", "[]",
+        "tests/system/test_stories.py::test_approval_is_answered_at_three_levels",
     ),
     Sabotage(
         "6", "what is not known is part of the answer", "reports/why/questions.py",

@@ -1,5 +1,7 @@
 """The drill: back up under load, lose the databases, restore, and find out what is missing."""
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ from environment import ROOT, require_sound_log
 from stage import on_postgresql
 
 from gateway.settings import read_settings
+from ledger.entry import b64
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +95,33 @@ def test_a_complete_backup_moves_an_installation_to_postgresql_and_back_with_its
         why = json.loads(whyledger(on, "why", str(call), "--json", "--verify").stdout)
         assert "how tall is the tower?" in json.dumps(why)
         require_sound_log(on.settings, [call])
+
+
+def test_a_backup_that_an_earlier_version_made_is_restored_and_stays_as_it_is(tmp_path: Path) -> None:
+    with cluster(tmp_path) as on:
+        port = on.start()
+        _, call, _ = on.call(port)
+        on.until_all_ended()
+        on.end()
+        on.servers.clear()
+        assert whyledger(on, "backup", str(tmp_path / "backup")).returncode == 0
+        log, manifest = tmp_path / "backup" / "log.db", tmp_path / "backup" / "manifest.json"
+        with contextlib.closing(sqlite3.connect(log)) as earlier:
+            earlier.execute("ALTER TABLE ref DROP COLUMN brief")
+            earlier.execute("CREATE INDEX ix_content_key ON content (key)")
+            earlier.execute("UPDATE alembic_version SET version_num = '0001'")
+            earlier.commit()
+            earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        made = json.loads(manifest.read_text("utf-8"))
+        made["files"]["log.db"] = b64(hashlib.sha256(log.read_bytes()).digest())
+        manifest.write_text(json.dumps(made), "utf-8")
+        lose_the_databases(on)
+        restored = whyledger(on, "restore", str(tmp_path / "backup"))
+        assert restored.returncode == 0, restored.stderr
+        why = json.loads(whyledger(on, "why", str(call), "--json", "--verify").stdout)
+        assert [one["call"] for one in why["calls"]] == [call]
+        assert made["files"]["log.db"] == b64(hashlib.sha256(log.read_bytes()).digest())
+        assert not list(on.settings.home.glob("restore-*"))
 
 
 def test_a_damaged_backup_and_a_full_house_are_refused(tmp_path: Path) -> None:

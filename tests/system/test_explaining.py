@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from stage import completion, stage
+from stage import Stage, completion, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -18,7 +18,7 @@ from gateway.web.api import explain
 from ledger.entry import Draft, Sealed
 from ledger.store.reader import Reader
 from ledger.unit import Step, Unit
-from reports.why.answer import NothingFound, why
+from reports.why.answer import NothingFound, WhyAnswer, why
 
 
 def test_an_answer_over_changed_bytes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,20 +100,63 @@ def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_p
     assert {len(answer.calls) for answer in briefly} == {13}
 
 
-def test_a_list_that_contradicts_the_entries_is_found_on_the_page_that_tells_them(tmp_path: Path) -> None:
-    with stage(tmp_path) as on:
+FORGED = '["call.closed","call_forged","agent",{},{"cost_nano_eur":1000000000000,"result":"answered"}]'
+CHANGES = {  # to what the links of the first of twelve calls say, and which page then fails
+    "another result": ("UPDATE ref SET brief = replace(brief, 'answered', 'failed') WHERE {closed}", 1),
+    "another cost": ("UPDATE ref SET brief = replace(brief, '\"cost_nano_eur\":', '\"cost_nano_eur\":1') WHERE {closed}", 1),
+    "a call that does not exist": ("INSERT INTO ref SELECT kind, value, 1, '{forged}' FROM ref WHERE {closed}", 1),
+    "an end that is none": ("UPDATE ref SET brief = replace(brief, 'call.closed', 'call.opened') WHERE {closed}", None),
+    "an end of no call": ("UPDATE ref SET brief = '[\"call.closed\",null,null,{},{}]' WHERE {closed}", None),
+    "another configuration": ("UPDATE ref SET brief = replace(brief, '\"config\":\"', '\"config\":\"x') WHERE {opened}", 1),
+    "another workflow": ("UPDATE ref SET brief = replace(brief, '\"agent\"', '\"quiet\"') WHERE {opened}", 1),
+    "another key": ("UPDATE ref SET brief = replace(brief, 'key_', 'key_x') WHERE {opened}", 1),
+    "another call": ("UPDATE ref SET brief = replace(brief, '{call}', '{call}x')", 1),
+    "a link taken away": ("DELETE FROM ref WHERE {closed}", 1),
+    "no JSON": ("UPDATE ref SET brief = 'x' WHERE {closed}", None),
+    "nothing": ("UPDATE ref SET brief = '' WHERE {closed}", None),
+    "too little": ("UPDATE ref SET brief = '[1]' WHERE {closed}", None),
+    "a text for a cost": ("UPDATE ref SET brief = replace(brief, '\"result\":', '\"cost_nano_eur\":\"x\",\"result\":') WHERE {closed}", None),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str, list[WhyAnswer]]]:
+    with stage(tmp_path_factory.mktemp("twelve") / "home") as on:
         for number in range(12):
             on.ask(task="ticket:12", text=f"question {number}")
-        calls = [str(one.call) for one in on.settled("call.closed", 12)]
+        on.settled("call.closed", 12)
         on.installation.checkpointer.sign(now=True)
-        honest = [explain(on.installation, "ticket:12", page=page).integrity.failures for page in (1, 2, 3)]
+        pages = [explain(on.installation, "ticket:12", page=page) for page in (1, 2, 3)]
+        yield on, pages[0].calls[0]["call"], pages
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_list_that_contradicts_the_entries_is_found_on_the_page_that_tells_them(
+    twelve: tuple[Stage, str, list[WhyAnswer]], change: str
+) -> None:
+    """Or its entries are read, where the link is nothing that we write. What the page tells is that of the entries."""
+    on, call, honest = twelve
+    statement, failing = CHANGES[change]
+    closed = f"""kind = 'task' AND brief LIKE '["call.closed","{call}"%'"""
+    with on.installation.engine.connect() as connection:
+        links = connection.exec_driver_sql("SELECT * FROM ref WHERE kind = 'task'").all()
+    try:
         with on.installation.engine.begin() as connection:
-            change = "UPDATE ref SET brief = replace(brief, 'answered', 'failed') WHERE brief LIKE ?"
-            assert connection.exec_driver_sql(change, (f'["call.closed","{calls[7]}"%',)).rowcount == 1
-        pages = [explain(on.installation, "ticket:12", page=page).integrity.failures for page in (1, 2, 3)]
-    assert honest == [(), (), ()]
-    assert [len(failures) for failures in pages] == [0, 1, 0]
-    assert calls[7] in pages[1][0]
+            opened = closed.replace("closed", "opened")
+            done = statement.replace("{closed}", closed).replace("{opened}", opened).replace("{call}", call)
+            done = done.replace("{forged}", FORGED)
+            assert connection.exec_driver_sql(done).rowcount > 0
+        pages = [explain(on.installation, "ticket:12", page=page) for page in (1, 2, 3)]
+    finally:
+        with on.installation.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM ref WHERE kind = 'task'")
+            connection.exec_driver_sql("INSERT INTO ref VALUES (?, ?, ?, ?)", [tuple(row) for row in links])
+    assert [bool(page.integrity.failures) for page in pages] == [number == failing for number in (1, 2, 3)]
+    if failing is None:
+        assert pages == honest
+    if change not in ("a call that does not exist", "another call"):
+        assert pages[0].approvals == honest[0].approvals
+        assert [one for one in pages[0].narrative if one in honest[0].narrative] == list(honest[0].narrative)
 
 
 def test_of_a_long_task_only_the_entries_that_a_page_tells_are_read(
