@@ -22,7 +22,7 @@ class CallStory(Generic[Item]):
 
     id: str
     first: Item
-    """What it begins with: call.opened, or call.refused."""
+    """call.opened; of a call that was not opened, its end."""
     opened: Item | None
     ended: Item | None
     """call.closed, call.interrupted or call.refused; None while the call runs."""
@@ -172,14 +172,15 @@ def _told(
     """Return calls in full, and where their entries are not what they were listed with."""
     if not any(isinstance(one, Brief) for call in listed for one in call.entries):
         return _calls(_by_id(_in_full(one for call in listed for one in call.entries))), ()
-    found = evidence.find_each("call", [call.id for call in listed])
-    wrong = [call.id for call in listed if not _agree(call, found.get(call.id, ()))]
+    told = _calls(evidence.find_each("call", [call.id for call in listed]))
+    in_full = {call.id: call for call in told}
+    wrong = [call.id for call in listed if call.id not in in_full or not _agree(call, in_full[call.id])]
     said = "the list of the task does not say of {} what its entries say: run `whyledger rebuild`"
-    return _calls(found), tuple([said.format(call) for call in wrong])
+    return told, tuple([said.format(call) for call in wrong])
 
 
-def _agree(listed: CallStory[Entry | Brief], entries: Sequence[Entry]) -> bool:
-    stated = {entry.seq: entry for entry in entries}
+def _agree(listed: CallStory[Entry | Brief], told: CallStory[Entry]) -> bool:
+    stated = {entry.seq: entry for entry in told.entries}
     return stated.keys() == {one.seq for one in listed.entries} and all(
         one == (brief(stated[one.seq], one.seq) if isinstance(one, Brief) else stated[one.seq])
         for one in listed.entries
