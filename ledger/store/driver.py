@@ -4,8 +4,9 @@ Through SQLAlchemy's expression layer one append took twice the CPU (`make bench
 for both databases, with `?` for a value; what differs between them is in this module and in `ledger.store.engine`.
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -106,6 +107,19 @@ class Driver:
         if self.is_postgresql:  # one text for every length, so that the server's prepared statement is found again
             return f"{column} = ANY(?)", (list(values),)
         return f"{column} IN ({','.join('?' * len(values))})", values
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Driver]:
+    """Yield the driver's side of a pooled connection to read with, and give it back.
+
+    What SQLAlchemy adds to each connection costs more than the small statements that `why` sends by the dozen.
+    """
+    pooled = engine.raw_connection()
+    try:
+        yield Driver(pooled.driver_connection, engine.dialect.name)
+    finally:
+        pooled.close()
 
 
 class WriteConnection(Driver):

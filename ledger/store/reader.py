@@ -8,7 +8,7 @@ from sqlalchemy import Engine, inspect, select, text
 
 from ledger.entry import Entry, Sealed, decode
 from ledger.store import tables, writer
-from ledger.store.driver import POSTGRESQL, Driver
+from ledger.store.driver import POSTGRESQL, reading
 from ledger.store.ranks import Identifier, Ranks
 from ledger.store.tree import Tree
 
@@ -34,19 +34,17 @@ class Reader:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
     def head(self) -> writer.Head:
-        with self._engine.connect() as connection:
-            return writer.read_head(Driver.of(connection))
+        with reading(self._engine) as driver:
+            return writer.read_head(driver)
 
     def _rows_of(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        """Return the rows of one statement, asked of the driver itself: `why` asks many small questions."""
-        with self._engine.connect() as connection:
-            return list(Driver.of(connection).execute(statement, values))
+        with reading(self._engine) as driver:
+            return list(driver.execute(statement, values))
 
     def _rows_among(self, statement: str, column: str, wanted: Iterable[Any], *more: Any) -> Iterator[Any]:
         """Yield the rows of a statement that ends in a condition, whose column is among `wanted`."""
         values = list(wanted)
-        with self._engine.connect() as connection:
-            driver = Driver.of(connection)
+        with reading(self._engine) as driver:
             for at in range(0, len(values), _AMONG):
                 condition, bound = driver.among(column, values[at : at + _AMONG])
                 yield from driver.execute(f"{statement} {condition}", (*more, *bound))
@@ -140,8 +138,8 @@ class Reader:
 
     def state(self, key: str) -> Any:
         """Return one state row's value, or None."""
-        with self._engine.connect() as connection:
-            return writer.load_state(Driver.of(connection), [key]).get(key)
+        with reading(self._engine) as driver:
+            return writer.load_state(driver, [key]).get(key)
 
     def states(self, prefix: str) -> dict[str, Any]:
         """Return the state rows whose key starts with `prefix`."""

@@ -19,6 +19,7 @@ from ledger.canonical import parse
 from ledger.disclosure import disclose, open_disclosure
 from ledger.entry import Sealed, b64
 from ledger.errors import ContentGone, DisclosureInvalid
+from ledger.store.driver import reading
 
 REVISION = "v0001"
 
@@ -170,8 +171,9 @@ class Vault:
 
     def owner_of(self, secret: str) -> str | None:
         """Return whose token this is, by its full digest."""
-        with self.engine.connect() as connection:
-            return connection.execute(select(token.c.owner).where(token.c.digest == token_digest(secret))).scalar()
+        with reading(self.engine) as driver:
+            row = driver.execute("SELECT owner FROM token WHERE digest = ?", (token_digest(secret),)).fetchone()
+            return row[0] if row else None
 
     def keep_text(self, digest: str, body: str) -> None:
         with self.engine.execution_options(writes=True).begin() as connection:
