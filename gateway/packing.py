@@ -101,9 +101,6 @@ class PackEvidence:
     def size(self) -> int:
         return self._live.size()
 
-    def entries(self, seqs: Iterable[int]) -> list[Entry]:
-        return self._live.entries(seqs)
-
     def find(self, kind: str, value: str) -> list[Entry]:
         return self._live.find(kind, value)
 

@@ -33,9 +33,6 @@ class Integrity:
 class Evidence(Protocol):
     """Read access to entries and what is kept beside them."""
 
-    def entries(self, seqs: Iterable[int]) -> list[Entry]:
-        """Return the entries with these numbers, in their order."""
-
     def find(self, kind: str, value: str) -> list[Entry]:
         """Return the entries linked to an identifier, in log order."""
 

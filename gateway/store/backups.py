@@ -105,7 +105,7 @@ def _migrated(folder: Path, beside: Path) -> Iterator[Path]:
     """Yield a backup, or a copy of this version's schema where an earlier version made it: a backup stays as it is."""
     with disposed(open_engine(folder / "log.db")) as log, disposed(open_engine(folder / "vault.db")) as keys:
         made_by = Reader(log).revision() or "", Reader(keys).revision() or ""
-    if made_by >= (tables.REVISION, vault.REVISION):
+    if made_by[0] >= tables.REVISION and made_by[1] >= vault.REVISION:
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="restore-", dir=beside) as name:

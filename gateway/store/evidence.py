@@ -34,30 +34,31 @@ class LiveEvidence:
         return self._size
 
     def find(self, kind: str, value: str) -> list[Entry]:
-        return self.entries(self._reader.find(kind, value))
+        return self._entries(self._reader.find(kind, value))
 
     def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[Entry]]:
         found = self._reader.find_each(kind, values)
-        self.entries([seq for seqs in found.values() for seq in seqs])
-        return {value: self.entries(seqs) for value, seqs in found.items()}
+        self._entries([seq for seqs in found.values() for seq in seqs])
+        return {value: self._entries(seqs) for value, seqs in found.items()}
 
     def find_task(self, value: str) -> list[Entry | Brief]:
         """As `find`, for a task, which may be long: in brief, where the link says what a list needs."""
         texts = [(seq, text) for seq, text in self._reader.briefs(TASK, value) if seq < self._size]
         found = {seq: read_brief(seq, text) if text else None for seq, text in texts}
-        read = {entry.seq: entry for entry in self.entries([seq for seq, brief in found.items() if brief is None])}
+        read = {entry.seq: entry for entry in self._entries([seq for seq, brief in found.items() if brief is None])}
         return [one for seq, brief in found.items() if (one := brief or read.get(seq))]
 
     def first(self, kind: str, value: str) -> Entry | None:
         if (kind, value) not in self._firsts:
-            found = self.entries(self._reader.find(kind, value, limit=1))
+            found = self._entries(self._reader.find(kind, value, limit=1))
             self._firsts[kind, value] = found[0] if found else None
         return self._firsts[kind, value]
 
     def count(self, kind: str, value: str, *, since: str, last: int) -> int:
         return self._reader.count(kind, value, self._reader.first_at_or_after(since, self._size), last + 1)
 
-    def entries(self, seqs: Iterable[int]) -> list[Entry]:
+    def _entries(self, seqs: Iterable[int]) -> list[Entry]:
+        """Return the given entries of this view, in order."""
         wanted = [seq for seq in seqs if seq < self._size]
         if missing := [seq for seq in wanted if seq not in self._read]:
             for seq, data in self._reader.stored(missing).items():
@@ -100,7 +101,7 @@ class LiveEvidence:
                 size, root = held.size, held.root
             except NoteInvalid as error:
                 failures.append(f"checkpoint: {error}")
-        self.entries([entry.seq for entry in entries])
+        self._entries([entry.seq for entry in entries])
         subtree = cache(self._reader.tree.subtree)  # most paths share their upper part
         proved = pending = 0
         for entry in entries:

@@ -15,6 +15,7 @@ from ledger.store.tree import Tree
 _PAGE = 1000
 _AMONG = 500
 MAX_ATS = 50_000
+"""Times of entries kept at hand."""
 
 
 class Reader:
@@ -84,7 +85,7 @@ class Reader:
     def briefs(self, kind: str, value: str) -> list[tuple[int, str | None]]:
         """As `find`, each number with what its link says of the entry in brief."""
         statement = "SELECT seq, brief FROM ref WHERE kind = ? AND value = ? ORDER BY seq"
-        return [(seq, brief) for seq, brief in self._rows_of(statement, (kind, value))]
+        return self._rows_of(statement, (kind, value))
 
     def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[int]]:
         """As `find`, for many identifiers of one kind at once; those that lead nowhere are left out."""

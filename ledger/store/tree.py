@@ -11,10 +11,11 @@ from ledger import merkle
 from ledger.store.writer import TILE, split_hashes
 
 _HEIGHT = TILE.bit_length() - 1
-MAX_ROWS, MAX_ABOVE, MAX_ROOTS = 64, 256, 50_000
-"""How many rows of leaves, rows above them, and roots that somebody asked for are kept at hand: some 25 MiB at most."""
+MAX_ROWS, MAX_ROOTS = 64, 50_000
+"""How many rows of leaves, as many above them, and roots that somebody asked for are kept at hand."""
 
 Levels = list[list[bytes]]
+Rows = dict[tuple[int, int], Levels]
 
 
 class Tree:
@@ -22,8 +23,8 @@ class Tree:
 
     def __init__(self, rows_of: Callable[[str, Sequence[Any]], list[Any]]) -> None:
         self._rows_of = rows_of
-        self._leaves: dict[int, Levels] = {}
-        self._above: dict[tuple[int, int], Levels] = {}
+        self._leaves: Rows = {}
+        self._above: Rows = {}  # apart, because one that is not full yet takes long to make
         self._roots: dict[tuple[int, int], bytes] = {}
 
     def subtree(self, low: int, high: int) -> bytes:
@@ -48,24 +49,21 @@ class Tree:
     def _root(self, low: int, high: int) -> bytes:
         level, height = divmod((high - low).bit_length() - 1, _HEIGHT)
         number, first = divmod(low >> _HEIGHT * level, TILE)
-        row = self._above.get((level, number)) if level else self._leaves.get(number)
-        known = row[0] if row else []
-        if row is None or len(known) < first + (1 << height):
-            row = self._keep(level, number, [*known, *self._read(level, number, len(known))])
+        row = self._kept(level).get((level, number), [[]])
+        if len(row[0]) < first + (1 << height):
+            row = self._keep(level, number, [*row[0], *self._read(level, number, len(row[0]))])
         place = first >> height
         complete = height < len(row) and place < len(row[height])
         return row[height][place] if complete else merkle.EMPTY_ROOT  # of a log that lacks entries: it leads nowhere
 
+    def _kept(self, level: int) -> Rows:
+        return self._above if level else self._leaves
+
     def _keep(self, level: int, number: int, hashes: list[bytes]) -> Levels:
-        row = merkle.levels(hashes)
-        if level == 0:
-            if len(self._leaves) >= MAX_ROWS:
-                self._leaves.clear()
-            self._leaves[number] = row
-        else:
-            if len(self._above) >= MAX_ABOVE:
-                self._above.clear()
-            self._above[level, number] = row
+        rows = self._kept(level)
+        if len(rows) >= MAX_ROWS:
+            rows.clear()
+        row = rows[level, number] = merkle.levels(hashes)
         return row
 
     def _read(self, level: int, number: int, known: int) -> list[bytes]:

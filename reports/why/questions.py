@@ -266,13 +266,9 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
     if any("prompt" not in call.first.c for call in story.calls):
         lines.append("The text of requests that were not kept.")
     if elsewhere := len(story.every) - len(story.calls):
+        where = "taken from the list of the task, beside the log" if story.kind == "task" else "in the total"
         lines.append(
-            f"What {elsewhere} further call(s) did: other pages tell and prove it. Their results and costs"
-            + (
-                " are taken from the list of the task, beside the log."
-                if story.kind == "task"
-                else " are in the total."
-            )
+            f"What {elsewhere} further call(s) did: other pages tell and prove it. Their results and costs are {where}."
         )
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from ledger.entry import Entry
 from ledger.links import Brief, brief
@@ -171,7 +171,7 @@ def _told(
 ) -> tuple[tuple[CallStory[Entry], ...], tuple[str, ...]]:
     """Return calls in full, and where their entries are not what they were listed with."""
     if not any(isinstance(one, Brief) for call in listed for one in call.entries):
-        return _calls(_by_id(_in_full(one for call in listed for one in call.entries))), ()
+        return cast("tuple[CallStory[Entry], ...]", tuple(listed)), ()
     told = _calls(evidence.find_each("call", [call.id for call in listed]))
     in_full = {call.id: call for call in told}
     wrong = [call.id for call in listed if call.id not in in_full or not _agree(call, in_full[call.id])]

@@ -359,14 +359,15 @@ def fails_unharmed(tests: Sequence[str]) -> str | None:
     """Return None when the tests pass on an unharmed copy, else what they printed."""
     with tempfile.TemporaryDirectory() as folder:
         done = run(copy_to(Path(folder)), *tests)
-        return done.stdout[-3000:] if done.returncode else None
+        return f"{done.stdout[-3000:]}{done.stderr[-300:]}" if done.returncode else None
 
 
 def main() -> int:
     tests = sorted({one.test for one in SABOTAGES})
     bad = 0
     with ThreadPoolExecutor(2) as pool:
-        if failed := [printed for printed in pool.map(fails_unharmed, (tests[::2], tests[1::2])) if printed]:
+        halves = tests[::2], tests[1::2]
+        if failed := [printed for printed in pool.map(fails_unharmed, halves) if printed is not None]:
             print(*failed, "the unharmed source must pass first", sep="\n")
             return 1
         for sabotage, wrong in zip(SABOTAGES, pool.map(trips, SABOTAGES), strict=True):

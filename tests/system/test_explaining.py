@@ -21,6 +21,20 @@ from ledger.unit import Step, Unit
 from reports.why.answer import NothingFound, WhyAnswer, why
 
 
+def long_task(on: Stage, count: int) -> list[str]:
+    """Make that many calls of one task, named by their number, and return their ids."""
+    for number in range(count):
+        on.ask(task=f"ticket:{count}", text=f"question {number}")
+    return [str(one.call) for one in on.settled("call.closed", count)]
+
+
+def reverse(on: Stage, call: str) -> None:
+    acts.override(
+        on.installation, on.person("ada"), call, action="reverse", reason_code="R07", reason="wrong",
+        presented="shown", before="a", after="b",
+    )  # fmt: skip
+
+
 def test_an_answer_over_changed_bytes_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with stage(tmp_path) as on:
         on.ask()
@@ -46,13 +60,8 @@ def test_an_answer_over_changed_bytes_says_so(tmp_path: Path, monkeypatch: pytes
 
 def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: Path) -> None:
     with stage(tmp_path) as on:
-        for number in range(23):
-            on.ask(task="ticket:23", text=f"question {number}")
-        calls = [str(one.call) for one in on.settled("call.closed", 23)]
-        acts.override(
-            on.installation, on.person("ada"), calls[-1], action="reverse", reason_code="R07", reason="wrong",
-            presented="shown", before="a", after="b",
-        )  # fmt: skip
+        calls = long_task(on, 23)
+        reverse(on, calls[-1])
         on.installation.checkpointer.sign(now=True)
         evidence = LiveEvidence(on.installation)
         whole = why("ticket:23", *evidence.resolve("ticket:23"), evidence)
@@ -81,13 +90,8 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
 def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_path: Path) -> None:
     """Links that an earlier version wrote: the entries behind them are read instead."""
     with stage(tmp_path) as on:
-        for number in range(12):
-            on.ask(task="ticket:12", text=f"question {number}")
-        calls = [str(one.call) for one in on.settled("call.closed", 12)]
-        acts.override(
-            on.installation, on.person("ada"), calls[0], action="reverse", reason_code="R07", reason="wrong",
-            presented="shown", before="a", after="b",
-        )  # fmt: skip
+        calls = long_task(on, 12)
+        reverse(on, calls[0])
         acts.stop(on.installation, on.person("ada"), acts.stop_scope(on.installation, task="ticket:12"), "enough")
         with pytest.raises(openai.PermissionDeniedError):
             on.ask(task="ticket:12")
@@ -122,9 +126,7 @@ CHANGES = {  # to what the links of the first of twelve calls say, and which pag
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str, list[WhyAnswer]]]:
     with stage(tmp_path_factory.mktemp("twelve") / "home") as on:
-        for number in range(12):
-            on.ask(task="ticket:12", text=f"question {number}")
-        on.settled("call.closed", 12)
+        long_task(on, 12)
         on.installation.checkpointer.sign(now=True)
         pages = [explain(on.installation, "ticket:12", page=page) for page in (1, 2, 3)]
         yield on, pages[0].calls[0]["call"], pages
@@ -163,9 +165,7 @@ def test_of_a_long_task_only_the_entries_that_a_page_tells_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stage(tmp_path) as on:
-        for number in range(23):
-            on.ask(task="ticket:23", text=f"question {number}")
-        on.settled("call.closed", 23)
+        long_task(on, 23)
         read: set[int] = set()
         stored = Reader.stored
 
@@ -185,9 +185,7 @@ def test_of_a_long_task_only_the_contents_that_a_page_tells_are_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stage(tmp_path) as on:
-        for number in range(23):
-            on.ask(task="ticket:23", text=f"question {number}")
-        on.settled("call.closed", 23)
+        long_task(on, 23)
         read: list[set[int]] = []
         contents_of = Reader.contents_of
 
