@@ -60,11 +60,26 @@ class Route(Section):
 
 
 class Price(Section):
-    """USD per million tokens."""
+    """USD per million tokens. Kinds that are left out cost as the tokens that they are counted with."""
 
     input: Amount = Field(le=10_000)
     output: Amount = Field(le=10_000)
     cached: Amount | None = Field(default=None, le=10_000)
+    cache_write: Amount | None = Field(default=None, le=10_000)
+    audio_input: Amount | None = Field(default=None, le=10_000)
+    audio_output: Amount | None = Field(default=None, le=10_000)
+    reasoning: Amount | None = Field(default=None, le=10_000)
+    per_1000_requests: Amount | None = Field(default=None, le=10_000)
+    per_1000_web_searches: Amount | None = Field(default=None, le=10_000)
+    since: str | None = Field(default=None, alias="from", pattern=r"^\d{4}-\d\d-\d\d$")
+    """The UTC day from which it holds; of several rows the last one that holds counts."""
+
+
+def _rows(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+PriceRows = Annotated[tuple[Price, ...], BeforeValidator(_rows), Field(min_length=1)]
 
 
 class Provider(Section):
@@ -77,7 +92,8 @@ class Provider(Section):
     """Name of this provider in the price catalogue."""
     price: Price | Literal[0] | None = None
     """One price for all its models; 0 for local ones."""
-    prices: dict[str, Price] = Field(default_factory=dict)
+    prices: dict[str, PriceRows] = Field(default_factory=dict)
+    """A model's price, or a list of them, each from its own day on."""
     output_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     simulated: bool = False
     """Labelled as simulated in every entry: no model answers here."""

@@ -1,153 +1,128 @@
-"""Price rows: taken from the configuration or copied from the genai-prices catalogue when a configuration is activated.
+"""The price rows in force: of each model a history, from which the row of a call's instant and service tier is chosen.
 
-The gateway serves from the rows that were copied, dated by the digest in the entry; it never loads the catalogue.
+The rows were copied when a configuration was activated (`gateway.economics.catalogue`) and are dated by the digest in
+the entry. A price that begins on a day begins then, without another activation.
+
+A row is a JSON object: `prices` (kind to pico-USD, or to `[base, [[above, price], ...]]` where the price depends on the
+number of input tokens), `source`, and where it does not hold always and for all `from` (a day), `hours` (two times of
+the day), both in UTC, `tier`; `unpriced` lists what the source prices and nobody here counts.
 """
 
 import json
-from collections.abc import Mapping
-from decimal import Decimal
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.configuration.load import provider_of
-from gateway.configuration.model import Configuration, Price, Provider
 from gateway.economics.money import PriceRow
 
-_PICO_PER_TOKEN = Decimal(10**6)
+Row = Mapping[str, Any]
+STANDARD = frozenset({"", "auto", "default", "standard", "on_demand"})
+"""Words by which providers say that an answer came at the standard price."""
+SEGMENT = timedelta(minutes=30)
+"""Prices change at multiples of this, in UTC, and never between."""
+_MAIN = ("input", "cached", "cache_write", "output")
 
 
-def compile_rows(configuration: Configuration) -> str:
-    """Return the price rows a configuration needs, as canonical-looking JSON text: "provider/model" to row.
-
-    Rows exist for every model that a route names and, for direct routes, for every model of the catalogue. Where the
-    catalogue has several prices for a model (by time of day, say), the dearest is taken, and the row says so.
-    """
-    rows: dict[str, Any] = {}
-    for name, provider in configuration.providers.items():
-        for model, row in _catalogue_rows(provider).items():
-            rows[f"{name}/{model}"] = row
-        for model, price in provider.prices.items():
-            rows[f"{name}/{model}"] = _configured(price)
-    for route in configuration.routes:
-        for written in route.models:
-            model = configuration.aliases.get(written, written)
-            found = provider_of(configuration, model)
-            if found and (row := _row_of(found[1], rows.get(f"{found[0]}/{model}"), model)):
-                rows[f"{found[0]}/{model}"] = row
-    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
+def segment_of(at: datetime) -> int:
+    """Return the number of the half hour: within one no price changes."""
+    return int(at.timestamp() // SEGMENT.total_seconds())
 
 
-def _row_of(provider: Provider, listed: Any, model: str) -> Any:
-    if listed:
-        return listed
-    if provider.price is not None:
-        return _configured(
-            provider.price if isinstance(provider.price, Price) else Price(input=Decimal(), output=Decimal())
-        )
-    return _matched(provider, model)
+class PriceHistory:
+    """All rows of a model. The last one that holds at an instant counts; where none does, the first."""
+
+    def __init__(self, model: str, rows: Sequence[Row]) -> None:
+        self._model, self._rows = model, tuple(rows)
+        self._standard = [row for row in rows if not row.get("tier")]
+        self._chosen: dict[tuple[int, str], PriceRow | None] = {}
+        self._days: dict[str, tuple[PriceRow, ...]] = {}
+
+    def at(self, instant: datetime, tier: str | None = None) -> PriceRow | None:
+        """Return the row of an instant and a service tier, or None when that tier has no price here."""
+        place = segment_of(instant), tier or ""
+        if place not in self._chosen:
+            if len(self._chosen) > 100:
+                self._chosen.clear()
+            self._chosen[place] = self._choose(instant, tier or "")
+        return self._chosen[place]
+
+    def of_day(self, instant: datetime) -> tuple[PriceRow, ...]:
+        """Return every row that may apply on the UTC day of this instant, of whatever tier."""
+        day = instant.astimezone(UTC).date().isoformat()
+        if day not in self._days:
+            first = datetime.fromisoformat(day).replace(tzinfo=UTC)
+            times = range(48) if any("hours" in row for row in self._rows) else range(1)
+            tiers = {row.get("tier") or "" for row in self._rows} | {""}
+            found = [self._choose(first + number * SEGMENT, tier) for number in times for tier in sorted(tiers)]
+            self._days = {day: tuple([row for place, row in enumerate(found) if row and row not in found[:place]])}
+        return self._days[day]
+
+    def _choose(self, instant: datetime, tier: str) -> PriceRow | None:
+        base = next((row for row in reversed(self._standard) if _holds(row, instant)), self._standard[0])
+        special = [row for row in self._rows if tier and row.get("tier") == tier and _holds(row, instant)]
+        if not special and tier not in STANDARD:
+            return None
+        merged = dict(base["prices"])
+        for row in reversed(special):  # of several, the first counts
+            merged |= row["prices"]
+        said = {"since": base.get("from"), "tier": tier if special else None, "source": base["source"]}
+        return _read(self._model, merged, said | {"unpriced": tuple(base.get("unpriced", ()))})
 
 
-def _configured(price: Price) -> dict[str, Any]:
-    cached = price.input if price.cached is None else price.cached
-    return {
-        "input": _pico(price.input), "cached": _pico(cached), "cache_write": _pico(price.input),
-        "output": _pico(price.output), "source": "configuration",
-    }  # fmt: skip
+def _holds(row: Row, instant: datetime) -> bool:
+    utc = instant.astimezone(UTC)
+    if row.get("from", "") > utc.date().isoformat():
+        return False
+    if "hours" not in row:
+        return True
+    (start, end), now = row["hours"], utc.strftime("%H:%M")
+    return bool(start <= now < end if start <= end else now >= start or now < end)
 
 
-def _pico(usd_per_million: Any) -> int:
-    """Return pico-USD per token, rounded up to a whole one."""
-    exact = Decimal(str(usd_per_million)) * _PICO_PER_TOKEN
-    return int(exact.to_integral_value(rounding="ROUND_CEILING"))
+def _read(model: str, prices: Mapping[str, Any], said: Mapping[str, Any]) -> PriceRow:
+    """Return the row for few input tokens, and behind it those for more."""
+    steps = sorted({above for price in prices.values() if isinstance(price, list) for above, _ in price[1]})
+    row: PriceRow | None = None
+    for number in reversed(range(len(steps) + 1)):
+        flat = {kind: _flat(price, steps[:number]) for kind, price in prices.items()}
+        main: dict[str, Any] = {kind: flat.get(kind, flat["input"]) for kind in _MAIN}
+        others = {kind: price for kind, price in flat.items() if kind not in _MAIN}
+        above = steps[number] if number < len(steps) else None
+        row = PriceRow(model=model, **main, others=others, above=above, upper=row, **said)
+    assert row is not None
+    return row
 
 
-def _catalogue_rows(provider: Provider) -> dict[str, Any]:
-    if not provider.catalogue:
-        return {}
-    from genai_prices.data import providers  # half a second to import, needed at activation only
-
-    for listed in providers:
-        if listed.id == provider.catalogue:
-            return {model.id: row for model in listed.models if (row := _copied(model))}
-    return {}
-
-
-def _matched(provider: Provider, model: str) -> Any:
-    """Find the catalogue's row for a name it knows by a pattern (dated versions, previews)."""
-    if not provider.catalogue:
-        return None
-    from genai_prices.data import providers
-
-    for listed in providers:
-        if listed.id == provider.catalogue:
-            found = listed.find_model(model)
-            return _copied(found) if found else None
-    return None
-
-
-_KINDS = {
-    "input": "input_mtok",
-    "cached": "cache_read_mtok",
-    "cache_write": "cache_write_mtok",
-    "output": "output_mtok",
-}
-
-
-def _copied(model: Any) -> dict[str, Any] | None:
-    variants = [one.prices for one in model.prices] if isinstance(model.prices, list) else [model.prices]
-    variant = max(variants, key=lambda prices: _tier_price(getattr(prices, "output_mtok", None), 0) or Decimal())
-    starts = {tier.start for field in _KINDS.values() for tier in getattr(getattr(variant, field, None), "tiers", ())}
-    base = _tier(variant, 0)
-    if base is None:
-        return None
-    several = ", dearest of several" if len(variants) > 1 else ""
-    base["source"] = f"genai-prices {version('genai-prices')}: {model.id}{several}"
-    if starts:  # in the catalogue a tier's price applies to all tokens of a call above its start
-        base |= {"above": min(starts), "upper": _tier(variant, max(starts))}
-    return base
-
-
-def _tier(variant: Any, above: int) -> dict[str, Any] | None:
-    found = {kind: _tier_price(getattr(variant, field, None), above) for kind, field in _KINDS.items()}
-    if found["input"] is None or found["output"] is None:
-        return None
-    return {kind: _pico(found["input"] if price is None else price) for kind, price in found.items()}
-
-
-def _tier_price(price: Any, above: int) -> Decimal | None:
-    """Return the price per million tokens for calls above `above` input tokens."""
-    if price is None or isinstance(price, Decimal | int | float):
-        return None if price is None else Decimal(str(price))
-    reached = [tier.price for tier in price.tiers if tier.start <= above]
-    return Decimal(str(reached[-1] if reached else price.base))
+def _flat(price: Any, passed: Sequence[int]) -> int:
+    if not isinstance(price, list):
+        return int(price)
+    return int(next((amount for above, amount in reversed(price[1]) if above in passed), price[0]))
 
 
 class PriceList:
-    """The rows of the active configuration."""
+    """The price histories of the active configuration, by provider and model."""
 
-    def __init__(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Mapping[str, Sequence[Row]]) -> None:
         self._rows = rows
+        self._histories: dict[str, PriceHistory] = {}
 
     @classmethod
     def parse(cls, text: str) -> "PriceList":
-        return cls(json.loads(text))
+        """Read what `catalogue.compile_rows` wrote, also in an early build, which had one row for each model."""
+        found = json.loads(text)
+        return cls({name: rows if isinstance(rows, list) else [_of_early_build(rows)] for name, rows in found.items()})
 
-    def row(self, provider: str, model: str) -> PriceRow | None:
-        """Return the price of a model at a provider, or None when it is unknown: unknown is never zero."""
-        found = self._rows.get(f"{provider}/{model}")
-        if found is None:
+    def history(self, provider: str, model: str) -> PriceHistory | None:
+        """Return the prices of a model at a provider, or None when they are unknown: unknown is never zero."""
+        name = f"{provider}/{model}"
+        if name not in self._rows:
             return None
-        return _parsed(model, found, found["source"])
+        if name not in self._histories:
+            self._histories[name] = PriceHistory(model, self._rows[name])
+        return self._histories[name]
 
 
-def _parsed(model: str, found: Mapping[str, Any], source: str) -> PriceRow:
-    return PriceRow(
-        model=model,
-        input=found["input"],
-        cached=found["cached"],
-        cache_write=found["cache_write"],
-        output=found["output"],
-        source=source,
-        above=found.get("above"),
-        upper=_parsed(model, found["upper"], source) if found.get("upper") else None,
-    )
+def _of_early_build(row: Row) -> Row:
+    upper = row.get("upper") or {}
+    prices = {kind: [row[kind], [[row["above"], upper[kind]]]] if upper else row[kind] for kind in _MAIN}
+    return {"prices": prices, "source": row["source"]}

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.configuration.load import digest, load
 from gateway.configuration.model import UNDESCRIBED
-from gateway.economics.prices import compile_rows
+from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
 from gateway.state import CONTROL, changes_of, control_of
 from gateway.store.installation import Installation

@@ -23,6 +23,7 @@ from gateway.pipeline.ports import (
     UpstreamTimeout,
     UpstreamUnreached,
 )
+from gateway.pipeline.words import as_identifier
 from gateway.providers.openai_wire import rewrite
 from ledger.errors import LedgerError
 
@@ -33,6 +34,8 @@ AMBIGUOUS = frozenset({408, 504, *range(201, 300)})
 """A proxy that gave up, or a success that is none: the provider may have worked, and bill."""
 MAX_ATTEMPTS = 16
 MAX_WAIT = 5.0
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
+"""Headers in which providers name a request: OpenAI and most others, Anthropic, Azure, Bedrock."""
 _EXHAUSTED_CODES = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"}
 
 
@@ -92,12 +95,15 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
 async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports) -> UpstreamAnswer | UpstreamFailed:
     started = monotonic()
 
+    request_id: str | None = None
+
     def note(outcome: str, billed: str, status: int | None = None) -> None:
         spent = int((monotonic() - started) * 1000)
-        tries.made.append(Attempt(target=target, outcome=outcome, billed=billed, status=status, milliseconds=spent))
+        tries.made.append(Attempt(target, outcome, billed, status, spent, request_id))
 
     try:
         answer = await ports.upstream.send(target, body, timeout=plan.timeout)
+        request_id = _request_id(answer.headers)
         if answer.status == 200:
             note("answered", "reported", 200)
             return answer
@@ -116,6 +122,10 @@ async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Por
     note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status)
     code = "exhausted" if answer.status == 429 and _quota_is_gone(content) else "upstream_failed"
     return _Failed(code, target, answer, content)
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((as_identifier(headers[name]) for name in _REQUEST_IDS if headers.get(name)), None)
 
 
 def _quota_is_gone(content: bytes) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gateway.economics.money import PriceRow, Usage
+from gateway.economics.money import Reported
+from gateway.economics.prices import PriceHistory
 from ledger.entry import Vetted, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -76,7 +77,7 @@ class Target:
     provider: str
     model: str
     alias_of: str | None
-    price: PriceRow
+    prices: PriceHistory
     simulated: bool
     limit_field: str = "max_completion_tokens"
     facts: Vetted = field(init=False, compare=False, repr=False)
@@ -121,6 +122,8 @@ class Opened(NamedTuple):
     task: str | None
     budgets: tuple[str, ...]
     reserved: int
+    at: str
+    """The instant of `call.opened`: the prices of this instant count."""
 
 
 class Attempt(NamedTuple):
@@ -131,11 +134,14 @@ class Attempt(NamedTuple):
     billed: str
     status: int | None
     milliseconds: int
+    request_id: str | None = None
+    """What the provider calls this request; its support asks for it first."""
 
     def facts(self) -> dict[str, Any]:
-        return self.target.facts | {
+        facts = self.target.facts | {
             "outcome": self.outcome, "billed": self.billed, "status": self.status, "ms": self.milliseconds
         }  # fmt: skip
+        return facts | {"request_id": self.request_id} if self.request_id else facts
 
 
 class ToolCall(NamedTuple):
@@ -147,12 +153,17 @@ class ToolCall(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Stage 9: how the answer went. `result` is answered, refused_answer, failed, client_gone, upstream_cut,
-    stopped or cancelled."""
+    """Stage 9: how the answer went. `result` is answered, refused_answer, failed, unreadable, client_gone,
+    upstream_cut, stopped or cancelled."""
 
     result: str
     finish: str | None = None
-    usage: Usage | None = None
+    reported: Reported | None = None
+    raw_usage: str | None = None
+    """The usage objects as received, for sealing."""
+    model: str | None = None
+    """The model that the answer names."""
+    service_tier: str | None = None
     complete: bool = False
     """The answer was read to its end: only then is what it says of its usage the whole of it."""
     response_id: str | None = None

@@ -22,7 +22,7 @@ from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import LedgerError
 from ledger.ids import new_id
-from ledger.unit import State, Step, Unit
+from ledger.unit import Receipt, State, Step, Unit
 
 
 class Record(NamedTuple):
@@ -88,7 +88,7 @@ async def open_call(
         ) from error
     if isinstance(written.answer, Refused):
         raise written.answer
-    opened: Opened = written.answer(written.receipts[0].seq)
+    opened: Opened = written.answer(written.receipts[0])
     return opened
 
 
@@ -145,11 +145,12 @@ def budget_rows(caps: tuple[tuple[str, int], ...], zone: str, at: datetime) -> t
     return tuple((f"budget:{scope}:{day}", cap) for scope, cap in caps)
 
 
-def _answer(draft: Draft, plan: Plan) -> Callable[[int], Opened]:
+def _answer(draft: Draft, plan: Plan) -> Callable[[Receipt], Opened]:
     rows = tuple([one["row"] for one in draft.facts["budgets"]])
-    return lambda seq: Opened(
-        call=draft.call or "", seq=seq, entry=draft.id, task=draft.task, budgets=rows, reserved=plan.reserved
-    )
+    return lambda receipt: Opened(
+        call=draft.call or "", seq=receipt.seq, entry=draft.id, task=draft.task, budgets=rows, reserved=plan.reserved,
+        at=receipt.at,
+    )  # fmt: skip
 
 
 def _require_lease(state: State, boot: str, at: datetime) -> None:

@@ -78,6 +78,8 @@ def _require_priced(request: Mapping[str, Any]) -> None:
     tier = request.get("service_tier")
     if tier is not None and tier not in ("auto", "default", "flex"):
         raise _invalid("`service_tier` must be auto, default or flex: no prices are known for other tiers")
+    if request.get("speed") not in (None, "standard"):
+        raise _invalid("`speed` must be standard: no prices are known for others")
     modalities = request.get("modalities")
     if modalities is not None and modalities != ["text"]:
         raise _invalid('`modalities` must be ["text"]: no prices are known for others')

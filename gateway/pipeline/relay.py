@@ -6,7 +6,7 @@ the writer: by `end` on the ordinary paths, by `abandon` when the task is cancel
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
@@ -15,17 +15,12 @@ from gateway.configuration.model import Workflow
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal, Target, ToolCall
+from gateway.pipeline.charge import charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
-from gateway.pipeline.settle import charge, close_unit
-from gateway.providers.openai_wire import (
-    Event,
-    EventReader,
-    EventTooLarge,
-    Transcript,
-    is_usage_only,
-    wants_usage,
-)
+from gateway.pipeline.settle import close_unit
+from gateway.providers.openai_answer import Transcript, Unreadable
+from gateway.providers.openai_wire import Event, EventReader, EventTooLarge, is_usage_only, wants_usage
 from ledger.errors import LedgerError
 from ledger.unit import Written
 
@@ -66,6 +61,8 @@ class Relay:
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
     _complete: bool = False
+    _unread: str = ""
+    """Why some of the answer could not be read; empty when all of it was."""
     _cost: int | None = None
     _hit: Cached | None = None  # of a stream: looked up once, so that it cannot expire between head and body
     _started: float = field(default_factory=monotonic)
@@ -95,13 +92,10 @@ class Relay:
             raise self._broken(result) from error
         self._first_byte = monotonic()
         self.upstream_seconds += self._first_byte - waited
-        if not self._transcript.see_whole(body):
-            await self.end(self._outcome("failed"))
-            raise UpstreamFailed("upstream_failed", "the upstream's answer is not a chat completion")
         self._sent.append(body)
         self._complete = True
-        if self._ungranted() or self.is_stopped():
-            result = "stopped" if self.is_stopped() else "refused_answer"
+        result = self._judged(body)
+        if result != "answered":
             await self.end(self._outcome(result))
             raise self._broken(result)
         await self.end(self._outcome("answered"))
@@ -115,7 +109,9 @@ class Relay:
         if self._hit:
             return Head(content_type="text/event-stream", cache="hit", cost_nano_eur=None)
         upstream = await self._answer()
-        content_type = upstream.headers.get("content-type", "text/event-stream")
+        content_type = upstream.headers.get("content-type", "")
+        if not content_type.lower().startswith("text/event-stream"):
+            content_type = "text/event-stream"  # whatever the provider calls it, events are what goes out
         return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=None)
 
     async def stream(self, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -139,11 +135,10 @@ class Relay:
         events = self._events()
         try:
             async for event in events:
-                ending = self._transcript.see(event)
+                ending = self._see(event)
                 result = self._verdict(gone)
                 if result != "answered":
-                    if result == "client_gone":
-                        await self._drain(events)
+                    await self._drain(event, events)
                     break
                 if is_usage_only(event) and not wants_usage(self.call.request):
                     continue  # asked for by us, not by the client
@@ -165,10 +160,33 @@ class Relay:
         elif result != "client_gone":
             raise self._broken(result)
 
+    def _judged(self, body: bytes) -> str:
+        """Read a whole answer and judge it."""
+        try:
+            self._transcript.see_whole(body)
+        except Unreadable as error:
+            self._unread = str(error)
+            return "unreadable"
+        if self._transcript.error:
+            return "failed"
+        if self.is_stopped():
+            return "stopped"
+        return "refused_answer" if self._ungranted() else "answered"
+
+    def _see(self, event: Event) -> bool:
+        """Read an event of a stream; returns True from the first finish marker on."""
+        try:
+            return self._transcript.see(event)
+        except Unreadable as error:
+            self._unread = str(error)
+            return True
+
     def _verdict(self, gone: Callable[[], bool]) -> str:
         """Judge the stream as far as it has come."""
         if self._ungranted():
             return "refused_answer"
+        if self._unread:
+            return "unreadable"
         if gone():
             return "client_gone"
         return "stopped" if self.is_stopped() else "answered"
@@ -179,13 +197,17 @@ class Relay:
             return result
         if self._transcript.error or not self._transcript.finished:
             return "upstream_cut"
-        return "refused_answer" if self._is_undecided() else "answered"
+        return "refused_answer" if self._called_ungranted() else "answered"
 
     def _broken(self, result: str) -> UpstreamFailed:
         if result == "refused_answer":
             return self._withheld()
         if result == "stopped":
             return AnswerWithheld("stopped", "a person stopped this while the answer was running")
+        if result == "unreadable":
+            return AnswerWithheld("upstream_unreadable", f"{self._unread}; what could not be checked was withheld")
+        if result == "failed":
+            return UpstreamFailed("upstream_failed", "the upstream's answer is not a chat completion")
         return UpstreamFailed("upstream_failed", "the upstream broke off its answer")
 
     async def _answer(self) -> UpstreamAnswer:
@@ -218,14 +240,18 @@ class Relay:
                     return
         for event in reader.finish():
             yield event
+        self._transcript.see_end()
         self._complete = self._transcript.finished
 
-    async def _drain(self, events: AsyncIterator[Event]) -> None:
+    async def _drain(self, last: Event, events: AsyncIterator[Event]) -> None:
         """Read on to the upstream's end for the usage it reports last; what it says is kept, not sent."""
+        self._keep(last.raw)
+        if self.is_stopped():
+            return  # whoever stopped it wants the upstream let go
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 async for event in events:
-                    self._transcript.see(event)
+                    self._see(event)
                     self._keep(event.raw)
         except (UpstreamError, EventTooLarge, TimeoutError):
             return
@@ -250,16 +276,16 @@ class Relay:
     def _ungranted(self) -> bool:
         """Tell whether the answer calls a tool that is not granted. Streams may cut a name into pieces."""
         begun = not self._transcript.finished
-        return any(
-            name and name not in self.workflow.tools and not (begun and self._may_become_granted(name))
-            for name, _ in self._transcript.tool_calls()
-        )
+        return any(not (begun and self._may_become_granted(name)) for name in self._not_granted())
+
+    def _called_ungranted(self) -> bool:
+        return bool(self._not_granted())
+
+    def _not_granted(self) -> list[str]:
+        return [name for name, _ in self._transcript.tool_calls() if name not in self.workflow.tools]
 
     def _is_undecided(self) -> bool:
-        return any(
-            name not in self.workflow.tools and self._may_become_granted(name)
-            for name, _ in self._transcript.tool_calls()
-        )
+        return any(self._may_become_granted(name) for name in self._not_granted())
 
     def _may_become_granted(self, name: str) -> bool:
         return any(tool.startswith(name) for tool in self.workflow.tools)
@@ -276,18 +302,22 @@ class Relay:
             ToolCall(name=name, arguments=arguments, granted=name in self.workflow.tools)
             for name, arguments in transcript.tool_calls()
         )
-        ungranted = sum(not one.granted for one in tools)
-        check = Check(
-            id="granted-tool-calls",
-            verdict="deny" if ungranted else "pass",
-            reason="the answer calls a tool that is not granted" if ungranted else "",
-            inputs={"called": len(tools), "ungranted": ungranted} if ungranted else {},
-        )
         return Outcome(
-            result=result, finish=transcript.finish, usage=transcript.usage, complete=self._complete,
-            response_id=transcript.response_id,  tool_calls=tools, checks=(check,),
+            result=result, finish=transcript.finish, reported=transcript.reported(), raw_usage=transcript.raw_usage(),
+            model=transcript.model, service_tier=transcript.service_tier, complete=self._complete,
+            response_id=transcript.response_id, tool_calls=tools, checks=(self._checked(tools),),
             answer=_text(b"".join(self._sent)) if self._sent else None,
         )  # fmt: skip
+
+    def _checked(self, tools: Sequence[ToolCall]) -> Check:
+        """Return what came of looking at the tool calls. What nobody could read is never passed."""
+        ungranted = sum(not one.granted for one in tools)
+        if ungranted:
+            inputs = {"called": len(tools), "ungranted": ungranted}
+            return Check("granted-tool-calls", "deny", "the answer calls a tool that is not granted", inputs)
+        if self._unread:
+            return Check("granted-tool-calls", "flag", "not all of the answer could be read")
+        return Check("granted-tool-calls", "pass")
 
     def _cached(self) -> Cached | None:
         return self.ports.cache.get(self.cache_key) if self.plan.cache_ttl else None
@@ -332,7 +362,9 @@ class Relay:
         timing = {"total": int((now - self._started) * 1000)}
         if self._first_byte is not None:
             timing["first_byte"] = int((self._first_byte - self._started) * 1000)
-        charged = self._cost, _ = charge(self.plan, self.tries.made, self.target, outcome, self.ports)
+        rate = self.ports.rules.now.rate
+        charged = charge(self.plan, self.opened, self.tries.made, self.target, outcome, rate)
+        self._cost = charged.amount
         unit = close_unit(
             self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,
             charged, timing, self.ports,

@@ -5,11 +5,13 @@ decision from its entry.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from gateway.configuration.load import provider_of
 from gateway.configuration.model import Route
-from gateway.economics.money import nano_eur, worst_case
+from gateway.economics.money import PriceRow, nano_eur, worst_case
+from gateway.economics.prices import STANDARD, segment_of
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
@@ -17,27 +19,31 @@ from ledger.entry import vetted
 
 DIRECT = "direct"
 MAX_CHOSEN = 1000
+UNASKED = frozenset({"default", "flex", "priority", "fast"})
+"""Service tiers that a provider may serve a call at that asked for none, because an account is set so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The part of a plan that is the same for every call of a workflow to a route."""
+    """The part of a plan that is the same for every call of a workflow to a route, as long as prices hold."""
 
     route: Route
     direct: bool
     targets: tuple[Target, ...]
+    prices: tuple[PriceRow, ...]
+    """Every row of the day that a target may be billed by."""
     rejected: tuple[tuple[str, str], ...]
     caps: tuple[tuple[str, int], ...]
     facts: dict[str, Any]
 
 
-def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
-    """Return the plan of a call.
+def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> Plan:
+    """Return the plan of a call that is made at `at`.
 
     Raises:
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
-    choice = _choice(call.requested, principal, rules)
+    choice = _choice(call.requested, principal, rules, at)
     route = choice.route
     if route.max_input_tokens is not None and call.input_bound > route.max_input_tokens:
         raise Refused(
@@ -48,6 +54,7 @@ def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
         )
     output = call.output_limit or route.max_output_tokens
     bounds = call.input_bound, output * call.choices
+    rows, searches = _billable(choice.prices, call), any("search" in name for name in call.tools)
     return Plan(
         route=route.intent,
         direct=choice.direct,
@@ -58,15 +65,22 @@ def plan_route(call: Call, principal: Principal, rules: Rules) -> Plan:
         output_limit=output,
         output_limit_set=call.output_limit is None,
         cache_ttl=0 if call.tools else route.cache_ttl,
-        reserved=max(worst_case(*bounds, one.price, rules.rate) for one in choice.targets),
+        reserved=max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
     )
 
 
-def _choice(requested: str, principal: Principal, rules: Rules) -> Choice:
-    """Return what the rules say about this model name; worked out once per rules."""
-    place = requested, principal.environment, principal.workflow
+def _billable(rows: tuple[PriceRow, ...], call: Call) -> list[PriceRow]:
+    """Return the rows that a call may be billed by: of the tier it asks for, or of those it may be given unasked."""
+    asked = call.request.get("service_tier")
+    tiers = UNASKED if asked in (None, "auto") else {asked}
+    return [row for row in rows if row.tier is None or row.tier in STANDARD or row.tier in tiers]
+
+
+def _choice(requested: str, principal: Principal, rules: Rules, at: datetime) -> Choice:
+    """Return what the rules say about this model name; worked out once per rules and half hour."""
+    place = requested, principal.environment, principal.workflow, segment_of(at)
     if found := rules.chosen.get(place):
         return cast(Choice, found)
     configured = rules.configuration.route(requested)
@@ -83,14 +97,22 @@ def _choice(requested: str, principal: Principal, rules: Rules) -> Choice:
     facts = {
         "targets": [target.facts for target in targets],
         "rejected": _rejected_facts(rejected),
-        "prices": [vetted(target.price.facts | {"provider": target.provider}) for target in targets],
+        "prices": [_price_facts(target, at) for target in targets],
         "fx": rules.rate.facts,
     }
     caps = _caps(route, principal, rules)
-    choice = Choice(route, configured is None, tuple(targets), tuple(rejected), caps, facts)
-    if len(rules.chosen) < MAX_CHOSEN:  # names of models come from callers
-        rules.chosen[place] = choice
+    prices = tuple([row for target in targets for row in target.prices.of_day(at)])
+    choice = Choice(route, configured is None, tuple(targets), prices, tuple(rejected), caps, facts)
+    if len(rules.chosen) >= MAX_CHOSEN:  # names of models come from callers
+        rules.chosen.clear()
+    rules.chosen[place] = choice
     return choice
+
+
+def _price_facts(target: Target, at: datetime) -> dict[str, Any]:
+    row = target.prices.at(at)
+    assert row is not None, "the standard tier always has a row"
+    return vetted(row.facts | {"provider": target.provider})
 
 
 def _rejected_facts(rejected: list[tuple[str, str]]) -> list[dict[str, str]]:
@@ -123,10 +145,10 @@ def _targets(route: Route, rules: Rules) -> tuple[list[Target], list[tuple[str, 
             rejected.append((written, "no provider takes this model name"))
             continue
         name, provider = found
-        price = rules.prices.row(name, model)
+        prices = rules.prices.history(name, model)
         if name not in rules.usable:
             rejected.append((written, f"provider {name} has no key: set {provider.key}"))
-        elif price is None:
+        elif prices is None:
             rejected.append(
                 (
                     written,
@@ -140,7 +162,7 @@ def _targets(route: Route, rules: Rules) -> tuple[list[Target], list[tuple[str, 
                     provider=name,
                     model=model,
                     alias_of=alias,
-                    price=price,
+                    prices=prices,
                     simulated=provider.simulated,
                     limit_field=provider.output_limit_field,
                 )

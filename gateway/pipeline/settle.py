@@ -1,19 +1,16 @@
-"""Stage 10 of 10: what the call cost, and the entry that closes it.
-
-Reported usage is charged as it is, even above the reservation (flagged then). Where an answer or an attempt may have
-been billed and nobody reported how much, its worst case is charged and the cost says `upper_bound`.
-"""
+"""Stage 10 of 10: the entry that closes a call and settles its reservation."""
 
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.economics.money import cost
 from gateway.errors import CallEnded
 from gateway.pipeline.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
+from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.state import changes_of
 from ledger.entry import Draft, Sealed
 from ledger.errors import ContentGone
@@ -23,43 +20,27 @@ from ledger.unit import State, Step, Unit
 MAX_TOOL_CALLS = 64
 
 
-def charge(
-    plan: Plan, attempts: Sequence[Attempt], target: Target | None, outcome: Outcome, ports: Ports
-) -> tuple[int, str]:
-    """Return the cost of a call in nano-EUR and its state: none, provider_reported or upper_bound."""
-    ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")
-    if outcome.cached_from or target is None:
-        return ambiguous, "upper_bound" if ambiguous else "none"
-    if outcome.usage is None:
-        return ambiguous + plan.reserved, "upper_bound"
-    reported = cost(outcome.usage, target.price, ports.rules.now.rate)
-    if not outcome.complete:
-        return ambiguous + max(plan.reserved, reported), "upper_bound"
-    return ambiguous + reported, "upper_bound" if ambiguous else "provider_reported"
-
-
 def close_unit(
     call: Call, principal: Principal, plan: Plan, record: Record, opened: Opened, attempts: Sequence[Attempt],
-    target: Target | None, outcome: Outcome, charged: tuple[int, str], timing: dict[str, int], ports: Ports,
+    target: Target | None, outcome: Outcome, charged: Charge, timing: dict[str, int], ports: Ports,
 ) -> Unit:  # fmt: skip
     """Return the unit that settles the reservation and appends `call.closed`."""
-    amount, state_of_cost = charged
     entry_id = new_id("ent", ports.clock())
     c, contents, tools = _sealed(outcome, record, entry_id, ports)
+    checks = (*outcome.checks, *charged.checks, *_overrun(charged.amount, opened))
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "route": plan.route,
-        "opened_seq": opened.seq, "result": outcome.result, "finish": _enumerable(outcome.finish),
+        "opened_seq": opened.seq, "result": outcome.result,
+        "finish": as_finish(outcome.finish) if outcome.finish else None,
         "attempts": [one.facts() for one in attempts], "tool_calls": tools,
-        "usage": outcome.usage.facts() if outcome.usage else None,
-        "cost_nano_eur": amount, "cost_state": state_of_cost,
+        "usage": charged.usage.facts() if charged.usage else None,
+        "cost_nano_eur": charged.amount, "cost_state": charged.state,
         "cache": "hit" if outcome.cached_from else "miss" if plan.cache_ttl else "off", "timing_ms": timing,
-        "passed": [check.id for check in outcome.checks if check.verdict == "pass"],
-        "checks": [check.facts() for check in (*outcome.checks, *_overrun(amount, opened)) if check.verdict != "pass"],
+        "passed": [check.id for check in checks if check.verdict == "pass"],
+        "checks": [check.facts() for check in checks if check.verdict != "pass"],
     }  # fmt: skip
     if target is not None and not outcome.cached_from:
-        facts["served"] = target.facts
-        facts["price"] = target.price.facts
-        facts["fx"] = ports.rules.now.rate.facts
+        facts |= _served(target, attempts, outcome, charged, ports)
     if outcome.cached_from:
         facts["cached_from_ref"] = outcome.cached_from
     if outcome.response_id:
@@ -85,10 +66,23 @@ def _overrun(amount: int, opened: Opened) -> tuple[Check, ...]:
     return (Check(id="within-reservation", verdict="flag", reason="cost above the reservation", inputs=inputs),)
 
 
-def _enumerable(finish: str | None) -> str | None:
-    """Finish reasons are the provider's words: known ones are facts, others only `other`."""
-    known = {"stop", "length", "tool_calls", "content_filter", "function_call"}
-    return finish if finish is None or finish in known else "other"
+def _served(
+    target: Target, attempts: Sequence[Attempt], outcome: Outcome, charged: Charge, ports: Ports
+) -> dict[str, Any]:
+    """Return who answered and at which price."""
+    served: dict[str, Any] = dict(target.facts)
+    if outcome.model:
+        served["reported_model"] = as_identifier(outcome.model)
+    if outcome.service_tier:
+        served["service_tier"] = as_tier(outcome.service_tier)
+    facts: dict[str, Any] = {"served": served, "fx": ports.rules.now.rate.facts}
+    if charged.price:
+        facts["price"] = charged.price.facts
+    if charged.stated is not None:
+        facts |= {"computed_nano_eur": charged.computed, "stated_nano_eur": charged.stated}
+    if attempts and attempts[-1].request_id not in (None, OTHER):
+        facts["request_ref"] = attempts[-1].request_id
+    return facts
 
 
 def _sealed(
@@ -105,6 +99,8 @@ def _sealed(
         tools.append(listed)
     if record.keep and outcome.answer is not None:
         values["answer"] = outcome.answer
+    if record.keep and outcome.raw_usage is not None:
+        values["usage"] = outcome.raw_usage
     if values:
         with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
             c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=record.key_ref)

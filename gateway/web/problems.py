@@ -32,6 +32,7 @@ STATUS = {
     "exhausted": 502,
     "upstream_failed": 502,
     "upstream_unreached": 502,
+    "upstream_unreadable": 502,
     "busy": 503,
     "configuration_moved": 503,
     "ledger_unavailable": 503,

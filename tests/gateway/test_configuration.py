@@ -1,13 +1,16 @@
 """The playbook's file loads unchanged; every mistake is named with its line."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from gateway.configuration.load import ConfigurationError, load, provider_of
-from gateway.economics.prices import PriceList, compile_rows
+from gateway.economics.catalogue import compile_rows
+from gateway.economics.prices import PriceList
 
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PLAYBOOK = """\
 routes:
   - intent: "summarize_internal_docs"
@@ -32,7 +35,9 @@ def test_the_playbook_loads_verbatim_and_every_model_has_a_provider_and_a_price(
             model = configuration.aliases.get(written, written)
             found = provider_of(configuration, model)
             assert found is not None
-            row = prices.row(found[0], model)
+            history = prices.history(found[0], model)
+            assert history is not None
+            row = history.at(NOW)
             assert row is not None
             assert row.source.startswith("genai-prices ")
 
@@ -44,7 +49,9 @@ def test_an_amount_is_its_decimal_text_not_the_nearest_double() -> None:
 
 def test_a_tiered_price_applies_the_upper_tier_above_its_start() -> None:
     prices = PriceList.parse(compile_rows(load(PLAYBOOK)))
-    row = prices.row("gemini", "gemini-3.1-pro-preview")
+    history = prices.history("gemini", "gemini-3.1-pro-preview")
+    assert history is not None
+    row = history.at(NOW)
     assert row is not None
     assert row.above == 200_000
     assert row.at(200_000).input < row.at(200_001).input
@@ -56,7 +63,7 @@ def test_a_file_s_own_provider_comes_before_the_built_in_ones() -> None:
     assert found is not None
     assert found[0] == "mine"
     rows = json.loads(compile_rows(configuration))
-    assert rows["mine/gpt-4o"]["input"] == 0
+    assert rows["mine/gpt-4o"][0]["prices"] == {"input": 0, "output": 0}
 
 
 @pytest.mark.parametrize(

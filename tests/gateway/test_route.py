@@ -1,15 +1,16 @@
 """Stage 6 is pure: the playbook's routes give these targets, and the same inputs give the same plan."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from test_configuration import PLAYBOOK
 
 from gateway.configuration.load import load
+from gateway.economics.catalogue import compile_rows
 from gateway.economics.money import Rate
-from gateway.economics.prices import PriceList, compile_rows
+from gateway.economics.prices import PriceList
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call, Plan, Principal
 from gateway.pipeline.open import budget_rows
@@ -17,6 +18,7 @@ from gateway.pipeline.parse import parse_chat
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.rules import Rules
 
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 CONFIGURATION = load(PLAYBOOK)
 RULES = Rules(
     generation=1, configuration=CONFIGURATION, config_digest="c", prices_digest="p",
@@ -35,7 +37,7 @@ def call(model: str, **more: object) -> Call:
 
 def plan(model: str, environment: str = "prod", rules: Rules = RULES, **more: object) -> Plan:
     return plan_route(
-        call(model, **more), Principal(key="k", environment=environment, workflow="w", status="active"), rules
+        call(model, **more), Principal(key="k", environment=environment, workflow="w", status="active"), rules, NOW
     )
 
 
@@ -64,7 +66,7 @@ def test_a_target_without_credentials_is_rejected_with_the_variable_to_set() -> 
 
 def test_the_reservation_is_that_of_the_dearest_target_and_all_choices() -> None:
     one, two = plan("complex_customer_support", max_tokens=1000), plan("complex_customer_support", max_tokens=1000, n=2)
-    dearest = max(target.price.output for target in one.targets)
+    dearest = max(row.output for target in one.targets for row in target.prices.of_day(NOW))
     assert two.reserved - one.reserved >= 1000 * dearest * 10_000 // (11_172 * 1000) - 100_000
     assert one.reserved > 0
 
@@ -86,7 +88,7 @@ def test_caps_are_those_of_the_environment_the_route_the_workflow_and_the_key() 
     text = PLAYBOOK + "workflows: {w: {purpose: p, owner: o, max_budget_daily: 2.5}}\n"
     rules = replace(RULES, configuration=load(text), registered=frozenset({"w"}))
     principal = Principal(key="k", environment="prod", workflow="w", status="active", cap=7)
-    assert plan_route(call("summarize_internal_docs"), principal, rules).caps == (
+    assert plan_route(call("summarize_internal_docs"), principal, rules, NOW).caps == (
         ("environment:prod", 100 * 10**9), ("route:prod:summarize_internal_docs", 15 * 10**9),
         ("workflow:prod:w", 2_500_000_000), ("key:k", 7),
     )  # fmt: skip

@@ -317,14 +317,25 @@ def test_every_mix_of_line_ends_parts_events(on: Stage, gap: bytes) -> None:
         {"choices": [5]},
         {"choices": [{"delta": 5}]},
         {"choices": [{"delta": {"tool_calls": 5}}]},
-        {"id": 5, "usage": 5},
         5,
         [5],
     ],
 )
-def test_senseless_events_are_passed_through_and_break_nothing(on: Stage, value: Any) -> None:
-    on.upstream.answer = streaming(event(value), chunk({}, "stop"), USAGE, DONE)
-    assert raw(on, stream=True)[1].startswith(event(value))
+def test_an_event_that_cannot_be_read_is_held_and_no_check_passes_over_it(on: Stage, value: Any) -> None:
+    on.upstream.answer = streaming(chunk({"content": "a"}), event(value), chunk({}, "stop"), USAGE, DONE)
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        raw(on, stream=True)
+    assert caught.value.partial.startswith(chunk({"content": "a"}) + b'data: {"error"')
+    facts = on.entries("call.closed")[-1].facts
+    assert (facts["result"], facts["passed"]) == ("unreadable", [])
+    assert facts["checks"][0]["reason"] == "not all of the answer could be read"
+    assert facts["usage"]["output_tokens"] == 5  # read on to the end for what it used
+
+
+def test_odd_members_that_decide_nothing_are_passed_through(on: Stage) -> None:
+    odd = event({"id": 5, "usage": 5, "more": [None]})
+    on.upstream.answer = streaming(odd, chunk({}, "stop"), USAGE, DONE)
+    assert raw(on, stream=True)[1].startswith(odd)
 
 
 def test_a_content_type_that_no_header_can_carry_does_not_lose_a_paid_answer(on: Stage) -> None:

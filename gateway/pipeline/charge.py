@@ -1,0 +1,84 @@
+"""What a call costs: the usage that was reported, at the price of the call's instant and of the tier that answered.
+
+Reported usage is charged as it is, even above the reservation. Where an answer or an attempt may have been billed and
+nobody reported how much, its worst case is charged and the cost says `upper_bound`. Where the provider stated an amount
+itself, the larger of the two counts.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gateway.economics.money import PriceRow, Rate, Usage, cost
+from gateway.pipeline.call import Attempt, Check, Opened, Outcome, Plan, Target
+from gateway.pipeline.words import as_tier, is_dated_form
+from ledger.entry import parse_time
+
+
+class Charge(NamedTuple):
+    """The cost of a call in nano-EUR, its state, and what it was computed from."""
+
+    amount: int
+    state: str
+    usage: Usage | None = None
+    price: PriceRow | None = None
+    computed: int | None = None
+    stated: int | None = None
+    checks: tuple[Check, ...] = ()
+
+
+def charge(
+    plan: Plan, opened: Opened, attempts: Sequence[Attempt], target: Target | None, outcome: Outcome, rate: Rate
+) -> Charge:
+    """Return what a call costs. The state is none, provider_reported, provider_stated or upper_bound."""
+    ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")
+    if outcome.cached_from or target is None:
+        return Charge(ambiguous, "upper_bound" if ambiguous else "none")
+    at = parse_time(opened.at)
+    if outcome.reported is None:
+        return Charge(
+            ambiguous + plan.reserved, "upper_bound", price=target.prices.at(at), checks=_who(target, outcome)
+        )
+    row, computed, usage = _priced(target, at, outcome, rate)
+    stated = None if outcome.reported.stated is None else rate.nano_eur(outcome.reported.stated)
+    amount, state = max(computed, stated or 0), "provider_reported"
+    if stated is not None and stated > computed:
+        state = "provider_stated"
+    checks = [*_who(target, outcome), *_contradictions(outcome)]
+    if row is None:
+        checks.append(Check("service-tier", "flag", "no price is known for the tier that answered", _tier(outcome)))
+    if row is None or not outcome.complete:
+        amount, state = max(plan.reserved, amount), "upper_bound"
+    return Charge(
+        ambiguous + amount, "upper_bound" if ambiguous else state, usage, row, computed, stated, tuple(checks)
+    )
+
+
+def _priced(target: Target, at: datetime, outcome: Outcome, rate: Rate) -> tuple[PriceRow | None, int, Usage]:
+    """Return the row, the cost by it and the usage with what is billed apiece. Without a row for the tier that answered
+    the cost is by the dearest of the day."""
+    assert outcome.reported is not None
+    usage = outcome.reported.usage
+    row = target.prices.at(at, outcome.service_tier)
+    rows = [row] if row else target.prices.of_day(at)
+    if any(one.price("request") for one in rows):
+        usage = usage._replace(others=(*usage.others, ("request", 1)))
+    return row, max(cost(usage, one, rate) for one in rows), usage
+
+
+def _who(target: Target, outcome: Outcome) -> tuple[Check, ...]:
+    if not outcome.model or is_dated_form(outcome.model, target.model):
+        return ()
+    return (Check("reported-model", "flag", "the answer names another model than the one that was asked for"),)
+
+
+def _contradictions(outcome: Outcome) -> tuple[Check, ...]:
+    said = outcome.reported.contradictions if outcome.reported else ()
+    if not said:
+        return ()
+    inputs: dict[str, Any] = {"contradictions": list(said)}
+    return (Check("usage-consistent", "flag", "the counts contradict one another", inputs),)
+
+
+def _tier(outcome: Outcome) -> dict[str, Any]:
+    return {"service_tier": as_tier(outcome.service_tier or "")}

@@ -1,0 +1,253 @@
+"""What an answer in the chat-completions format has said so far: who answered, its tool calls, its end, its usage.
+
+Read as the laxest client reads it: where two readings of a tool's name are possible, both are told, and what has no
+reading at all raises `Unreadable`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.economics.money import Reported
+from gateway.providers.openai_wire import BOM, Event
+from gateway.providers.usage import count_of, is_usage, read_usage, summed
+
+_READ = frozenset(
+    {"choices", "delta", "message", "tool_calls", "function_call", "function", "custom", "name", "arguments", "index"}
+)
+"""Members that decide what is called. Some clients take them in any case of letters."""
+
+
+class Unreadable(Exception):
+    """The answer, or a part of it, is not what it should be: no check can pass over it."""
+
+
+@dataclass(slots=True)
+class _Called:
+    """A tool call as far as it has come. `other` is another reading of its name."""
+
+    name: str = ""
+    arguments: str = ""
+    other: str = ""
+
+    def add(self, function: dict[str, Any]) -> None:
+        piece = _text(function.get("name"))
+        if piece and self.name and piece.startswith(self.name):
+            if piece != self.name:  # a name that grows with each piece, or one that doubles its beginning
+                self.other, self.name = self.name + piece, piece
+        elif piece:
+            self.name += piece
+        self.arguments += _text(function.get("arguments")) + _text(function.get("input"))
+
+
+@dataclass(slots=True)
+class Transcript:
+    """What an answer, whole or streamed, has said so far."""
+
+    choices: int = 1
+    """How many answers were asked for (`n`); a stream is finished when each has its end."""
+    response_id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    finish: str | None = None
+    error: bool = False
+    finished: bool = False
+    """Every choice of the stream has its finish reason."""
+    _seen: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
+    _calls: dict[tuple[int, int, int], _Called] = field(default_factory=dict)
+    _ids: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
+    _beside: dict[str, None] = field(default_factory=dict)
+    """Names that are called where only some clients look."""
+    _usage: Any = None
+    _usages: list[Any] = field(default_factory=list)
+    """Those that stood alone, in chunks of their own."""
+    _last: dict[str, Any] = field(default_factory=dict)
+
+    def see_whole(self, body: bytes) -> None:
+        """Read a non-streamed answer. One without choices is an error of the provider's.
+
+        Raises:
+            Unreadable: it is no JSON object, or its choices cannot be read.
+        """
+        try:
+            value = orjson.loads(body.removeprefix(BOM))
+        except orjson.JSONDecodeError:
+            raise Unreadable("the answer is not JSON") from None
+        if not isinstance(value, dict):
+            raise Unreadable("the answer is not a JSON object")
+        self._header(value)
+        if not isinstance(value.get("choices"), list):
+            self.error = True
+            return
+        for position, choice in enumerate(_choices(value)):
+            self._finish(choice.get("finish_reason"))
+            self._tool_calls(position, choice.get("message"), whole=True)
+            self._look_beside(choice.get("delta"))
+        self.finished = True
+
+    def see(self, event: Event) -> bool:
+        """Read one event of a stream; returns True when it carries a finish marker or comes after one.
+
+        Raises:
+            Unreadable: it cannot be read.
+        """
+        self.error = self.error or event.error
+        if event.unreadable:
+            raise Unreadable(f"an event of the answer cannot be read: {event.unreadable}")
+        value = event.value
+        if event.done:
+            self.finished = True
+        if value is None:
+            return self.finished or self.error
+        self.error = self.error or bool(value.get("error"))
+        self._header(value)
+        for choice in _choices(value):
+            number = count_of(choice.get("index")) or 0
+            self._seen.add(number)
+            self._tool_calls(number, choice.get("delta"))
+            self._look_beside(choice.get("message"))
+            if choice.get("finish_reason"):
+                self._finish(choice["finish_reason"])
+                self._ended.add(number)
+                self.finished = self.finished or len(self._ended) >= self.choices
+        return self.finished or self.error or self.finish is not None
+
+    def see_end(self) -> None:
+        """The stream has ended without `[DONE]`: it is whole if each choice that appeared has its finish."""
+        self.finished = self.finished or (bool(self._ended) and self._ended >= self._seen)
+
+    def tool_calls(self) -> list[tuple[str, str]]:
+        """Return (name, arguments) of each tool call in order. Without either there is no call."""
+        called = [one for _, one in sorted(self._calls.items()) if one.name or one.arguments]
+        calls = [(one.name, one.arguments) for one in called]
+        known = {one.name for one in called}
+        others = [one.other for one in called if one.other] + [name for name in self._beside if name not in known]
+        return calls + [(name, "") for name in dict.fromkeys(others)]
+
+    def reported(self) -> Reported | None:
+        """Return what the answer says of its usage and cost."""
+        if self.choices > 1 and len(self._usages) == self.choices:  # one for each choice (llama.cpp)
+            readings = [one for usage in self._usages if (one := read_usage(usage, self._last))]
+            return summed(readings) if readings else None
+        return read_usage(self._usage, self._last, choices=self.choices)
+
+    def raw_usage(self) -> str | None:
+        """Return the usage as it was received, as JSON text."""
+        several = self.choices > 1 and len(self._usages) == self.choices
+        found = self._usages if several else self._usage
+        return orjson.dumps(found).decode() if found else None
+
+    def _header(self, value: dict[str, Any]) -> None:
+        for name in ("id", "model", "service_tier"):
+            if isinstance(said := value.get(name), str) and said:
+                setattr(self, "response_id" if name == "id" else name, said)
+        usage = value.get("usage")
+        if usage is None:
+            usage = _usage_elsewhere(value)
+        if isinstance(usage, dict) and (is_usage(usage) or self._usage is None):
+            self._usage, self._last = usage, value
+            if self.choices > 1 and not value.get("choices"):
+                self._usages.append(usage)
+
+    def _finish(self, reason: Any) -> None:
+        if isinstance(reason, str) and reason:
+            self.finish = reason
+
+    def _tool_calls(self, choice: int, message: Any, *, whole: bool = False) -> None:
+        if message is None:
+            return
+        for position, call in enumerate(_calls(message)):
+            index = position if whole else count_of(call.get("index"))
+            index = position if index is None else index
+            function = _function(call)
+            turn = 0 if whole else self._turn(choice, index, call.get("id"), bool(function.get("name")))
+            self._calls.setdefault((choice, index, turn), _Called()).add(function)
+        if (function := message.get("function_call")) is not None:  # the deprecated single call
+            self._calls.setdefault((choice, 1000, 0), _Called()).add(_object(function, "function_call"))
+
+    def _turn(self, choice: int, index: int, identifier: Any, named: bool) -> int:
+        """Some servers number all parallel calls 0: another id with a name is another call. Others give each piece an
+        id of its own: a piece without a name belongs to the call before it."""
+        turn, known = self._ids.get((choice, index), (0, ""))
+        if isinstance(identifier, str) and identifier and identifier != known and (named or not known):
+            turn, known = turn + bool(known), identifier
+        self._ids[choice, index] = (turn, known)
+        return turn
+
+    def _look_beside(self, message: Any) -> None:
+        """Note the names of calls that stand where only some clients look: in the other form of a message."""
+        if not isinstance(message, dict) or not (message.keys() & {"tool_calls", "function_call"}):
+            return
+        functions = [_function(call) for call in _calls(message)]
+        functions += [_object(one, "function_call")] if (one := message.get("function_call")) is not None else []
+        self._beside |= {name: None for one in functions if (name := _text(one.get("name")))}
+
+
+def _choices(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the choices of an answer or an event, having looked at the spelling of what decides."""
+    _require_spelling(value)
+    choices = value.get("choices")
+    if choices is None:
+        return
+    if not isinstance(choices, list):
+        raise Unreadable("its choices are not a list")
+    for choice in choices:
+        _object(choice, "a choice")
+        for name in ("delta", "message"):
+            if (inner := choice.get(name)) is not None:
+                _object(inner, name)
+        yield choice
+
+
+def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    calls = message.get("tool_calls")
+    if calls is None:
+        return
+    if not isinstance(calls, list):
+        raise Unreadable("its tool_calls are not a list")
+    for call in calls:
+        yield _object(call, "a tool call")
+
+
+def _function(call: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a tool call that names it; where there is none, the call itself."""
+    for name in ("function", "custom"):
+        if (found := call.get(name)) is not None:
+            return _object(found, name)
+    return call
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable(f"{what} is not an object")
+    _require_spelling(value)
+    return value
+
+
+def _require_spelling(value: dict[str, Any]) -> None:
+    """Refuse members that some clients take for those that decide, because they ignore the case of letters."""
+    for name in value.keys() - _READ:
+        if name.casefold() in _READ:
+            raise Unreadable("a member is spelt in another case")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()  # arguments that were not written as text (Ollama's way)
+    raise Unreadable("a name or an argument is not a text")
+
+
+def _usage_elsewhere(value: dict[str, Any]) -> Any:
+    """Return a usage that stands in Groq's own member, or in a choice (Moonshot)."""
+    if isinstance(groq := value.get("x_groq"), dict):
+        return groq.get("usage")
+    choices = value.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first.get("usage") if isinstance(first, dict) else None
