@@ -19,7 +19,7 @@ from gateway.pipeline.charge import charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
 from gateway.pipeline.settle import close_unit
-from gateway.providers.openai_answer import Transcript, Unreadable
+from gateway.providers.openai_answer import Transcript, Unreadable, as_error
 from gateway.providers.openai_wire import Event, EventReader, EventTooLarge, is_usage_only, wants_usage
 from ledger.errors import LedgerError
 from ledger.unit import Written
@@ -206,9 +206,9 @@ class Relay:
             return AnswerWithheld("stopped", "a person stopped this while the answer was running")
         if result == "unreadable":
             return AnswerWithheld("upstream_unreadable", f"{self._unread}; what could not be checked was withheld")
-        if result == "failed":
-            return UpstreamFailed("upstream_failed", "the upstream's answer is not a chat completion")
-        return UpstreamFailed("upstream_failed", "the upstream broke off its answer")
+        said = as_error(self._transcript.error)
+        message = "the upstream answered with an error" if result == "failed" else "the upstream broke off its answer"
+        return UpstreamFailed("upstream_failed", message, body=said)
 
     async def _answer(self) -> UpstreamAnswer:
         waited = monotonic()

@@ -52,7 +52,8 @@ class Transcript:
     model: str | None = None
     service_tier: str | None = None
     finish: str | None = None
-    error: bool = False
+    error: Any = None
+    """What the provider says went wrong, if it does."""
     finished: bool = False
     """Every choice of the stream has its finish reason."""
     _seen: set[int] = field(default_factory=set)
@@ -67,10 +68,10 @@ class Transcript:
     _last: dict[str, Any] = field(default_factory=dict)
 
     def see_whole(self, body: bytes) -> None:
-        """Read a non-streamed answer. One without choices is an error of the provider's.
+        """Read a non-streamed answer.
 
         Raises:
-            Unreadable: it is no JSON object, or its choices cannot be read.
+            Unreadable: it is neither a chat completion nor an error.
         """
         try:
             value = orjson.loads(body.removeprefix(BOM))
@@ -79,9 +80,11 @@ class Transcript:
         if not isinstance(value, dict):
             raise Unreadable("the answer is not a JSON object")
         self._header(value)
-        if not isinstance(value.get("choices"), list):
-            self.error = True
+        self.error = value.get("error")
+        if self.error and not value.get("choices"):
             return
+        if not isinstance(value.get("choices"), list):
+            raise Unreadable("the answer is not a chat completion")
         for position, choice in enumerate(_choices(value)):
             self._finish(choice.get("finish_reason"))
             self._tool_calls(position, choice.get("message"), whole=True)
@@ -94,15 +97,16 @@ class Transcript:
         Raises:
             Unreadable: it cannot be read.
         """
-        self.error = self.error or event.error
+        if event.error:
+            self.error = self.error or event.value or True
         if event.unreadable:
             raise Unreadable(f"an event of the answer cannot be read: {event.unreadable}")
         value = event.value
         if event.done:
             self.finished = True
         if value is None:
-            return self.finished or self.error
-        self.error = self.error or bool(value.get("error"))
+            return self.finished or bool(self.error)
+        self.error = value.get("error") or self.error
         self._header(value)
         for choice in _choices(value):
             number = count_of(choice.get("index")) or 0
@@ -113,7 +117,7 @@ class Transcript:
                 self._finish(choice["finish_reason"])
                 self._ended.add(number)
                 self.finished = self.finished or len(self._ended) >= self.choices
-        return self.finished or self.error or self.finish is not None
+        return self.finished or bool(self.error) or self.finish is not None
 
     def see_end(self) -> None:
         """The stream has ended without `[DONE]`: it is whole if each choice that appeared has its finish."""
@@ -251,3 +255,13 @@ def _usage_elsewhere(value: dict[str, Any]) -> Any:
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first.get("usage") if isinstance(first, dict) else None
+
+
+def as_error(said: Any) -> bytes | None:
+    """Return what a provider said went wrong in the envelope of the format, so that clients find its words."""
+    if said is None or said is True:
+        return None
+    body = said if isinstance(said, dict) else {"message": str(said)}
+    if isinstance(inner := body.get("error"), dict):
+        body = inner
+    return orjson.dumps({"error": {"message": str(body.get("detail") or "no message"), "type": "server_error"} | body})

@@ -106,8 +106,11 @@ def read_event(raw: bytes) -> Event:
         if name == b"data":
             texts.append(value.removeprefix(b" "))
         elif name == b"error":  # llama.cpp, before its errors were events
-            error = True
+            return Event(raw, {"error": _object(value) or "no words"}, error=True)
         elif name and name not in _FIELDS:
+            body = _object(raw)
+            if body and body.get("error") and not body.get("choices"):
+                return Event(raw, body, error=True)
             return Event(raw, unreadable="it is no server-sent event")
         error = error or (name == b"event" and value.strip() == b"error")
     return _with_data(raw, b"\n".join(texts), error=error)
@@ -126,6 +129,14 @@ def _with_data(raw: bytes, text: bytes, *, error: bool = False) -> Event:
     if not isinstance(value, dict):
         return Event(raw, error=error, unreadable="its data is not a JSON object")
     return Event(raw, value, error=error)
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def is_usage_only(event: Event) -> bool:

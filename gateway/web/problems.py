@@ -67,7 +67,14 @@ def openai_response(error: GatewayError, call: str) -> tuple[int, bytes]:
             return error.status, error.body
         said = error.body[:MAX_QUOTED].decode("utf-8", "replace")
         return error.status, openai_error(UpstreamFailed(error.code, f"{error.message}: {said}"), call)
-    return status_of(error), openai_error(error, call)
+    return status_of(error), _in_its_words(error, call)
+
+
+def _in_its_words(error: GatewayError, call: str) -> bytes:
+    """Return the error as the provider told it inside an answer, where it did, else as ours."""
+    if isinstance(error, UpstreamFailed) and error.status is None and error.body and _is_openai_error(error.body):
+        return orjson.dumps(orjson.loads(error.body) | {"whyledger_call": call})
+    return openai_error(error, call)
 
 
 def _is_openai_error(body: bytes) -> bool:
@@ -79,4 +86,4 @@ def _is_openai_error(body: bytes) -> bool:
 
 def openai_event(error: GatewayError, call: str) -> bytes:
     """Return the error as a server-sent event, for a stream that has begun."""
-    return b"data: " + openai_error(error, call) + b"\n\n"
+    return b"data: " + _in_its_words(error, call) + b"\n\n"
