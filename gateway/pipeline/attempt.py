@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
+from gateway.dialects.openai_wire import rewrite
 from gateway.errors import AnswerWithheld, UpstreamFailed
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
@@ -24,7 +25,6 @@ from gateway.pipeline.ports import (
     UpstreamUnreached,
 )
 from gateway.pipeline.words import as_identifier
-from gateway.providers.openai_wire import rewrite
 from ledger.errors import LedgerError
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})

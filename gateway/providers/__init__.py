@@ -1,1 +1,1 @@
-"""How a call reaches an upstream: one small client port, and the wire formats."""
+"""How a call reaches an upstream: one small client port."""

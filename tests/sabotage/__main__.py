@@ -43,14 +43,14 @@ SABOTAGES = (
         "        import asyncio\n        asyncio.get_running_loop().call_later(0.3, ports.evidence.submit, unit)\n"
         "        at = ports.clock()\n"
         "        rows = tuple(f'budget:{s}:{at.date()}' for s, _ in plan.caps)\n"
-        "        return Opened(call=call.id, seq=0, entry='', task=record.task, budgets=rows, reserved=plan.reserved)\n"
+        "        return Opened(call=call.id, seq=0, entry='', task=record.task, budgets=rows, reserved=plan.reserved, at='2026-11-28T00:00:00.000000Z')\n"
         "    except LedgerError as error:\n        raise EvidenceLost(",
         PROMISES + "test_when_the_provider_is_called_the_call_is_already_in_the_database",
     ),
     Sabotage(
         "1", "a ledger that cannot write refuses the call", "gateway/pipeline/open.py",
         "    except LedgerError as error:\n        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
-        "    except LedgerError as error:\n        return Opened(call=call.id, seq=0, entry='', task=None, budgets=(), reserved=0)\n"
+        "    except LedgerError as error:\n        return Opened(call=call.id, seq=0, entry='', task=None, budgets=(), reserved=0, at='2026-11-28T00:00:00.000000Z')\n"
         "        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
         PROMISES + "test_when_the_ledger_cannot_record_the_call_is_refused_and_nothing_is_sent",
     ),
@@ -122,14 +122,29 @@ SABOTAGES = (
         PROMISES + "test_a_second_attempt_after_an_ambiguous_one_is_not_made_when_it_does_not_fit",
     ),
     Sabotage(
-        "3", "what may have been billed stays counted", "gateway/pipeline/settle.py",
+        "3", "what may have been billed stays counted", "gateway/pipeline/charge.py",
         'ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")', "ambiguous = 0",
         PROMISES + "test_an_attempt_that_may_have_been_billed_stays_counted_at_its_worst_case",
     ),
     Sabotage(
-        "3", "missing usage is charged at worst case", "gateway/pipeline/settle.py",
-        '        return ambiguous + plan.reserved, "upper_bound"', '        return 0, "none"',
+        "3", "missing usage is charged at worst case", "gateway/pipeline/charge.py",
+        '            ambiguous + plan.reserved, "upper_bound", price', '            0, "none", price',
         PROMISES + "test_usage_that_is_missing_or_senseless_is_charged_at_worst_case_not_at_zero",
+    ),
+    Sabotage(
+        "2", "what cannot be read is held", "gateway/dialects/openai_answer.py",
+        "        if event.unreadable:\n", "        if False:\n",
+        HOSTILE + "test_an_event_that_cannot_be_read_is_held_and_no_check_passes_over_it",
+    ),
+    Sabotage(
+        "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/relay.py",
+        '        return "refused_answer" if self._ungranted() else "answered"\n', '        return "answered"\n',
+        HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
+    ),
+    Sabotage(
+        "9", "a price begins on its day", "gateway/economics/prices.py",
+        '    if row.get("from", "") > utc.date().isoformat():\n', "    if False:\n",
+        "tests/gateway/test_catalogue.py::test_a_price_begins_on_its_day_without_an_activation_and_an_early_call_keeps_the_old_one",
     ),
     Sabotage(
         "4", "the head moves by compare-and-swap",
@@ -222,7 +237,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "9", "the cost is what row, rate and usage give", "gateway/economics/money.py",
-        "        + usage.output * price.output\n    )\n    return -(", "        + usage.output * price.input\n    )\n    return -(",
+        "        + usage.output * price.output\n", "        + usage.output * price.input\n",
         PROMISES + "test_the_cost_of_a_call_is_what_its_row_rate_and_usage_give",
     ),
     Sabotage(

@@ -1,6 +1,7 @@
 """Attacks that once worked, kept as tests: a hostile caller, a hostile provider, a bad moment."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
@@ -330,6 +331,26 @@ def test_an_event_that_cannot_be_read_is_held_and_no_check_passes_over_it(on: St
     assert (facts["result"], facts["passed"]) == ("unreadable", [])
     assert facts["checks"][0]["reason"] == "not all of the answer could be read"
     assert facts["usage"]["output_tokens"] == 5  # read on to the end for what it used
+
+
+@pytest.mark.parametrize("name", ["delete_all", "lookup", "look", "", "lookuplookup"])
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_answered_never_stands_beside_a_check_that_denies(on: Stage, name: str, legacy: bool, stream: bool) -> None:
+    function = {"name": name, "arguments": "{}"}
+    message = {"function_call": function} if legacy else {"tool_calls": [{"index": 0, "id": "a", "function": function}]}
+
+    async def answer(_request: Request, _body: dict[str, Any]) -> Response:
+        return JSONResponse(completion(**message))
+
+    on.upstream.answer = streaming(chunk(message), chunk({}, "tool_calls"), USAGE, DONE) if stream else answer
+    with contextlib.suppress(http.client.IncompleteRead):
+        raw(on, stream=stream)
+    facts = on.settled("call.closed")[-1].facts
+    denied = [one["id"] for one in facts["checks"] if one["verdict"] == "deny"]
+    assert (facts["result"], denied) == (
+        ("answered", []) if name == "lookup" else ("refused_answer", ["granted-tool-calls"])
+    )
 
 
 def test_odd_members_that_decide_nothing_are_passed_through(on: Stage) -> None:

@@ -1,7 +1,7 @@
 """What a provider says that a call used and cost, read from a `usage` object of the chat-completions format.
 
-Where each provider puts what it counted is data (`usage.yaml`). Counts that contradict one another are kept: the dearer
-reading is charged and the contradiction named.
+Where each provider puts what it counted is data (`openai_usage.yaml`). Counts that contradict one another are kept: the
+dearer reading is charged and the contradiction named.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ MOST_USD = Decimal(1_000_000)
 
 @cache
 def _homes() -> dict[str, tuple[tuple[tuple[str, ...], Decimal], ...]]:
-    text = resources.files("gateway.providers").joinpath("usage.yaml").read_text("utf-8")
+    text = resources.files("gateway.dialects").joinpath("openai_usage.yaml").read_text("utf-8")
     data = YAML(typ="safe", pure=True).load(text)
     return {
         kind: tuple((tuple(one["path"].split(".")), Decimal(one.get("per_usd", 1))) for one in places)

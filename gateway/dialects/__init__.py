@@ -1,0 +1,1 @@
+"""Wire formats, pure: a request rewritten, events and answers read. Nothing here knows of the pipeline."""
