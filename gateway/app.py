@@ -103,6 +103,8 @@ class Gateway:
             self.installation = installation
             rules = RulesInForce(installation.reader, installation.vault, self.settings)
             rules.read()
+            for problem in rules.credential_problems().values():
+                log.error("a provider cannot be used", reason=problem)
             boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
             _sweep(installation, build, boot)

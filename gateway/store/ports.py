@@ -98,7 +98,7 @@ class RulesInForce:
     def credential_problems(self) -> dict[str, str]:
         """Return what is wrong with keys that should be there, by provider."""
         found: dict[str, str] = {}
-        for name in sorted(self.now.usable):
+        for name in sorted(self._now.usable) if self._now else ():
             try:
                 self._credentials.of(name, self.now.configuration.providers[name].key)
             except CredentialProblem as problem:
