@@ -16,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.logs import said
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
 from gateway.providers.upstream import HttpUpstream
@@ -53,6 +54,8 @@ class Gateway:
         self.lease_lost = False
         self.refused: LedgerError | None = None
         """Why the ledger refused the start or the end, if it did."""
+        self.failed = False
+        """The start or the end failed for a reason that nobody expected, and that is logged."""
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
@@ -89,6 +92,10 @@ class Gateway:
             if self.ports is not None:
                 log.critical("the ledger could not be closed in order", reason=str(error))
             raise
+        except Exception:
+            self.failed = True
+            log.critical("the gateway did not start, or did not end in order", exc_info=True)
+            raise
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
@@ -96,6 +103,8 @@ class Gateway:
             self.installation = installation
             rules = RulesInForce(installation.reader, installation.vault, self.settings)
             rules.read()
+            for problem in rules.credential_problems().values():
+                log.error("a provider cannot be used", reason=problem)
             boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
             _sweep(installation, build, boot)
@@ -177,7 +186,9 @@ async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None
             await action()
         except Exception as error:  # noqa: BLE001 - a timer that dies silently would be worse
             with contextlib.suppress(OSError):  # the disk that fails the timer may be the one that takes the logs
-                log.error("a timer failed and will run again", action=getattr(action, "__name__", ""), error=str(error))
+                log.error(
+                    "a timer failed and will run again", action=getattr(action, "__name__", ""), error=said(error)
+                )
 
 
 def _sweep(installation: Installation, build: str, boot: str) -> None:

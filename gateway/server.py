@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from gateway import logs
 from gateway.app import Gateway, admin_app
 from gateway.settings import Settings
 from gateway.web.chat import StreamBroken
@@ -35,15 +36,15 @@ class _Quiet(uvicorn.Server):
 
 
 class _Expected(logging.Filter):
-    """What is no error of the server is one line, without a traceback: a start that the ledger refuses (the command
-    line says why), a stream ended on purpose without a clean end."""
+    """What is no error of the server is one line, without a traceback: a stream ended on purpose without a clean end.
+    A start or an end that failed is told by the command line or the application; the server would quote its text."""
 
     def __init__(self, gateway: Gateway) -> None:
         super().__init__()
         self._gateway = gateway
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if self._gateway.refused:
+        if self._gateway.refused or self._gateway.failed:
             return False
         broken = record.exc_info[1] if record.exc_info else None
         if isinstance(broken, StreamBroken):
@@ -58,9 +59,12 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     Raises:
         LedgerError: the ledger refuses to be served; nothing was written.
     """
+    logs.set_up()
     gateway = Gateway(settings)
     logging.getLogger("uvicorn.error").addFilter(_Expected(gateway))
-    common = {"log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False}
+    common = {
+        "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False
+    }  # fmt: skip
     main = _Main(
         uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
     )
@@ -69,6 +73,7 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     )
     gateway.halt = lambda: setattr(main, "should_exit", True)
     with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
+        runner.get_loop().set_exception_handler(logs.of_loop)
         try:
             runner.run(_both(main, admin))
         except SystemExit:

@@ -12,7 +12,7 @@ WHYLEDGER_ADMIN_PORT    where /metrics and /healthz listen (default 9464, on 127
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PREFIX = "WHYLEDGER_"
@@ -31,15 +31,15 @@ class Settings:
     """Frozen at start."""
 
     home: Path
-    database: str | None
-    database_owner: str | None
-    key_store: str | None
-    passphrase: str | None
-    token: str | None
+    database: str | None = field(repr=False)
+    database_owner: str | None = field(repr=False)
+    key_store: str | None = field(repr=False)
+    passphrase: str | None = field(repr=False)
+    token: str | None = field(repr=False)
     host: str
     port: int
     admin_port: int
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     """The whole environment, for `env:NAME` references in the configuration."""
 
     @property
@@ -63,16 +63,6 @@ class Settings:
 
     def secret_file(self, name: str) -> Path:
         return self.home / "secrets" / name
-
-    def resolve(self, reference: str | None) -> str | None:
-        """Return the secret that `env:NAME` or `file:PATH` refers to, or None when it is not there."""
-        if reference is None:
-            return None
-        kind, _, name = reference.partition(":")
-        if kind == "env":
-            return self.environment.get(name) or None
-        path = Path(name)
-        return path.read_text("utf-8").strip() or None if path.is_file() else None
 
 
 def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:

@@ -16,7 +16,8 @@ from ledger.errors import LedgerError
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # they show local variables
+    pretty_exceptions_show_locals=False,
     help="WhyLedger: an LLM gateway that puts every decision on a provable record before the caller gets an answer.",
 )
 
@@ -36,9 +37,14 @@ people.add(app)
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one line on stderr, never a traceback."""
+    """Run the command line; what the user can mend is one line on stderr, and a traceback quotes no value."""
     try:
         app(standalone_mode=True)
     except (LedgerError, SettingsError, FileExistsError) as error:
         print(f"whyledger: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+    except Exception as error:
+        from gateway.logs import traceback_of
+
+        print(traceback_of(error), file=sys.stderr)
         raise SystemExit(1) from error

@@ -25,7 +25,7 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
             if installation.reader.state("control") is None:
                 yield False, "no configuration is active: whyledger config activate FILE --as PERSON --reason TEXT"
             else:
-                yield from _providers(rules, settings)
+                yield from _providers(rules)
     except LedgerError as error:
         yield False, str(error)
     try:
@@ -35,12 +35,12 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield False, str(error)
 
 
-def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, str]]:
+def _providers(rules: RulesInForce) -> Iterator[tuple[bool, str]]:
     now = rules.now
     yield True, f"configuration {now.config_digest[:12]} is active, {len(now.configuration.routes)} route(s)"
-    yield (
-        bool(now.usable),
-        f"providers with a key: {', '.join(sorted(now.usable)) or 'none; set one in the environment'}",
-    )
+    problems = rules.credential_problems()
+    keyed = sorted(now.usable - problems.keys())
+    yield bool(keyed), f"providers with a key: {', '.join(keyed) or 'none; set one in the environment'}"
+    yield from ((False, problem) for problem in problems.values())
     for name, environment in now.configuration.environments.items():
         yield True, f"{name}: at most EUR {environment.max_budget_daily} a day"

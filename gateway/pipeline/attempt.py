@@ -18,6 +18,7 @@ from gateway.errors import AnswerWithheld, UpstreamFailed
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
 from gateway.pipeline.ports import (
+    NoCredential,
     Ports,
     UpstreamAnswer,
     UpstreamCut,
@@ -32,6 +33,7 @@ PASSED_ON = frozenset({400, 413, 415, 422})
 """The caller's own mistake: another target would refuse it too."""
 AMBIGUOUS = frozenset({408, 504, *range(201, 300)})
 """A proxy that gave up, or a success that is none: the provider may have worked, and bill."""
+GIVEN_UP = frozenset({"exhausted", "no_credential"})
 MAX_ATTEMPTS = 16
 MAX_WAIT = 5.0
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
@@ -73,7 +75,7 @@ async def first_answer(
             failure = answer
             if failure.status in PASSED_ON:
                 raise failure
-            if failure.code == "exhausted" or (failure.status is not None and failure.status not in RETRIED):
+            if failure.code in GIVEN_UP or (failure.status is not None and failure.status not in RETRIED):
                 break  # this target will not do better; the next one may
             if round_ < plan.max_retries:
                 await asyncio.sleep(_wait(failure, round_))
@@ -108,6 +110,9 @@ async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Por
             note("answered", "reported", 200)
             return answer
         content = await answer.read()
+    except NoCredential as error:
+        note("no_credential", "no")
+        return UpstreamFailed("no_credential", f"{target.provider} was not asked: {error}")
     except UpstreamUnreached as error:
         note("unreached", "no")
         return UpstreamFailed("upstream_unreached", f"{target.provider} could not be reached: {error}")

@@ -63,7 +63,7 @@ class Upstream(Protocol):
         """POST a chat completion and return when the response head is there.
 
         Raises:
-            UpstreamUnreached: nothing was sent; UpstreamTimeout, UpstreamCut: it may have been.
+            UpstreamUnreached, NoCredential: nothing was sent; UpstreamTimeout, UpstreamCut: it may have been.
         """
 
 
@@ -87,11 +87,15 @@ class Cached:
 
 
 class UpstreamError(Exception):
-    """Base of the three ways an upstream can fail without an HTTP status."""
+    """Base of the ways an upstream can fail without an HTTP status."""
 
 
 class UpstreamUnreached(UpstreamError):
     """No connection: nothing was sent, nothing can have been billed."""
+
+
+class NoCredential(UpstreamUnreached):
+    """The provider's key is not usable; says why, without where it stands."""
 
 
 class UpstreamTimeout(UpstreamError):

@@ -27,7 +27,8 @@ class Rules:
     registered: frozenset[str]
     released: frozenset[str]
     usable: frozenset[str]
-    """Providers whose credentials are present."""
+    """Providers that need no credential, whose variable is set, or whose key stands in a file: one that is wrong or
+    missing fails the attempt, so that it counts as soon as it is right."""
     task_pseudonym: Callable[[str], str]
     chosen: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What stage 6 has worked out under these rules, by what it depends on."""

@@ -12,6 +12,7 @@ import httptools
 
 from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout
 
+OK = 200
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_HEADERS = 64 * 1024
 MAX_UNREAD = 256 * 1024
@@ -37,6 +38,8 @@ class Exchange:
             idle_seconds: the longest silence.
             total_seconds: the longest exchange.
         """
+        self.hidden = b""
+        """The credential that was sent: an error that quotes it is passed on without it."""
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self._fields: list[tuple[bytes, bytes]] = []
@@ -67,7 +70,8 @@ class Exchange:
         self._resume()
         while not self._complete:
             await self._news()
-        return b"".join(self._chunks)
+        body = b"".join(self._chunks)
+        return body.replace(self.hidden, b"***") if self.hidden and self.status != OK else body
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:

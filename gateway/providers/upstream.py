@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohappyeyeballs
 
 from gateway.pipeline.call import Target
-from gateway.pipeline.ports import UpstreamUnreached
+from gateway.pipeline.ports import NoCredential, UpstreamUnreached
 from gateway.providers.exchange import Exchange
 
 CONNECT_SECONDS = 10.0
@@ -26,6 +26,8 @@ NEXT_ADDRESS_SECONDS = 0.25
 """How long one address of a host is tried alone (RFC 8305)."""
 IDLE_SECONDS = 15.0
 """How long a connection is kept for the next call. Whether its server has closed it meanwhile is asked before use."""
+SECRET_LENGTH = 16
+"""A shorter key is a stand-in (local models want any), whose word may stand in an answer by chance."""
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 Endpoint = Callable[[str], tuple[str, str | None]]
@@ -39,7 +41,7 @@ class _Origin:
     host: str
     port: int
     secure: bool
-    head: bytes
+    head: bytes = field(repr=False)
 
 
 class _Connection(asyncio.Protocol):
@@ -132,11 +134,14 @@ class HttpUpstream:
     _tls: ssl.SSLContext | None = None
 
     async def send(self, target: Target, body: bytes, *, timeout: float) -> Exchange:  # noqa: ASYNC109 - of the provider, not of us
-        origin = _origin(*self.endpoint(target.provider))
+        base_url, credential = self.endpoint(target.provider)
+        origin = _origin(base_url, credential)
         connection = self._idle(origin) or await self._opened(origin)
         if not connection.is_open():
             raise UpstreamUnreached("it closed the connection at once")
         exchange = connection.exchange(b"%b%d\r\n\r\n%b" % (origin.head, len(body), body), idle_seconds=timeout)
+        if credential and len(credential) >= SECRET_LENGTH:
+            exchange.hidden = credential.encode()
         try:
             await exchange.head()
         except BaseException:
@@ -204,17 +209,17 @@ def _origin(base_url: str, credential: str | None) -> _Origin:
     """Return where a provider is.
 
     Raises:
-        UpstreamUnreached: the URL or the credential cannot stand in a request.
+        UpstreamUnreached, NoCredential: the URL or the credential cannot stand in a request.
     """
     try:
         parts = urlsplit(f"{base_url}/chat/completions")
         port = parts.port
     except ValueError as error:
-        raise UpstreamUnreached(f"its base_url is no URL: {error}") from error
+        raise UpstreamUnreached("its base_url is no URL") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not _PRINTABLE.fullmatch(parts.geturl()):
         raise UpstreamUnreached("its base_url is not an http(s) URL")
     if credential is not None and not _PRINTABLE.fullmatch(credential):
-        raise UpstreamUnreached("its key holds a blank or a line break")
+        raise NoCredential("its key holds a blank or a line break")
     secure = parts.scheme == "https"
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}", "content-type: application/json"]

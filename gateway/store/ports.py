@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.configuration.load import load
+from gateway.credentials import CredentialProblem, Credentials
 from gateway.economics.money import Rate
 from gateway.economics.prices import PriceList
 from gateway.errors import Refused
 from gateway.pipeline.call import Principal
+from gateway.pipeline.ports import NoCredential, UpstreamUnreached
 from gateway.pipeline.rules import Rules
 from gateway.settings import Settings
 from gateway.state import CONTROL, control_of
@@ -29,7 +31,8 @@ class RulesInForce:
     """The newest rules, read from the control row when its generation moves."""
 
     def __init__(self, reader: Reader, vault: Vault, settings: Settings) -> None:
-        self._reader, self._vault, self._settings = reader, vault, settings
+        self._reader, self._vault = reader, vault
+        self._credentials = Credentials(settings.environment)
         self._now: Rules | None = None
 
     @property
@@ -62,9 +65,7 @@ class RulesInForce:
             prices = PriceList.parse(self._vault.text(control["prices"]) or "{}")
         fx = configuration.fx
         usable = frozenset(
-            name
-            for name, provider in configuration.providers.items()
-            if provider.key is None or self._settings.resolve(provider.key)
+            name for name, provider in configuration.providers.items() if self._credentials.may_exist(provider.key)
         )
         self._now = Rules(
             generation=control["generation"],
@@ -81,9 +82,28 @@ class RulesInForce:
         )
 
     def endpoint(self, provider: str) -> tuple[str, str | None]:
-        """Return the base URL and the credential of a provider."""
-        entry = self.now.configuration.providers[provider]
-        return entry.base_url.rstrip("/"), self._settings.resolve(entry.key)
+        """Return the base URL and the credential of a provider, as they are now.
+
+        Raises:
+            NoCredential: its key is not usable; UpstreamUnreached: the configuration does not have it any more.
+        """
+        entry = self.now.configuration.providers.get(provider)
+        if entry is None:
+            raise UpstreamUnreached("the active configuration does not have it any more")
+        try:
+            return entry.base_url.rstrip("/"), self._credentials.logged(provider, entry.key)
+        except CredentialProblem as problem:
+            raise NoCredential(problem.for_callers) from problem
+
+    def credential_problems(self) -> dict[str, str]:
+        """Return what is wrong with keys that should be there, by provider."""
+        found: dict[str, str] = {}
+        for name in sorted(self._now.usable) if self._now else ():
+            try:
+                self._credentials.of(name, self.now.configuration.providers[name].key)
+            except CredentialProblem as problem:
+                found[name] = str(problem)
+        return found
 
 
 @dataclass(slots=True)

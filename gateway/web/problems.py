@@ -30,6 +30,7 @@ STATUS = {
     "internal_error": 500,
     "outcome_not_recorded": 500,
     "exhausted": 502,
+    "no_credential": 502,
     "upstream_failed": 502,
     "upstream_unreached": 502,
     "upstream_unreadable": 502,

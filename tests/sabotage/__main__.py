@@ -24,6 +24,7 @@ SEALING = "tests/ledger/test_sealing.py::"
 PACK = "tests/system/test_pack.py::"
 FLUSH = "tests/system/test_flush.py::"
 BACKUP = "tests/system/test_backup.py::"
+SECRETS = "tests/system/test_secrets.py::"
 
 
 @dataclass(frozen=True)
@@ -331,6 +332,25 @@ SABOTAGES = (
         "4", "a damaged backup is not restored", "gateway/store/backups.py",
         'if _digest(folder / name) != manifest["files"][name]:', "if False:",
         BACKUP + "test_a_damaged_backup_and_a_full_house_are_refused",
+    ),
+    Sabotage(
+        "5", "the log shows no local variables", "gateway/server.py", "    logs.set_up()\n", "",
+        SECRETS + "test_a_fault_before_the_open_tells_nothing[gateway.pipeline.run.parse_chat]",
+    ),
+    Sabotage(
+        "5", "what an exception quotes is left out of the log", "gateway/logs.py",
+        'return f"{kind} (what it says is left out, as it may quote a request)" if str(error) else kind', 'return f"{kind}: {error}"',
+        SECRETS + "test_a_fault_after_the_open_tells_nothing[gateway.pipeline.relay.first_answer]",
+    ),
+    Sabotage(
+        "5", "a provider's error is passed on without the key it quotes", "gateway/providers/exchange.py",
+        "if self.hidden and self.status != OK else body", "if False else body",
+        SECRETS + "test_a_provider_s_error_that_quotes_the_key_tells_nothing[json-400-whole]",
+    ),
+    Sabotage(
+        "9", "a provider without a usable key was not asked and costs nothing", "gateway/pipeline/attempt.py",
+        'note("no_credential", "no")', 'note("no_credential", "unknown")',
+        SECRETS + "test_a_key_file_that_is_wrong_is_a_failed_attempt_with_a_fallback_and_tells_nothing[empty]",
     ),
 )  # fmt: skip
 

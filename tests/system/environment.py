@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,16 +62,25 @@ NOTHING = Answer(0, None)
 
 class Hosted:
     """A server process on a home of its own; what it prints is kept. `plain`: the rights of files bind it, even if it is
-    root's."""
+    root's. `program`: what Python runs."""
 
-    def __init__(self, settings: Settings, *, plain: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        plain: bool = False,
+        program: Sequence[str] = ("-m", "gateway"),
+        admin_port: int = 0,
+    ) -> None:
         self.settings, self.port, self.said, self._plain = settings, free_port(), "", plain
+        self._program, self.admin_port = program, admin_port
         self.start()
         until(self.is_ready, "the server did not start")
 
     def start(self) -> None:
-        served = ["--home", str(self.settings.home), "serve", "--port", str(self.port), "--admin-port", "0"]
-        command = [sys.executable, "-m", "gateway", *served]
+        served = ["--home", str(self.settings.home), "serve", "--port", str(self.port)]
+        served += ["--admin-port", str(self.admin_port)]
+        command = [sys.executable, *self._program, *served]
         if self._plain:
             command = [sys.executable, "-c", _WITHOUT_RIGHTS, *command]
         named = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
