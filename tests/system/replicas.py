@@ -37,9 +37,9 @@ class Server:
         self.folder, self.name, self.port = folder / name, name, free_port()
         self._memory = ""
 
-    def start(self, **more: str) -> None:
-        settings = _SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self.folder)} | more
-        options = " ".join(f"-c {name}={value}" for name, value in (settings | {"cluster_name": self.name}).items())
+    def start(self) -> None:
+        place = {"port": str(self.port), "unix_socket_directories": str(self.folder), "cluster_name": self.name}
+        options = " ".join(f"-c {name}={value}" for name, value in (_SETTINGS | place).items())
         run("pg_ctl", *self._place(), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
         self._memory = self._lines()[6].split()[-1]
 
