@@ -105,6 +105,14 @@ class Cluster:
             time.sleep(0.5)
 
 
+def whyledger(on: Cluster, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command on the home of a cluster; returns what it said and its exit code."""
+    command = [sys.executable, "-m", "gateway", "--home", str(on.settings.home), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | on.environment
+    )
+
+
 @contextmanager
 def cluster(folder: Path, environment: dict[str, str] | None = None, **knobs: Any) -> Iterator[Cluster]:
     """Prepare an installation whose provider is a sandbox process; servers are started by the test."""

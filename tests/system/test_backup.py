@@ -3,30 +3,20 @@
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Load, cluster, require_sound
-from environment import ROOT, require_sound_log
+from cluster import Cluster, Load, cluster, require_sound, whyledger
+from environment import require_sound_log
 from stage import on_postgresql
 
 from gateway.settings import read_settings
 from ledger.entry import b64
 
 pytestmark = pytest.mark.slow
-
-
-def whyledger(on: Cluster, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "gateway", "--home", str(on.settings.home), *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | on.environment
-    )
 
 
 def lose_the_databases(on: Cluster) -> None:
