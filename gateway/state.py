@@ -6,7 +6,7 @@ kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a cop
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
     person:<pseudonym>      roles
-    workflow:<name>         registered and released
+    workflow:<name>         registered and released, and as which version
     budget:<scope>:<day>    nano-EUR spent and reserved
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
@@ -34,6 +34,13 @@ def changes_of(item: Item, state: State) -> Changes:
 
 def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
+
+
+def release_of(row: Mapping[str, Any] | None) -> str:
+    """Return how a workflow's row stands: `none`, `released`, or `stale` when it changed after its release."""
+    if not row or not row.get("released"):
+        return "none"
+    return "released" if row.get("released_version") == row.get("version") else "stale"
 
 
 def task_row(workflow: str | None, task: str | None) -> str:
@@ -122,7 +129,9 @@ def _workflow(item: Item, state: State) -> Changes:
     name = f"workflow:{item.workflow}"
     row = state.get(name) or {"released": None, "registered": None}
     if item.kind == "workflow.released":
-        return {name: row | {"released": item.id}} | _controlled(item, state)
+        return {name: row | {"released": item.id, "released_version": item.refs.get("workflow")}} | _controlled(
+            item, state
+        )
     return {name: row | {"registered": item.id, "version": item.refs["workflow"]}} | _controlled(item, state)
 
 

@@ -37,7 +37,7 @@ class OverrideRequest(BaseModel):
 
     call: Id = Field(max_length=64)
     action: Literal["approve", "modify", "disregard", "reverse", "interrupt"]
-    reason_code: str = Field(max_length=8)
+    reason_code: str | None = Field(default=None, max_length=8)
     reason: str = Field(default="", max_length=10_000)
     presented: str = Field(min_length=1, max_length=100_000)
     before: str | None = Field(default=None, max_length=100_000)

@@ -22,6 +22,7 @@ STATUS = {
     "task_calls_exceeded": 403,
     "workflow_unknown": 403,
     "workflow_not_released": 403,
+    "release_stale": 403,
     "environment_unknown": 403,
     "route_unknown": 404,
     "method_not_allowed": METHOD_NOT_ALLOWED,

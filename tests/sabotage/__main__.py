@@ -143,6 +143,11 @@ SABOTAGES = (
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
     ),
     Sabotage(
+        "6", "a release holds for what its person saw", "gateway/state.py",
+        'return "released" if row.get("released_version") == row.get("version") else "stale"', 'return "released"',
+        "tests/system/test_releases.py::test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_releases_again",
+    ),
+    Sabotage(
         "9", "a price begins on its day", "gateway/economics/prices.py",
         '    if row.get("from", "") > utc.date().isoformat():\n', "    if False:\n",
         "tests/gateway/test_catalogue.py::test_a_price_begins_on_its_day_without_an_activation_and_an_early_call_keeps_the_old_one",
