@@ -1,7 +1,7 @@
 """What entries do to the state rows: one pure function, used when they are appended and when the state is rebuilt.
 
 Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
-kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a copy of the head file).
+kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file) and `halt`.
 
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
@@ -11,16 +11,19 @@ kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a cop
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in
+    gap                     the last loss that a person declared
+    halt                    why nothing may be written until a person declares a loss
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.continuity import GAP, HALT
 from ledger.entry import Draft, Entry
 from ledger.unit import State
 
 CONTROL = "control"
-EPHEMERAL = ("boot:", "checkpoint")
+EPHEMERAL = ("boot:", "checkpoint", HALT)
 
 Item = Draft | Entry
 Changes = dict[str, Any]
@@ -135,12 +138,17 @@ def _workflow(item: Item, state: State) -> Changes:
     return {name: row | {"registered": item.id, "version": item.refs["workflow"]}} | _controlled(item, state)
 
 
+def _gap_declared(item: Item, _state: State) -> Changes:
+    return {HALT: None, GAP: {"id": item.id}}
+
+
 _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "call.opened": _opened,
     "call.extended": _extended,
     "call.closed": _ended,
     "call.interrupted": _ended,
     "cost.corrected": _corrected,
+    "gap.declared": _gap_declared,
     "config.activated": _controlled,
     "stop.engaged": _controlled,
     "stop.released": _controlled,

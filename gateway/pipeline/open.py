@@ -20,7 +20,7 @@ from gateway.pipeline.screen import stopped, unreleased
 from gateway.state import CONTROL, changes_of, control_of, release_of, task_row
 from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, LogWentBack
 from ledger.ids import new_id
 from ledger.unit import Receipt, State, Step, Unit
 
@@ -90,7 +90,7 @@ async def open_call(
         written = await ports.evidence.submit(unit)
     except LedgerError as error:
         raise EvidenceLost(
-            "ledger_unavailable", f"the call was not sent, because it could not be recorded: {error}"
+            code_of(error), f"the call was not sent, because it could not be recorded: {error}"
         ) from error
     if isinstance(written.answer, Refused):
         raise written.answer
@@ -273,7 +273,12 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
     try:
         await ports.evidence.submit(unit)
     except LedgerError as error:
-        raise EvidenceLost("ledger_unavailable", f"the refusal could not be recorded: {error}") from error
+        raise EvidenceLost(code_of(error), f"the refusal could not be recorded: {error}") from error
+
+
+def code_of(error: LedgerError) -> str:
+    """Return by which code a caller learns that the ledger took no entry; only one of them is worth another try."""
+    return "ledger_halted" if isinstance(error, LogWentBack) else "ledger_unavailable"
 
 
 def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], ports: Ports) -> Unit:

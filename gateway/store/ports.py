@@ -214,4 +214,5 @@ class SealedContents:
     def seal(
         self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
     ) -> tuple[dict[str, str], Sealed]:
-        return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)
+        with told():
+            return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)

@@ -37,6 +37,7 @@ STATUS = {
     "upstream_unreadable": 502,
     "busy": 503,
     "configuration_moved": 503,
+    "ledger_halted": 503,
     "ledger_unavailable": 503,
     "no_target": 503,
     "not_configured": 503,

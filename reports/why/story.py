@@ -133,14 +133,7 @@ def collect(
     stops = [entry for entry in _in_full(found) if entry.kind.startswith("stop.")]
     stops += [entry for scope in scopes for entry in evidence.find("scope", scope)]
     last = max((entry.seq for call in calls for entry in call.entries), default=0)
-    versions = {one.refs.get("workflow") for one in firsts}
-    known = versions != {None}  # without knowing what was in force nothing can be said against a release
-    released = [
-        entry
-        for workflow in workflows
-        for entry in evidence.find("workflow", workflow)
-        if entry.kind == "workflow.released" and entry.seq < last
-    ]
+    in_force, stale = _releases(firsts, workflows, last, evidence)
     return Story(
         ref=ref,
         kind=kind,
@@ -152,14 +145,32 @@ def collect(
         activations=tuple(
             entry for digest in digests for entry in _latest_before(evidence.find("config", digest), last)
         ),
-        releases=tuple([one for one in released if one.refs.get("workflow") in versions]),
-        stale_releases=tuple([one for one in released if known and one.refs.get("workflow") not in versions]),
+        releases=in_force,
+        stale_releases=stale,
         key_issues=tuple(
             entry
             for key in _unique(entry.facts.get("key") for entry in firsts)
             for entry in evidence.find("key", key)
             if entry.kind in ("key.issued", "key.revoked")
         ),
+    )
+
+
+def _releases(
+    firsts: Sequence[Entry | Brief], workflows: Iterable[str], last: int, evidence: Evidence
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Return the releases of what the calls quote as their workflow, and those of something else."""
+    versions = {one.refs.get("workflow") for one in firsts}
+    known = versions != {None}  # without knowing what was in force nothing can be said against a release
+    released = [
+        entry
+        for workflow in workflows
+        for entry in evidence.find("workflow", workflow)
+        if entry.kind == "workflow.released" and entry.seq < last
+    ]
+    return (
+        tuple([one for one in released if one.refs.get("workflow") in versions]),
+        tuple([one for one in released if known and one.refs.get("workflow") not in versions]),
     )
 
 
