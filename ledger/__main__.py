@@ -1,21 +1,31 @@
 """`python -m ledger verify FILE`: the auditor's program. Also built as the zipapp `whyledger-verify.pyz`.
 
-Exit codes: 0 nothing failed and the pinned key was checked, 1 something failed, 2 incomplete, 3 wrong usage.
+`python -m ledger extract PACK -o FOLDER` writes the files of the embedded bundle once nothing failed.
+
+Exit codes: 0 nothing failed and what was asked for was checked, 1 something failed, 2 incomplete, 3 wrong usage.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from ledger.errors import LedgerError
-from ledger.store.live import URL_PREFIX, open_live
-from ledger.verify import LEVELS, Report, verify_pack
-from ledger.verify_log import verify_log
-
 VALID, INVALID, INCOMPLETE, USAGE = range(4)
+if find_spec("cryptography") is None:
+    print("this program needs the package cryptography: pip install cryptography", file=sys.stderr)
+    raise SystemExit(USAGE)
+
+from ledger import bundle  # noqa: E402
+from ledger.errors import LedgerError, NoteInvalid  # noqa: E402
+from ledger.note import VerifierKey  # noqa: E402
+from ledger.pdf import embedded_file  # noqa: E402
+from ledger.steps import LEVELS, Report  # noqa: E402
+from ledger.store.live import URL_PREFIX, open_live  # noqa: E402
+from ledger.verify import verify_pack  # noqa: E402
+from ledger.verify_log import verify_log  # noqa: E402
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,19 +37,35 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ledger", description="Check evidence offline; trusts nobody.")
-    verify = parser.add_subparsers(dest="command", required=True).add_parser(
-        "verify", help="verify a PDF pack, a bundle, or a live database"
-    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    verify = commands.add_parser("verify", help="verify a PDF pack, a bundle, or a live database")
     verify.add_argument(
         "file", type=_where, help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
     )
-    verify.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key you pinned")
-    verify.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
     verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
-    verify.add_argument("--seed", help="the seed you gave for drawing the worked examples")
     verify.add_argument("--require", choices=LEVELS, help="fail as incomplete below this level")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    extract = commands.add_parser("extract", help="verify a pack and write the files of its bundle")
+    extract.add_argument("file", type=Path, help="the PDF or the bundle (.zip)")
+    extract.add_argument("-o", "--output", type=Path, required=True, help="a folder that does not exist yet")
+    for one in (verify, extract):
+        one.add_argument("--key", action="append", default=[], type=_key, metavar="VKEY", help="a key you pinned")
+        one.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
+        one.add_argument("--seed", help="the seed you gave for drawing the worked examples")
+    extract.set_defaults(bundle=None, require=None, json=False)
     return parser
+
+
+def _key(text: str) -> str:
+    """Read a pinned key. Copied from paper or PDF it may be broken across lines, so white space is ignored."""
+    key = "".join(text.split())
+    try:
+        VerifierKey.parse(key)
+    except NoteInvalid as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}; copy the whole key, like ledger.example.eu/main+1a2b3c4d+AbC..."
+        ) from None
+    return key
 
 
 def _where(text: str) -> Path | str:
@@ -60,13 +86,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LedgerError as error:
         print(f"python -m ledger: {error}", file=sys.stderr)
         return INVALID
-    code = _code(report, chosen.require, bool(chosen.key))
+    code = _code(report, chosen)
     print(_json(report, code) if chosen.json else _text(report, code))
+    if chosen.command == "extract" and not report.failed:
+        _write(chosen.file, chosen.output)
     return code
+
+
+def _write(file: Path, folder: Path) -> None:
+    """Write the bundle that was verified, and its files."""
+    data = file.read_bytes()
+    archive = embedded_file(data) if data.startswith(b"%PDF-") else data
+    folder.mkdir(parents=True)
+    for name, content in {"bundle.zip": archive, **bundle.read(archive)}.items():
+        (folder / name).write_bytes(content)
+    print(f"wrote the bundle and its files to {folder}")
 
 
 def _verify(chosen: argparse.Namespace) -> Report:
     held = [path.read_bytes() for path in chosen.head]
+    if chosen.command == "extract" and chosen.output.exists():
+        raise FileExistsError(f"{chosen.output} is there already: name a folder that is not")
     if _is_database(chosen.file):
         live = open_live(chosen.file)
         return verify_log(
@@ -75,11 +115,13 @@ def _verify(chosen: argparse.Namespace) -> Report:
             size=live.size,
             root=live.root,
             signed=live.signed,
-            vkeys=chosen.key,
+            vkeys=list(dict.fromkeys(chosen.key)),
             held=held,
         )
     beside = chosen.bundle.read_bytes() if chosen.bundle else None
-    return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside, seed=chosen.seed)
+    return verify_pack(
+        chosen.file.read_bytes(), vkeys=list(dict.fromkeys(chosen.key)), held=held, beside=beside, seed=chosen.seed
+    )
 
 
 def _is_database(where: Path | str) -> bool:
@@ -89,12 +131,21 @@ def _is_database(where: Path | str) -> bool:
         return file.read(16) == b"SQLite format 3\0"
 
 
-def _code(report: Report, required: str | None, pinned: bool) -> int:
+def _code(report: Report, chosen: argparse.Namespace) -> int:
     if report.failed or report.level is None:
         return INVALID
-    if not pinned or (required and LEVELS.index(report.level) < LEVELS.index(required)):
+    if chosen.require and LEVELS.index(report.level) < LEVELS.index(chosen.require):
         return INCOMPLETE
-    return VALID
+    asked = [("pinned key", True), ("held head", bool(chosen.head)), ("auditor's seed", chosen.seed is not None)]
+    lacking = any(wanted and not report.passed(name) for name, wanted in asked)
+    return INCOMPLETE if lacking and not _is_live(chosen, report) else VALID
+
+
+def _is_live(chosen: argparse.Namespace, report: Report) -> bool:
+    """A live log draws no examples: there a seed is nothing to check."""
+    return not any(step.name == "auditor's seed" for step in report.steps) and all(
+        report.passed(name) for name, wanted in (("pinned key", True), ("held head", bool(chosen.head))) if wanted
+    )
 
 
 _VERDICTS = {VALID: "VALID", INVALID: "INVALID", INCOMPLETE: "INCOMPLETE"}

@@ -17,6 +17,8 @@ from typing import Any
 from ledger.errors import CanonicalError
 
 MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 64
+"""How deep objects and arrays may nest in what is read here: a number of the format, not of the interpreter."""
 
 _quote: Callable[[str], str] = json.encoder.encode_basestring
 _REPR = re.compile(r"(?P<int>\d+)(?:\.(?P<frac>\d+))?(?:e(?P<exp>[+-]\d+))?")
@@ -41,16 +43,32 @@ def canonicalize(value: Any) -> bytes:
 
 
 def parse(text: bytes | str) -> Any:
-    """Parse JSON strictly: UTF-8, no duplicate member names, no NaN or Infinity.
+    """Parse JSON strictly: UTF-8, no duplicate member names, no NaN or Infinity, nested at most `MAX_DEPTH` deep.
 
     Raises:
         CanonicalError: the bytes are not such a JSON text.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8")
-        return json.loads(decoded, object_pairs_hook=_members, parse_constant=_refuse_constant)
+        value = json.loads(decoded, object_pairs_hook=_members, parse_constant=_refuse_constant)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CanonicalError(f"not a JSON text: {error}") from error
+    require_depth(value)
+    return value
+
+
+def require_depth(value: Any) -> None:
+    """Check that objects and arrays nest at most `MAX_DEPTH` deep.
+
+    Raises:
+        CanonicalError: they nest deeper.
+    """
+    level, depth = [value], 0
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise CanonicalError(f"it is nested more than {MAX_DEPTH} deep")
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
 
 
 def dump_plain(value: Any) -> bytes:

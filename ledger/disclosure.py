@@ -24,6 +24,13 @@ def disclose(name: str, value: Any) -> tuple[bytes, str]:
     return array, _digest(b64_ascii(array))
 
 
+def _is_salt(text: str) -> bool:
+    try:
+        return len(unb64(text)) == SALT_BYTES
+    except EntryInvalid:
+        return False
+
+
 def digest(disclosure: str) -> str:
     """Return the commitment of a disclosure."""
     return _digest(disclosure.encode("ascii"))
@@ -48,6 +55,6 @@ def open_disclosure(disclosure: str, *, name: str, commitment: str) -> Any:
         raise DisclosureInvalid(f"{name}: the disclosure does not have the committed digest")
     if not isinstance(array, list) or len(array) != 3 or array[1] != name:
         raise DisclosureInvalid(f"{name}: not a disclosure of this field")
-    if not isinstance(array[0], str) or len(array[0]) < 22:
-        raise DisclosureInvalid(f"{name}: the salt is shorter than 128 bits")
+    if not isinstance(array[0], str) or not _is_salt(array[0]):
+        raise DisclosureInvalid(f"{name}: the salt is not of {SALT_BYTES} bytes")
     return array[2]

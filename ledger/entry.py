@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger import merkle
-from ledger.canonical import MAX_SAFE_INTEGER, dump_plain, load_plain
+from ledger.canonical import MAX_DEPTH, MAX_SAFE_INTEGER, dump_plain, load_plain
 from ledger.errors import CanonicalError, ChainBroken, EntryInvalid
 
 VERSION = 1
@@ -31,8 +31,9 @@ GENESIS = merkle.EMPTY_ROOT
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _KIND = re.compile(r"[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -162,17 +163,21 @@ def _require_members(
         raise EntryInvalid("v is not 1")
     if type(seq) is not int or seq < 0:
         raise EntryInvalid("seq is not a natural number")
-    if type(log) is not str or not log or type(id_) is not str or not id_:
-        raise EntryInvalid("log or id is not a text")
+    if type(log) is not str or not log:
+        raise EntryInvalid("log is not a text")
+    if type(id_) is not str or not _is_entry_id(id_):
+        raise EntryInvalid("id is not ent_ and a UUID of version 7")
     if type(prev) is not str or not _is_digest(prev):
         raise EntryInvalid("prev is not a digest")
-    if type(at) is not str or not _is_time(at):
+    if type(at) is not str or not _is_instant(at):
         raise EntryInvalid("at is not RFC 3339 in UTC with six decimals")
     if type(kind) is not str or not _is_kind(kind):
         raise EntryInvalid("kind is not noun.participle")
-    for one in (call, task, workflow, sub, act):
+    if call is not None and (type(call) is not str or not _is_call_id(call)):
+        raise EntryInvalid("call is neither null nor call_ and a UUID of version 7")
+    for one in (task, workflow, sub, act):
         if one is not None and (type(one) is not str or not one):
-            raise EntryInvalid("one of call, task, workflow, sub and act is neither null nor a text")
+            raise EntryInvalid("one of task, workflow, sub and act is neither null nor a text")
     if type(facts) is not dict or type(refs) is not dict or type(c) is not dict:
         raise EntryInvalid("facts, refs or c is not an object")
     for digest in refs.values():
@@ -194,7 +199,24 @@ def _is_kind(text: str) -> bool:
     return _KIND.fullmatch(text) is not None
 
 
-_is_digest, _is_time = _DIGEST.fullmatch, _TIME.fullmatch
+_is_digest = _DIGEST.fullmatch
+_is_entry_id, _is_call_id = re.compile(f"ent_{_UUID}").fullmatch, re.compile(f"call_{_UUID}").fullmatch
+
+
+@lru_cache(maxsize=1024)
+def _is_day(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
+def _is_instant(text: str) -> bool:
+    """Tell whether this is an instant of the format that exists."""
+    return (
+        _TIME.fullmatch(text) is not None
+        and text[11:13] < "24" and text[14:16] < "60" and text[17:19] < "60" and _is_day(text[:10])
+    )  # fmt: skip
 
 
 def vetted(value: dict[str, Any]) -> Vetted:
@@ -214,7 +236,12 @@ def _require_domain(value: dict[str, Any]) -> None:
     """Refuse what the narrower domain of entries does not allow. Flat loops, because it runs for every entry."""
     names: list[Any] = []
     containers: list[Any] = [value]
-    for container in containers:  # which grows on the way
+    depth, last = 1, 1
+    for place, container in enumerate(containers):  # which grows on the way
+        if place == last:
+            depth, last = depth + 1, len(containers)
+            if depth > MAX_DEPTH:
+                raise EntryInvalid(f"it is nested more than {MAX_DEPTH} deep")
         inner = container
         if type(container) is dict:
             names += container
@@ -307,9 +334,6 @@ def parse_time(text: str) -> datetime:
     Raises:
         EntryInvalid: any other spelling of an instant.
     """
-    if not _TIME.fullmatch(text):
-        raise EntryInvalid(f"{text[:40]!r} is not RFC 3339 in UTC with six decimals")
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise EntryInvalid(str(error)) from error
+    if not _is_instant(text):
+        raise EntryInvalid(f"{text[:40]!r} is not RFC 3339 in UTC with six decimals, or does not exist")
+    return datetime.fromisoformat(text)

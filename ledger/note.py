@@ -105,6 +105,7 @@ def split(note: bytes) -> tuple[bytes, tuple[tuple[str, bytes, bytes], ...]]:
         raise NoteInvalid("the note has no signature block")
     text, block = note[: at + 1], note[at + 2 :]
     _require_text(text)
+    _require_text(block)
     if not block.endswith(b"\n"):
         raise NoteInvalid("the signature block does not end in a newline")
     lines = block[:-1].split(b"\n")
@@ -137,14 +138,13 @@ def verify(note: bytes, vkeys: Sequence[str]) -> tuple[str, ...]:
         key = known.get((name, identifier))
         if key is None:
             continue
-        if (name, identifier) in seen:
-            continue  # as the reference implementation does: the first signature by a key counts
-        seen.add((name, identifier))
         try:
-            key.key.verify(blob, text)
+            key.key.verify(blob, text)  # also a second one by the same key: what fails is never passed over
         except InvalidSignature:
             raise NoteInvalid(f"the signature by {name} does not verify") from None
-        names.append(name)
+        if (name, identifier) not in seen:
+            seen.add((name, identifier))
+            names.append(name)
     if not names:
         raise NoteInvalid("no given key has signed this note")
     return tuple(names)

@@ -11,6 +11,7 @@ from typing import Any
 from ledger.canonical import canonicalize
 from ledger.checkpoint import Checkpoint
 from ledger.entry import Entry, b64
+from ledger.errors import BundleInvalid
 
 SCHEMA = "whyledger.pack/1"
 EXAMPLES = 3
@@ -42,7 +43,8 @@ class Tally:
         self._workflow = workflow
         self._kinds: Counter[str] = Counter()
         self._numbers: Counter[str] = Counter()
-        self._open: set[str] = set()
+        self._opened: set[str] = set()
+        self._ended: set[str] = set()
         self._calls: dict[str, None] = {}
 
     def see(self, entry: Entry) -> None:
@@ -54,7 +56,7 @@ class Tally:
         if noun == "call":
             self._call(entry, participle)
         elif entry.kind == "override.recorded":
-            self._numbers["overrides"] += 1
+            self._numbers["approvals" if entry.facts.get("action") == "approve" else "overrides"] += 1
         elif entry.kind == "stop.engaged":
             self._numbers["stops"] += 1
 
@@ -64,19 +66,22 @@ class Tally:
         if participle in ("opened", "refused") and entry.call:
             self._calls[entry.call] = None
         if participle == "opened" and entry.call:
-            self._open.add(entry.call)
+            self._opened.add(entry.call)
         if entry.kind in _ENDS:
-            self._open.discard(entry.call or "")
+            self._ended.add(entry.call or "")
             self._numbers["cost_nano_eur"] += _whole(entry.facts.get("cost_nano_eur"))
             self._numbers["upper_bound"] += entry.facts.get("cost_state") == "upper_bound"
 
     def counts(self) -> dict[str, Any]:
         """Return the `counts` member."""
-        names = ("opened", "closed", "refused", "interrupted", "overrides", "stops", "cost_nano_eur", "upper_bound")
+        names = (
+            "opened", "closed", "refused", "interrupted", "approvals", "overrides", "stops", "cost_nano_eur",
+            "upper_bound",
+        )  # fmt: skip
         return {name: self._numbers[name] for name in names} | {
             "entries": self._kinds.total(),
             "kinds": dict(sorted(self._kinds.items())),
-            "open_at_end": len(self._open),
+            "open_at_end": len(self._opened - self._ended),
         }
 
     def examples(self, seed: str) -> list[str]:
@@ -90,4 +95,13 @@ def draw(calls: Iterable[str], seed: str) -> list[str]:
 
 
 def _whole(value: Any) -> int:
-    return value if type(value) is int else 0
+    """Return an amount; one that is missing counts as 0.
+
+    Raises:
+        BundleInvalid: it is no amount: a text must not hide one.
+    """
+    if value is None:
+        return 0
+    if type(value) is not int or value < 0:
+        raise BundleInvalid("the cost of a call is not a whole number of at least 0")
+    return value

@@ -9,19 +9,17 @@ Source: RFC 5652 section 5, RFC 5035 section 5, RFC 5753 section 2; docs/formats
 
 import hashlib
 import re
-import zlib
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ledger.errors import SealInvalid
 
-_BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
-_EMBEDDED = re.compile(rb"/Type\s*/EmbeddedFile\b")
-_STREAM = re.compile(rb"(?P<dict><<(?:[^<>]|<[0-9a-fA-F]*>|<<[^<>]*(?:<[0-9a-fA-F]*>)?[^<>]*>>)*>>)\s*stream\r?\n")
-_LENGTH = re.compile(rb"/Length (\d{1,10})\b(?! \d+ R)")
+_BYTE_RANGE = re.compile(rb"/ByteRange \[0 ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,10})\]")
+_SUBFILTER = re.compile(rb"/SubFilter\s*/ETSI\.CAdES\.detached\b")
 
 _DATA = bytes.fromhex("06092a864886f70d010701")
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
@@ -41,13 +39,8 @@ def verify_seal(pdf: bytes, certificate_der: bytes) -> None:
     first, second, contents = signed_ranges(pdf)
     digest = hashlib.sha256(pdf[:first])
     digest.update(pdf[second:])
-    try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
-        public_key = certificate.public_key()
-    except ValueError as error:
-        raise SealInvalid(f"the certificate of the seal is malformed: {error}") from error
-    if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
-        raise SealInvalid("the key of the seal is not on P-256")
+    public_key = require_certificate(certificate_der)
+    certificate = x509.load_der_x509_certificate(certificate_der)
     attributes = signed_attributes(certificate, certificate_der, digest.digest())
     signature = _signature(contents, certificate, certificate_der, attributes)
     try:
@@ -56,24 +49,56 @@ def verify_seal(pdf: bytes, certificate_der: bytes) -> None:
         raise SealInvalid("the signature of the seal does not verify") from None
 
 
+def require_certificate(certificate_der: bytes) -> ec.EllipticCurvePublicKey:
+    """Return the key of a certificate that is DER with nothing after it and has a key on P-256.
+
+    Raises:
+        SealInvalid: it is not.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        public_key = certificate.public_key()
+        again = certificate.public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise SealInvalid(f"the certificate of the seal is malformed: {error}") from error
+    if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
+        raise SealInvalid("the key of the seal is not on P-256")
+    if again != certificate_der:
+        raise SealInvalid("something follows the certificate of the seal")
+    return public_key
+
+
 def signed_ranges(pdf: bytes) -> tuple[int, int, bytes]:
     """Return where the first range ends, where the second begins, and the padded CMS between them.
 
     Raises:
         SealInvalid: not exactly one signature, or it does not cover every byte outside its own value.
     """
-    found = list(_BYTE_RANGE.finditer(pdf))
-    if not found:
+    found, marks = list(_BYTE_RANGE.finditer(pdf)), pdf.count(b"/ByteRange")
+    if not marks:
         raise SealInvalid("the PDF has no seal")
-    if len(found) > 1:
+    if marks > 1:
         raise SealInvalid("the PDF has more than one signature")
-    zero, first, second, length = (int(number) for number in found[0].groups())
-    if zero != 0 or not 0 < first < second or second + length != len(pdf):
+    if not found:
+        raise SealInvalid("the seal does not say what it covers in the form of this format")
+    first, second, length = (int(number) for number in found[0].groups())
+    if not 0 < first < second or second + length != len(pdf):
         raise SealInvalid("the seal does not cover the whole file")
     gap = pdf[first:second]
     if not re.fullmatch(rb"<(?:[0-9A-F]{2})+>", gap):
         raise SealInvalid("what the seal leaves out is not its own value alone")
+    _require_form(pdf, first, second, found[0].start())
     return first, second, bytes.fromhex(gap[1:-1].decode("ascii"))
+
+
+def _require_form(pdf: bytes, first: int, second: int, mark: int) -> None:
+    """Check that the value, its range and its format stand in one object."""
+    start, end = pdf.rfind(b" obj", 0, first), pdf.find(b"endobj", second)
+    around = pdf[start:first] + pdf[second:end]
+    if not re.search(rb"/Contents\s*\Z", pdf[max(0, first - 40) : first]) or not 0 <= start < mark < end:
+        raise SealInvalid("what the seal leaves out is not its own value alone")
+    if len(_SUBFILTER.findall(around)) != 1:
+        raise SealInvalid("the seal is not of the format ETSI.CAdES.detached")
 
 
 def _signature(padded: bytes, certificate: x509.Certificate, certificate_der: bytes, attributes: bytes) -> bytes:
@@ -131,36 +156,3 @@ def _tlv(tag: int, content: bytes) -> bytes:
 
 def _integer(value: int) -> bytes:
     return _tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big"))
-
-
-def embedded_bundle(pdf: bytes) -> bytes:
-    """Return the one embedded file of the PDF.
-
-    Raises:
-        SealInvalid: there is none, more than one, or its stream is not plain or FlateDecode.
-    """
-    places = [match.start() for match in _EMBEDDED.finditer(pdf)]
-    if len(places) != 1:
-        raise SealInvalid(f"the PDF has {len(places)} embedded files, not one")
-    start = pdf.rfind(b" obj", 0, places[0]) + 4
-    match = _STREAM.search(pdf, start, places[0] + 2048)
-    length = _LENGTH.search(match["dict"]) if match else None
-    if match is None or length is None or not match.start() <= places[0] < match.end():
-        raise SealInvalid("the embedded file's stream is not readable")
-    data = pdf[match.end() : match.end() + int(length[1])]
-    if b"/Filter" not in match["dict"]:
-        return data
-    if not re.search(rb"/Filter\s*\[?\s*/FlateDecode\s*\]?[\s/>]", match["dict"]):
-        raise SealInvalid("the embedded file's stream has an unknown filter")
-    return _inflate(data)
-
-
-def _inflate(data: bytes) -> bytes:
-    plain = zlib.decompressobj()
-    try:
-        found = plain.decompress(data, 2**30)
-    except zlib.error as error:
-        raise SealInvalid(f"the embedded file does not decompress: {error}") from error
-    if not plain.eof or plain.unconsumed_tail:
-        raise SealInvalid("the embedded file is cut or too large")
-    return found

@@ -6,8 +6,7 @@ the level says how far the proof goes (docs/formats/bundle.md, "Verdict").
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from ledger import bundle, merkle
@@ -16,72 +15,11 @@ from ledger.canonical import canonicalize, parse
 from ledger.checkpoint import Checkpoint
 from ledger.disclosure import open_disclosure
 from ledger.entry import GENESIS, Entry, b64, decode, follow, parse_time
-from ledger.errors import BundleInvalid, LedgerError, NoteInvalid, ProofInvalid, SealInvalid
+from ledger.errors import BundleInvalid, NoteInvalid, ProofInvalid, SealInvalid
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
-from ledger.seal import embedded_bundle, verify_seal
-
-PASS, FAIL, NOT_CHECKED = "PASS", "FAIL", "NOT CHECKED"
-LEVELS = ("L0", "L1", "L2", "L3", "L4")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One numbered step and what came of it."""
-
-    number: int
-    name: str
-    result: str
-    detail: str
-
-
-@dataclass(slots=True)
-class Report:
-    """What was proved. `level` is None when something failed."""
-
-    steps: list[Step] = field(default_factory=list)
-
-    def note(self, name: str, result: str, detail: str) -> None:
-        self.steps.append(Step(len(self.steps) + 1, name, result, detail))
-
-    @property
-    def failed(self) -> bool:
-        return any(step.result == FAIL for step in self.steps)
-
-    def passed(self, name: str) -> bool:
-        return any(step.name == name and step.result == PASS for step in self.steps)
-
-    @property
-    def level(self) -> str | None:
-        if self.failed or not self.passed("tree"):
-            return None
-        if not self.passed("pinned key"):
-            return "L0"
-        return "L2" if self.passed("held head") else "L1"
-
-
-class Steps:
-    """Runs steps so that a failing one is reported and ends the check: later steps rest on earlier ones."""
-
-    def __init__(self) -> None:
-        self.report = Report()
-
-    def run(self, name: str, check: Callable[[], str]) -> bool:
-        if self.report.failed:
-            self.report.note(name, NOT_CHECKED, "an earlier step failed")
-            return False
-        try:
-            self.report.note(name, PASS, check())
-        except LedgerError as error:
-            self.report.note(name, FAIL, str(error))
-            return False
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # Hostile input must end in a verdict, whatever it trips over.
-            self.report.note(name, FAIL, f"malformed: {type(error).__name__}")
-            return False
-        return True
-
-    def skip(self, name: str, why: str) -> None:
-        self.report.note(name, NOT_CHECKED, why)
+from ledger.pdf import embedded_file
+from ledger.seal import require_certificate, verify_seal
+from ledger.steps import Report, Step, Steps, Unproved, not_in_this_version
 
 
 def verify_pack(
@@ -120,6 +58,7 @@ def verify_pack(
         steps.skip("pinned key", "no --key was given: who made this is not proved")
     steps.run("entries", pack.entries_chain)
     steps.run("tree", pack.range_leads_to_root)
+    steps.run("consistency", pack.consistency_holds)
     steps.run("context", pack.context_is_included)
     steps.run("signer", pack.signer_is_bound)
     if is_pdf:
@@ -137,21 +76,18 @@ def verify_pack(
 
 
 def _finish(steps: Steps, held: Sequence[bytes], pack: "_Pack | None" = None) -> Report:
-    if held and pack is not None:
+    if held and pack is not None and pack.pins:
         steps.run("held head", lambda: pack.continues(held))
+    elif held:
+        steps.skip("held head", "no --key was given: who signed the head is not known")
     else:
         steps.skip("held head", "no --head was given: a history rewritten by the key's holder would not show")
     not_in_this_version(steps)
     return steps.report
 
 
-def not_in_this_version(steps: Steps) -> None:
-    steps.skip("outside time", "there is no time-stamp of an outside authority: when it was made is not proved")
-    steps.skip("witnesses", "there is no witness: two histories shown to two auditors would not show")
-
-
 def _open_pdf(pdf: bytes, state: dict[str, Any]) -> str:
-    state["archive"] = embedded_bundle(pdf)
+    state["archive"] = embedded_file(pdf)
     return f"a PDF with one embedded file of {len(state['archive'])} bytes"
 
 
@@ -170,7 +106,7 @@ class _Pack:
     """The files of a bundle, step by step turned into what they prove."""
 
     def __init__(self, files: dict[str, bytes], vkeys: Sequence[str]) -> None:
-        self._files, self._vkeys = files, vkeys
+        self._files, self._vkeys, self.pins = files, vkeys, bool(vkeys)
         self._checkpoint = Checkpoint("", 0, b"")
         self._range = bundle.Range(0, 0, 0, (), ())
         self._entries: list[Entry] = []
@@ -207,6 +143,30 @@ class _Pack:
         )
         return "exactly these entries are the leaves of the range under the checkpoint"
 
+    def consistency_holds(self) -> str:
+        """Check a consistency proof that is there, whether or not a head is given that it leads from."""
+        if "consistency" not in self._files:
+            raise Unproved("the bundle has no consistency proof: export with --since-head for one")
+        old, proof = self._consistency()
+        if not self._range.low <= old <= self._range.high:
+            raise Unproved(f"a proof from {old} entries is present; the head it leads from is compared below, if given")
+        merkle.verify_consistency(old, self._checkpoint.size, self._root_at(old), self._checkpoint.root, proof)
+        return f"the proof leads from {old} entries to the checkpoint"
+
+    def _consistency(self) -> tuple[int, Sequence[bytes]]:
+        old, new, proof = bundle.parse_consistency(self._files["consistency"])
+        size = self._checkpoint.size
+        if new != size or not 0 < old <= size:
+            raise ProofInvalid("the consistency proof is for other sizes")
+        if len(proof) != len(merkle.consistency_path(lambda _low, _high: merkle.EMPTY_ROOT, old, size)):
+            raise ProofInvalid("the consistency proof has another length than its sizes ask for")
+        return old, proof
+
+    def _root_at(self, size: int) -> bytes:
+        """Return the root at a size within the range."""
+        edge = merkle.Frontier(self._range.low, self._range.left)
+        return edge.extend(self._leaves[: size - self._range.low]).root()
+
     def context_is_included(self) -> str:
         context = bundle.parse_context(self._files["context.jsonl"])
         hashes = dict(enumerate(self._leaves, start=self._range.low))
@@ -222,22 +182,40 @@ class _Pack:
             merkle.verify_inclusion(entry.seq, self._checkpoint.size, leaf, one.path, self._checkpoint.root)
             self._quoted[entry.seq] = entry
             hashes[entry.seq] = leaf
-        for seq, entry in self._quoted.items():
-            if (before := hashes.get(seq - 1)) and entry.prev != b64(before):
-                raise BundleInvalid(f"entry {seq} does not name the one before it")
+        self._require_order(hashes)
         return f"{len(context)} quoted entries from outside the range are under the checkpoint too"
 
+    def _require_order(self, hashes: dict[int, bytes]) -> None:
+        """Check what holds between entries wherever they stand: links, times, ids."""
+        at, ids = "", set[str]()
+        for seq, entry in sorted(self._quoted.items()):
+            before = GENESIS if seq == 0 else hashes.get(seq - 1)
+            if before and entry.prev != b64(before):
+                raise BundleInvalid(f"entry {seq} does not name the one before it")
+            if entry.at < at:
+                raise BundleInvalid(f"the time of entry {seq} is before that of an earlier one")
+            if entry.id in ids:
+                raise BundleInvalid(f"entry {seq} has the id of another one")
+            at = entry.at
+            ids.add(entry.id)
+
     def signer_is_bound(self) -> str:
-        bound = [entry for entry in self._quoted.values() if entry.kind == "signer.added"]
-        if len(bound) != 1:
-            raise BundleInvalid(f"{len(bound)} entries bind keys of this log, not one")
-        facts = bound[0].facts
+        """Follow the bindings of keys; the last one is in force."""
+        bound = [one for _, one in sorted(self._quoted.items()) if one.kind in ("signer.added", "signer.rotated")]
+        if not bound or bound[0].kind != "signer.added":
+            raise BundleInvalid("the first binding of the log's keys is not in the bundle")
+        for before, after in zip(bound, bound[1:], strict=False):
+            if after.kind != "signer.rotated" or after.facts.get("replaces") != before.id:
+                raise BundleInvalid(f"entry {after.seq} binds keys and does not replace the binding before it")
+        facts = bound[-1].facts
         checkpoints.verified(self._files["checkpoint"], [facts["vkey"]])
         if self._vkeys and facts["vkey"] not in self._vkeys:
             raise NoteInvalid("the log binds another key than the pinned one")
         if facts["seal_certificate"] != b64(hashlib.sha256(self._files["seal.der"]).digest()):
             raise SealInvalid("seal.der is not the certificate that the log binds")
-        return f"entry {bound[0].seq} of this log binds its key and the certificate of the seal"
+        require_certificate(self._files["seal.der"])
+        rotated = f", after {len(bound) - 1} rotation(s)" if len(bound) > 1 else ""
+        return f"entry {bound[-1].seq} of this log binds its key and the certificate of the seal{rotated}"
 
     def seal_covers(self, pdf: bytes) -> str:
         verify_seal(pdf, self._files["seal.der"])
@@ -260,47 +238,73 @@ class _Pack:
         return f"{len(lines)} opened contents match their commitments"
 
     def statements_hold(self) -> str:
-        """Recompute everything that pack.json says."""
-        said = parse(self._files["pack.json"])
-        if canonicalize(said) != self._files["pack.json"] or said["schema"] != SCHEMA:
+        """Recompute everything that pack.json says. Canonical forms are compared, so types are exact."""
+        text = self._files["pack.json"]
+        said = parse(text)
+        if canonicalize(said) != text or said["schema"] != SCHEMA:
             raise BundleInvalid("pack.json is not in its one form, or of another version")
         scope = said["scope"]
+        self._require_forms(said, scope)
         tally = Tally(scope["workflow"])
         for entry in self._entries:
             tally.see(entry)
         ours = {
-            "schema": SCHEMA,
-            "catalogue": SCHEMA,
-            "log": self._checkpoint.origin,
-            "size": self._checkpoint.size,
-            "range": [self._range.low, self._range.high],
-            "scope": scope,
-            "seed": said["seed"],
-            "at": said["at"],
-            "contents": said["contents"],
-            "counts": tally.counts(),
+            "schema": SCHEMA, "catalogue": SCHEMA, "log": self._checkpoint.origin, "size": self._checkpoint.size,
+            "range": [self._range.low, self._range.high], "scope": scope, "seed": said["seed"], "at": said["at"],
+            "contents": said["contents"], "counts": tally.counts(),
             "examples": tally.examples(seed_of(said["seed"], self._checkpoint)),
             "pack": pack_id(self._checkpoint, scope, at=said["at"], seed=said["seed"], contents=said["contents"]),
-        }
-        wrong = sorted(name for name in ours.keys() | said.keys() if ours.get(name) != said.get(name))
+        }  # fmt: skip
+        absent = object()
+        wrong = [
+            name for name in sorted(ours.keys() | said.keys())
+            if absent in (ours.get(name, absent), said.get(name, absent))
+            or canonicalize(ours[name]) != canonicalize(said[name])
+        ]  # fmt: skip
         if wrong:
             raise BundleInvalid(f"pack.json states what the entries do not give: {', '.join(wrong)}")
+        self._require_withheld(said)
         return f"pack {said['pack']}: counts, cost and drawn examples recomputed"
+
+    def _require_forms(self, said: dict[str, Any], scope: dict[str, Any]) -> None:
+        """Check what the entries do not give: scope, seed, instant, whether contents are opened."""
+        workflow = scope["workflow"]
+        if sorted(scope) != ["from", "to", "workflow"] or not (
+            workflow is None or (workflow and type(workflow) is str)
+        ):
+            raise BundleInvalid("the scope is not of the form of this format")
+        if parse_time(scope["from"]) > parse_time(scope["to"]):
+            raise BundleInvalid("the period ends before it begins")
+        if type(said["seed"]) is not str or type(said["contents"]) is not bool:
+            raise BundleInvalid("seed or contents is not of the form of this format")
+        parse_time(said["at"])
+        if any(entry.at > said["at"] for entry in self._quoted.values()):
+            raise BundleInvalid("it says that it was made before its own entries")
+
+    def _require_withheld(self, said: dict[str, Any]) -> None:
+        if said["contents"]:
+            return
+        for line in bundle.split_lines(self._files["disclosures.jsonl"]):
+            one = parse(line)
+            if one["name"] in ("prompt", "answer") and self._quoted[one["seq"]].call in said["examples"]:
+                raise BundleInvalid("it opens a prompt or an answer and says that contents are withheld")
 
     def range_is_that_of_the_period(self) -> str:
         """Check that no entry of the period was left out at either end: both neighbours of the range lie outside it."""
         scope = parse(self._files["pack.json"])["scope"]
-        low, high = self._range.low, self._range.high
-        if parse_time(scope["from"]) > parse_time(scope["to"]):
-            raise BundleInvalid("the period ends before it begins")
-        for seq in {low - 1, high} & set(range(self._checkpoint.size)):
+        low, high, size = self._range.low, self._range.high, self._checkpoint.size
+        for seq in {low - 1, high} & set(range(size)):
             if seq not in self._quoted:
                 raise BundleInvalid(f"entry {seq}, the neighbour of the range, is not in the bundle")
         for entry in self._quoted.values():
             inside = scope["from"] <= entry.at < scope["to"]
             if inside != (low <= entry.seq < high):
                 raise BundleInvalid(f"entry {entry.seq} shows that the range is not that of the period")
-        return f"every entry of the period is here: its neighbours at {low - 1} and {high} lie outside it"
+        if high == size:
+            end = f"entry {size - 1} ({self._quoted[size - 1].at})" if size - 1 in self._quoted else f"{size} entries"
+            raise Unproved(f"the log ends at {end}, and nothing shows that the period was over: ask for a later pack")
+        front = f"entry {low - 1} lies before it" if low else "the log begins in it or after it"
+        return f"every entry of the period is here: {front}, entry {high} after it"
 
     def seed_is(self, seed: str) -> str:
         if parse(self._files["pack.json"])["seed"] != seed:
@@ -308,13 +312,15 @@ class _Pack:
         return "the examples were drawn with the auditor's seed"
 
     def continues(self, held: Sequence[bytes]) -> str:
-        for signed in held:
-            self._continues(
-                checkpoints.verified(signed, self._vkeys) if self._vkeys else checkpoints.unverified(signed)
+        lacking = [size for signed in held if (size := self._lacking(checkpoints.verified(signed, self._vkeys)))]
+        if lacking:
+            raise Unproved(
+                f"nothing here leads to the head of {lacking[0]} entries: ask for a pack made with --since-head"
             )
         return f"consistent with {len(held)} head(s) held before"
 
-    def _continues(self, head: Checkpoint) -> None:
+    def _lacking(self, head: Checkpoint) -> int:
+        """Compare a head; returns its size where the bundle has nothing to compare it with, else 0."""
         now = self._checkpoint
         if head.origin != now.origin:
             raise ProofInvalid(f"the held head is of another log: {head.origin}")
@@ -322,21 +328,22 @@ class _Pack:
             raise ProofInvalid(
                 f"the pack ends at {now.size} entries, the head held at {head.size}: cut, or a pack older than the head"
             )
-        if head.size == now.size and head.root == now.root:
-            return
+        known = {0: merkle.EMPTY_ROOT, now.size: now.root}
         if self._range.low <= head.size <= self._range.high:
-            edge = merkle.Frontier(self._range.low, self._range.left)
-            if edge.extend(self._leaves[: head.size - self._range.low]).root() != head.root:
+            known[head.size] = self._root_at(head.size)
+        if head.size in known:
+            if known[head.size] != head.root:
                 raise ProofInvalid(
                     f"the first {head.size} entries are not those of the held head: history was rewritten"
                 )
-            return
+            return 0
         if "consistency" not in self._files:
-            raise ProofInvalid("the pack has no consistency proof for the held head: export with --since-head")
-        old, new, proof = bundle.parse_consistency(self._files["consistency"])
-        if (old, new) != (head.size, now.size):
-            raise ProofInvalid("the consistency proof is for other sizes")
+            return head.size
+        old, proof = self._consistency()
+        if old != head.size:
+            return head.size
         merkle.verify_consistency(head.size, now.size, head.root, now.root, proof)
+        return 0
 
 
 __all__ = ["Report", "Step", "verify_pack"]

@@ -16,7 +16,7 @@ from ledger import merkle
 from ledger.checkpoint import Checkpoint
 from ledger.entry import GENESIS, b64, decode, follow
 from ledger.errors import ChainBroken, ProofInvalid
-from ledger.verify import Report, Steps, not_in_this_version
+from ledger.steps import Report, Steps, not_in_this_version
 
 PAGE = 512
 MANY = 50_000
