@@ -6,16 +6,30 @@ Exit codes: 0 nothing failed and the pinned key was checked, 1 something failed,
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from ledger.errors import LedgerError
-from ledger.store.live import URL_PREFIX, open_live
+from ledger.store.live import URL_PREFIX, LiveLog, open_live
 from ledger.verify import LEVELS, Report, verify_pack
+from ledger.verify_contents import Opening
 from ledger.verify_log import verify_log
 
 VALID, INVALID, INCOMPLETE, USAGE = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The installation that the program is started in: what it verifies where no file is named."""
+
+    live: LiveLog
+    vkey: str
+    head: bytes | None
+    """The head that is kept outside the database."""
+    opening: Opening
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,14 +39,16 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(owns: bool) -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ledger", description="Check evidence offline; trusts nobody.")
     verify = parser.add_subparsers(dest="command", required=True).add_parser(
         "verify", help="verify a PDF pack, a bundle, or a live database"
     )
     verify.add_argument(
-        "file", type=_where, help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
-    )
+        "file", type=_where, nargs="?" if owns else None,
+        help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
+        + ("; without one this installation, with its contents" if owns else ""),
+    )  # fmt: skip
     verify.add_argument("--key", action="append", default=[], metavar="VKEY", help="a verifier key you pinned")
     verify.add_argument("--head", action="append", default=[], type=Path, help="a signed head you held before")
     verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
@@ -46,21 +62,26 @@ def _where(text: str) -> Path | str:
     return text if text.startswith(URL_PREFIX) else Path(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code."""
+def main(arguments: Sequence[str] | None = None, own: Callable[[], AbstractContextManager[Own]] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Args:
+        own: opens the installation that is verified where no file is named.
+    """
     try:
-        chosen = _parser().parse_args(arguments)
+        chosen = _parser(own is not None).parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        report = _verify(chosen)
+        with own() if own and chosen.file is None else nullcontext() as opened:
+            report = _verify_own(chosen, opened) if opened else _verify(chosen)
     except OSError as error:
         print(f"python -m ledger: {error}", file=sys.stderr)
         return USAGE
     except LedgerError as error:
         print(f"python -m ledger: {error}", file=sys.stderr)
         return INVALID
-    code = _code(report, chosen.require, bool(chosen.key))
+    code = _code(report, chosen.require, bool(chosen.key) or chosen.file is None)
     print(_json(report, code) if chosen.json else _text(report, code))
     return code
 
@@ -68,18 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _verify(chosen: argparse.Namespace) -> Report:
     held = [path.read_bytes() for path in chosen.head]
     if _is_database(chosen.file):
-        live = open_live(chosen.file)
-        return verify_log(
-            live.read,
-            origin=live.origin,
-            size=live.size,
-            root=live.root,
-            signed=live.signed,
-            vkeys=chosen.key,
-            held=held,
-        )
+        return _verify_live(open_live(chosen.file), chosen.key, held)
     beside = chosen.bundle.read_bytes() if chosen.bundle else None
     return verify_pack(chosen.file.read_bytes(), vkeys=chosen.key, held=held, beside=beside, seed=chosen.seed)
+
+
+def _verify_own(chosen: argparse.Namespace, own: Own) -> Report:
+    """Verify the own installation, by its own key and against its own head where none is given."""
+    held = [path.read_bytes() for path in chosen.head] or ([own.head] if own.head else [])
+    return _verify_live(own.live, chosen.key or [own.vkey], held, own.opening)
+
+
+def _verify_live(live: LiveLog, vkeys: Sequence[str], held: Sequence[bytes], opening: Opening | None = None) -> Report:
+    return verify_log(
+        live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=vkeys, held=held,
+        kept=live, opening=opening,
+    )  # fmt: skip
 
 
 def _is_database(where: Path | str) -> bool:
