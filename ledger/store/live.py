@@ -5,7 +5,6 @@ SQLite needs the standard library alone; PostgreSQL needs psycopg besides.
 
 import sqlite3
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def open_live(where: Path | str) -> LiveLog:
         LedgerUnavailable: it is not a database of a log.
     """
     name = "the server" if isinstance(where, str) else where
-    _connection.cache_clear()  # the file may be another one by now
+    _close()  # the file may be another one by now
     connection = _connection(where)
     try:
         # One statement, so that both are of one moment.
@@ -94,15 +93,28 @@ def open_live(where: Path | str) -> LiveLog:
     return LiveLog(where, origin, size, fold(edge), signed)
 
 
-@lru_cache(maxsize=1)
+_open: dict[Path | str, Any] = {}
+"""The connection of this process, if it has one: there is one at a time."""
+
+
 def _connection(where: Path | str) -> Any:
     """Return a connection of this process that only reads."""
-    return _postgresql(where) if isinstance(where, str) else _sqlite(where)
+    if where not in _open:
+        _close()
+        _open[where] = _postgresql(where) if isinstance(where, str) else _sqlite(where)
+    return _open[where]
+
+
+def _close() -> None:
+    while _open:
+        _open.popitem()[1].close()
 
 
 def _sqlite(path: Path) -> Any:
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"{path} is not the database of a log: {error}") from error
 
