@@ -242,6 +242,25 @@ def test_a_damaged_key_store_or_another_root_key_fails_and_is_no_erasure(
     assert "the ledger's own key is not in the key store" in steps["contents"][1]
 
 
+def test_contents_sealed_anew_by_who_has_the_keys_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with stage(tmp_path / "home") as on:
+        told(on)
+        drop_triggers(on)
+        closed = on.entries("call.closed")[0]
+        values: dict[str, object] = dict.fromkeys(closed.c, "another")
+        _, sealed = on.installation.vault.seal(values, entry_id=closed.id)
+        store(on, [row if row[0] != closed.seq else (row[0], sealed.key, sealed.ciphertext) for row in rows(on)])
+        code, steps = of_own(on, capsys)
+        values.pop(min(values))
+        _, sealed = on.installation.vault.seal(values, entry_id=closed.id)
+        store(on, [row if row[0] != closed.seq else (row[0], sealed.key, sealed.ciphertext) for row in rows(on)])
+        lacking = of_own(on, capsys)
+    assert (code, steps["contents"][0]) == (1, "FAIL")
+    assert f"entry {closed.seq}: " in steps["contents"][1]
+    assert "does not have the committed digest" in steps["contents"][1]
+    assert "nothing is kept under this name" in lacking[1]["contents"][1]
+
+
 def test_a_table_of_contents_that_is_gone_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with stage(tmp_path / "home") as on:
         told(on)
