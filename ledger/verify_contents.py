@@ -72,6 +72,7 @@ def check_page(entries: Sequence[Entry], first: int, kept: Kept, opening: Openin
     try:
         rows = kept.rows(first, end)
         found = _presence(committing, [row.seq for row in rows])
+        found += _one_key_each(committing, rows)
         for batch in _batches(rows) if opening else ():
             found += _opened(committing, batch, kept, opening)
     except LedgerError as error:
@@ -88,6 +89,22 @@ def _presence(committing: Mapping[int, Entry], numbers: Sequence[int]) -> Found:
         found += _failing(f"entry {seq}", "contents are stored, and it commits to none")
     if len(numbers) > len(there):
         found += _failing(f"entries {min(there)} to {max(there)}", "contents are stored twice")
+    return found
+
+
+def _one_key_each(committing: Mapping[int, Entry], rows: Sequence[Row]) -> Found:
+    """Look whether all contents of a subject name one key: a pseudonym is made with the key, so it has one only.
+
+    Else whoever writes the name of a key that does not exist beside an entry makes its contents pass for erased.
+    """
+    found, known = NOTHING, dict[str, Row]()
+    for row in rows:
+        if (entry := committing.get(row.seq)) and entry.sub:
+            other = known.setdefault(entry.sub, row)
+            if other.key != row.key:
+                found += _failing(
+                    f"entry {row.seq}", f"contents name another key than those of entry {other.seq} of one subject"
+                )
     return found
 
 

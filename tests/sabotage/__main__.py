@@ -360,6 +360,11 @@ SABOTAGES = (
         TAMPERED + "[sqlite-made to look erased]",
     ),
     Sabotage(
+        "5", "contents of one subject are under one key", "ledger/verify_contents.py",
+        "            if other.key != row.key:\n", "            if False:\n",
+        CONTENTS + "test_the_contents_of_a_subject_s_call_cannot_be_made_to_look_erased_one_by_one",
+    ),
+    Sabotage(
         "6", "an answer over contents that are not what was committed to says so", "gateway/store/evidence.py",
         '        failures += [f"entry {seq}: contents: {why}" for seq, why in sorted(self._wrong.items())]\n', "",
         TAMPERED + "[sqlite-changed]",

@@ -212,6 +212,21 @@ def test_a_key_that_was_destroyed_is_erasure_and_no_failure(tmp_path: Path, caps
     assert "no longer readable: its key was destroyed" in str(answer.questions)
 
 
+def test_the_contents_of_a_subject_s_call_cannot_be_made_to_look_erased_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with stage(tmp_path / "home") as on:
+        on.client(x_whyledger_subject=SUBJECT).chat.completions.create(
+            model="support", messages=[{"role": "user", "content": "a personal question"}]
+        )
+        (closed,) = on.settled("call.closed")
+        drop_triggers(on)
+        store(on, [(seq, GONE if seq == closed.seq else key, data) for seq, key, data in rows(on)])
+        for code, steps in (of_own(on, capsys), report(capsys, str(on.settings.log_database))):
+            assert (code, steps["contents"][0]) == (1, "FAIL")
+            assert f"entry {closed.seq}: contents name another key" in steps["contents"][1]
+
+
 def test_a_name_that_was_swapped_is_not_told_as_erased(tmp_path: Path) -> None:
     with stage(tmp_path / "home") as on:
         at = told(on)

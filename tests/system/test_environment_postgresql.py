@@ -279,6 +279,18 @@ def test_the_role_of_the_gateway_may_not(ledger: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+def test_a_right_that_an_earlier_version_gave_is_taken_back_by_the_migration() -> None:
+    url = new_database()
+    engine = open_engine(url)
+    migrations.upgrade(engine, "log", role="whyledger_gateway")
+    with psycopg.connect(url) as owner:
+        owner.execute("GRANT DELETE ON content TO whyledger_gateway")
+    migrations.upgrade(engine, "log", role="whyledger_gateway")
+    engine.dispose()
+    with psycopg.connect(as_gateway(url)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM content")
+
+
 @pytest.fixture(scope="module")
 def ledger() -> str:
     """The database of an installation, as the role of the gateway."""
