@@ -31,6 +31,7 @@ from reports.why.answer import WhyAnswer, why
 
 OPENED_ALWAYS = frozenset({"name", "reason"})
 """Statements of named people about their own acts; all other contents are withheld unless asked for."""
+EXPORTERS = ("compliance", "auditor", "admin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +136,16 @@ def export(installation: Installation, request: PackRequest) -> MadePack:
         ActRefused: malformed instants, or the person may not export.
     """
     require_renderer()
-    if request.person:
-        by_name(installation, request.person, request.token)  # before the work, and before anything is written
+    _require_exporter(installation, request)  # before the work, and before anything is written
     made = sealed(installation, compose(installation, request))
     record(installation, request, made)
     return made
+
+
+def _require_exporter(installation: Installation, request: PackRequest) -> None:
+    if request.person:
+        actor = by_name(installation, request.person, request.token)
+        actor.require({actor.row: installation.reader.state(actor.row)}, *EXPORTERS)
 
 
 def sealed(installation: Installation, composed: Composed) -> MadePack:
@@ -159,15 +165,17 @@ def sealed(installation: Installation, composed: Composed) -> MadePack:
 
 
 def compose(installation: Installation, request: PackRequest) -> Composed:
-    """Gather what a pack says: its bundle, and its document as HTML. Writes nothing but a checkpoint."""
-    installation.checkpointer.sign(now=True)
-    signed = str(installation.reader.state("checkpoint")["note"]).encode()
-    head = checkpoints.verified(signed, [installation.signer.vkey])
-    at = _instant(request.at) if request.at else format_time(installation.clock())
+    """Gather what a pack says: its bundle, and its document as HTML. Writes a checkpoint, and `period.ended` if due."""
     scope: dict[str, Any] = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
     if scope["from"] > scope["to"]:
         raise ActRefused("the period ends before it begins")
+    _require_known(installation, request.workflow)
+    _end_period(installation, scope["to"])
     reader = installation.reader
+    installation.checkpointer.sign(now=True)
+    signed = str(reader.state("checkpoint")["note"]).encode()
+    head = checkpoints.verified(signed, [installation.signer.vkey])
+    at = _made_at(installation, request.at, head.size)
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
     tally, lines = Tally(request.workflow), io.BytesIO()
 
@@ -194,6 +202,38 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
         certificate=installation.seal_key.digest,
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)
+
+
+def _require_known(installation: Installation, workflow: str | None) -> None:
+    """Refuse a workflow that nobody registered: a mistyped name would give a sealed zero."""
+    known = [row.removeprefix("workflow:") for row in installation.reader.states("workflow:")]
+    if workflow is not None and workflow not in known:
+        raise ActRefused(f"no workflow {workflow} is on record; there are {', '.join(sorted(known)) or 'none yet'}")
+
+
+def _end_period(installation: Installation, to: str) -> None:
+    """Put an entry after a period that is over, where there is none: without it nothing shows that it was over."""
+    head = installation.reader.head()
+    if head.at >= to or format_time(installation.clock()) < to:
+        return
+
+    def run(_state: State, at: datetime) -> Step:
+        if format_time(at) < to:  # by the clock of the database it is not over
+            return Step()
+        return Step(drafts=[Draft(id=new_id("ent", at), kind="period.ended", facts={"to": to})])
+
+    installation.log.append(Unit(keys=lambda _at: (), run=run))
+
+
+def _made_at(installation: Installation, stated: str | None, size: int) -> str:
+    """Return the instant that the pack states for itself: never before its last entry."""
+    last = installation.reader.entry(size - 1).at if size else ""
+    if stated is None:
+        return max(format_time(installation.clock()), last)
+    at = _instant(stated)
+    if at < last:
+        raise ActRefused(f"a pack cannot be made at {at}, before the last entry of its log ({last})")
+    return at
 
 
 def _instant(text: str) -> str:
@@ -229,9 +269,11 @@ def _archive(
         low, high, head.size,
         tuple(reader.tree.subtree(*span) for span in before), tuple(reader.tree.subtree(*span) for span in after),
     )  # fmt: skip
-    signer = next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")
+    bindings = [seq for seq in reader.find("signer", "log") if seq < head.size]
+    if not bindings:  # of an early build, whose first entry is not linked
+        bindings = [next(seq for seq in range(head.size) if reader.entry(seq).kind == "signer.added")]
     fences = {low - 1, high}  # the neighbours show that the range is that of the period
-    outside = sorted(seq for seq in {signer, *fences, *evidence.quoted} if seq >= 0 and not low <= seq < high)
+    outside = sorted(seq for seq in {*bindings, *fences, *evidence.quoted} if seq >= 0 and not low <= seq < high)
     context = [
         bundle.Context(next(reader.raw(seq, seq + 1)), merkle.inclusion_path(reader.tree.subtree, head.size, seq))
         for seq in outside
@@ -292,7 +334,7 @@ def record(installation: Installation, request: PackRequest, made: MadePack) -> 
 
     def run(state: State, at: datetime) -> Step:
         if actor:
-            actor.require(state, "compliance", "auditor", "admin")
+            actor.require(state, *EXPORTERS)
         draft = Draft(
             id=new_id("ent", at), kind="pack.exported", workflow=said["scope"]["workflow"],
             act=actor.pseudonym if actor else None, facts=facts, refs=refs,

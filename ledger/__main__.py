@@ -8,7 +8,9 @@ Exit codes: 0 nothing failed and what was asked for was checked, 1 something fai
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -23,9 +25,21 @@ from ledger.errors import LedgerError, NoteInvalid  # noqa: E402
 from ledger.note import VerifierKey  # noqa: E402
 from ledger.pdf import embedded_file  # noqa: E402
 from ledger.steps import LEVELS, Report  # noqa: E402
-from ledger.store.live import URL_PREFIX, open_live  # noqa: E402
+from ledger.store.live import URL_PREFIX, LiveLog, open_live  # noqa: E402
 from ledger.verify import verify_pack  # noqa: E402
+from ledger.verify_contents import Opening  # noqa: E402
 from ledger.verify_log import verify_log  # noqa: E402
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The installation that the program is started in: what it verifies where no file is named."""
+
+    live: LiveLog
+    vkey: str
+    head: bytes | None
+    """The head that is kept outside the database."""
+    opening: Opening
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,13 +49,15 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(owns: bool) -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ledger", description="Check evidence offline; trusts nobody.")
     commands = parser.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="verify a PDF pack, a bundle, or a live database")
     verify.add_argument(
-        "file", type=_where, help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
-    )
+        "file", type=_where, nargs="?" if owns else None,
+        help="the PDF, the bundle (.zip), the SQLite database, or a postgresql:// URL"
+        + ("; without one this installation, with its contents" if owns else ""),
+    )  # fmt: skip
     verify.add_argument("--bundle", type=Path, help="a bundle that claims to be the one inside the PDF")
     verify.add_argument("--require", choices=LEVELS, help="fail as incomplete below this level")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -72,14 +88,19 @@ def _where(text: str) -> Path | str:
     return text if text.startswith(URL_PREFIX) else Path(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code."""
+def main(arguments: Sequence[str] | None = None, own: Callable[[], AbstractContextManager[Own]] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Args:
+        own: opens the installation that is verified where no file is named.
+    """
     try:
-        chosen = _parser().parse_args(arguments)
+        chosen = _parser(own is not None).parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        report = _verify(chosen)
+        with own() if own and chosen.file is None else nullcontext() as opened:
+            report = _verify_own(chosen, opened) if opened else _verify(chosen)
     except OSError as error:
         print(f"python -m ledger: {error}", file=sys.stderr)
         return USAGE
@@ -108,20 +129,25 @@ def _verify(chosen: argparse.Namespace) -> Report:
     if chosen.command == "extract" and chosen.output.exists():
         raise FileExistsError(f"{chosen.output} is there already: name a folder that is not")
     if _is_database(chosen.file):
-        live = open_live(chosen.file)
-        return verify_log(
-            live.read,
-            origin=live.origin,
-            size=live.size,
-            root=live.root,
-            signed=live.signed,
-            vkeys=list(dict.fromkeys(chosen.key)),
-            held=held,
-        )
+        return _verify_live(open_live(chosen.file), chosen.key, held)
     beside = chosen.bundle.read_bytes() if chosen.bundle else None
     return verify_pack(
         chosen.file.read_bytes(), vkeys=list(dict.fromkeys(chosen.key)), held=held, beside=beside, seed=chosen.seed
     )
+
+
+def _verify_own(chosen: argparse.Namespace, own: Own) -> Report:
+    """Verify the own installation, by its own key and against its own head where none is given."""
+    held = [path.read_bytes() for path in chosen.head] or ([own.head] if own.head else [])
+    return _verify_live(own.live, chosen.key or [own.vkey], held, own.opening)
+
+
+def _verify_live(live: LiveLog, vkeys: Sequence[str], held: Sequence[bytes], opening: Opening | None = None) -> Report:
+    vkeys = list(dict.fromkeys(vkeys))
+    return verify_log(
+        live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=vkeys, held=held,
+        kept=live, opening=opening,
+    )  # fmt: skip
 
 
 def _is_database(where: Path | str) -> bool:
@@ -136,16 +162,10 @@ def _code(report: Report, chosen: argparse.Namespace) -> int:
         return INVALID
     if chosen.require and LEVELS.index(report.level) < LEVELS.index(chosen.require):
         return INCOMPLETE
+    there = {step.name for step in report.steps}  # a live log draws no examples: a seed is nothing to check there
     asked = [("pinned key", True), ("held head", bool(chosen.head)), ("auditor's seed", chosen.seed is not None)]
-    lacking = any(wanted and not report.passed(name) for name, wanted in asked)
-    return INCOMPLETE if lacking and not _is_live(chosen, report) else VALID
-
-
-def _is_live(chosen: argparse.Namespace, report: Report) -> bool:
-    """A live log draws no examples: there a seed is nothing to check."""
-    return not any(step.name == "auditor's seed" for step in report.steps) and all(
-        report.passed(name) for name, wanted in (("pinned key", True), ("held head", bool(chosen.head))) if wanted
-    )
+    lacking = any(wanted and name in there and not report.passed(name) for name, wanted in asked)
+    return INCOMPLETE if lacking else VALID
 
 
 _VERDICTS = {VALID: "VALID", INVALID: "INVALID", INCOMPLETE: "INCOMPLETE"}

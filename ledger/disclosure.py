@@ -6,6 +6,7 @@ that destroying its key leaves nothing to guess against.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from ledger.canonical import canonicalize, dump_plain, parse
@@ -58,3 +59,16 @@ def open_disclosure(disclosure: str, *, name: str, commitment: str) -> Any:
     if not isinstance(array[0], str) or not _is_salt(array[0]):
         raise DisclosureInvalid(f"{name}: the salt is not of {SALT_BYTES} bytes")
     return array[2]
+
+
+def require_committed(disclosures: Mapping[str, str], commitments: Mapping[str, str]) -> None:
+    """Require that these are the disclosures of an entry: all that it commits to, and nothing else.
+
+    Raises:
+        DisclosureInvalid: naming the field.
+    """
+    for name in sorted(disclosures.keys() ^ commitments.keys()):
+        lacking = "is kept" if name in commitments else "is committed to"
+        raise DisclosureInvalid(f"{name}: nothing {lacking} under this name")
+    for name, commitment in commitments.items():
+        open_disclosure(disclosures[name], name=name, commitment=commitment)

@@ -9,7 +9,8 @@
     ├── DisclosureInvalid   a content value that does not match its commitment
     ├── BundleInvalid       a bundle that is not the one canonical ZIP of its contents
     ├── SealInvalid         a PDF seal that does not cover the file or does not verify
-    ├── ContentGone         a sealed content whose key was destroyed, or that does not decrypt
+    ├── ContentGone         a sealed content that does not decrypt
+    │   └── ContentErased   one whose key is not in the key store: it was destroyed
     ├── LedgerUnavailable   the entry could not be made durable; nothing was acknowledged
     │   └── LogWentBack     the database does not continue what this process saw durable, or a signed head
     └── LogHalted           the database contradicts the head kept outside it: a person must decide
@@ -62,6 +63,10 @@ class SealInvalid(LedgerError):
 
 class ContentGone(LedgerError):
     """A sealed content can no longer be opened."""
+
+
+class ContentErased(ContentGone):
+    """The key that sealed a content is not in the key store."""
 
 
 class LedgerUnavailable(LedgerError):

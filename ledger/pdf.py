@@ -233,7 +233,7 @@ class _File:
 
 
 def _read(data: bytes, start: int, at: int, *, direct: bool = False) -> _Object:
-    """Read the object whose value begins at `at`, up to its `endobj` or `stream`; a direct one ends where it is whole."""
+    """Read the object whose value begins at `at`, up to `endobj` or `stream`; a direct one ends where it is whole."""
     found = _Object()
     stack: list[tuple[bytes, list[Any]]] = [(b"", [])]
     while True:

@@ -27,7 +27,8 @@ def upgrade(engine: Engine, history: str, *, role: str | None = None) -> None:
 
     Args:
         role: the PostgreSQL role of the gateway, when it is not the one that owns the tables: it may append and read,
-            and change the head, the links, the contents and the state rows; never an entry or a tile.
+            and change the head, the links and the state rows; never an entry, its contents or a tile. Rights that
+            an earlier version gave are taken back.
     """
     config = _config(history)
     with engine.execution_options(writes=True).begin() as connection:
@@ -42,9 +43,9 @@ def upgrade(engine: Engine, history: str, *, role: str | None = None) -> None:
 
 _GRANTS = {
     "log": {
-        "SELECT, INSERT": ("entry", "tile"),
+        "SELECT, INSERT": ("entry", "tile", "content"),
         "SELECT, UPDATE": ("head",),
-        "SELECT, INSERT, DELETE": ("ref", "content"),
+        "SELECT, INSERT, DELETE": ("ref",),
         "SELECT, INSERT, UPDATE, DELETE": ("state",),
         "SELECT": ("alembic_version",),
     },
@@ -55,4 +56,5 @@ _GRANTS = {
 def _grant(connection: Connection, history: str, role: str) -> None:
     quoted = connection.dialect.identifier_preparer.quote(role)
     for rights, tables in _GRANTS[history].items():
+        connection.exec_driver_sql(f"REVOKE ALL ON {', '.join(tables)} FROM {quoted}")
         connection.exec_driver_sql(f"GRANT {rights} ON {', '.join(tables)} TO {quoted}")

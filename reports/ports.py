@@ -9,7 +9,7 @@ from ledger.entry import Entry
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A content value, or why there is none to show: not_kept, erased, withheld, or unreadable."""
+    """A content value, or why there is none to show: not_kept, erased, withheld, unreadable or lost."""
 
     value: Any
     missing: str | None = None
@@ -51,7 +51,7 @@ class Evidence(Protocol):
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         """Check the entries that an answer tells of, in log order, against the signed head.
 
-        Whoever implements this may read their contents ahead.
+        What is kept for them, and the names of the people who acted, is held against what they commit to.
         """
 
     def size(self) -> int:

@@ -99,10 +99,14 @@ def pack(
 
 
 def verify(context: typer.Context) -> None:
-    """Verify a pack, a bundle or a database offline; the same program as `python -m ledger verify`."""
+    """Verify a pack, a bundle or a database offline: the same program as `python -m ledger verify`.
+
+    Without FILE this installation is verified, with the contents that its key store opens.
+    """
+    from gateway.store.contents import own_log
     from ledger.__main__ import main
 
-    raise SystemExit(main(["verify", *context.args]))
+    raise SystemExit(main(["verify", *context.args], own=lambda: own_log(context.obj)))
 
 
 def verifier(output: Annotated[Path, typer.Option("--output", "-o", help="The .pyz to write.")]) -> None:

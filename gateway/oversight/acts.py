@@ -58,6 +58,7 @@ def _act(
 def bind_signer(installation: Installation) -> None:
     """Record the log key and the certificate of the PDF seal: the first entry of a log."""
     facts = {"vkey": installation.signer.vkey, "seal_certificate": installation.seal_key.digest, "custody": "file"}
+    facts["signer_ref"] = "log"  # by which all bindings of keys are found
     _act(installation, "signer.added", None, facts=facts)
 
 

@@ -20,6 +20,7 @@ import migrations
 from gateway.oversight.people import Actor, ActRefused
 from gateway.settings import Settings
 from gateway.state import changes_of
+from gateway.store.contents import opening_with, root_key
 from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
 from ledger import custody
 from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
@@ -67,7 +68,7 @@ def back_up(installation: Installation, folder: Path) -> Backup:
         with disposed(open_engine(folder / name)) as target:
             migrations.upgrade(target, history)
             copy_tables(source, target, metadata.tables.values())
-    found = _verified(folder, installation.signer.vkey)
+    found = _verified(folder, installation.signer.vkey, root_key(installation.settings))
     digests = {name: _digest(folder / name) for name in FILES}
     manifest = {"origin": found.origin, "size": found.size, "root": found.root, "files": digests}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
@@ -88,9 +89,10 @@ def restore(settings: Settings, folder: Path) -> Backup:
         raise LedgerUnavailable(f"{log_key} is missing: put the folder `secrets` of the installation back first")
     manifest = _manifest(folder)
     signer = Signer.from_seed(manifest["origin"], custody.read_secret(log_key, settings.passphrase))
+    root = root_key(settings)
     _require_room(settings)
     with _migrated(folder, settings.home) as current:
-        found = _verified(current, signer.vkey)
+        found = _verified(current, signer.vkey, root)
         migrate(settings)
         for name, where, metadata in databases(settings):
             with disposed(open_engine(current / name)) as source, disposed(open_engine(where)) as target:
@@ -140,14 +142,15 @@ def _require_room(settings: Settings) -> None:
                     raise LedgerUnavailable(f"{path} is in the way: move it, with its -wal and -shm, to another folder")
 
 
-def _verified(folder: Path, vkey: str) -> Backup:
+def _verified(folder: Path, vkey: str, root: bytes) -> Backup:
     with disposed(open_engine(folder / "log.db")) as engine:
         require_revision(Reader(engine), tables.REVISION)
     live = open_live(folder / "log.db")
-    report = verify_log(
-        live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[vkey],
-        held=[(folder / "head.note").read_bytes()],
-    )  # fmt: skip
+    with opening_with(folder / "vault.db", root) as opening:
+        report = verify_log(
+            live.read, origin=live.origin, size=live.size, root=live.root, signed=live.signed, vkeys=[vkey],
+            held=[(folder / "head.note").read_bytes()], kept=live, opening=opening,
+        )  # fmt: skip
     if report.level != "L2":
         wrong = "; ".join(f"{step.name}: {step.detail}" for step in report.steps if step.result == "FAIL")
         raise LedgerUnavailable(f"the copy in {folder} does not verify: {wrong or 'no signed head'}")

@@ -1,19 +1,21 @@
 """The reports' evidence port over the live database, and the road from any id in hand to its entries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
+from gateway.store.contents import disclosures_of
 from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints
 from ledger import merkle
-from ledger.disclosure import open_disclosure
-from ledger.entry import Entry, outline
+from ledger.disclosure import open_disclosure, require_committed
+from ledger.entry import Entry, Sealed, outline
 from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryInvalid, NoteInvalid, ProofInvalid
 from ledger.ids import is_id
 from ledger.links import TASK, Brief, read_brief
 from reports.ports import Content, Integrity
 
 READ_AHEAD = 20
+NOT_KEPT = "not_kept"
 _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 
 
@@ -25,9 +27,9 @@ class LiveEvidence:
         self._reader = installation.reader
         self._size = installation.reader.head().size
         self._read: dict[int, tuple[bytes, Entry]] = {}
-        self._told: dict[int, Entry] = {}
-        """Entries with contents that the answer tells of, in log order: some are read together."""
         self._disclosures: dict[int, dict[str, str] | str] = {}
+        """What is kept for an entry, held against it; or why there is nothing to show."""
+        self._wrong: dict[int, str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
     def size(self) -> int:
@@ -66,31 +68,44 @@ class LiveEvidence:
         return [self._read[seq][1] for seq in wanted if seq in self._read]
 
     def content(self, entry: Entry, name: str) -> Content:
-        if entry.seq not in self._disclosures:
-            # Calls are told in order, so what is asked for next is near.
-            later = [seq for seq in self._told if seq > entry.seq and seq not in self._disclosures and entry.call]
-            self._unseal({entry.seq: entry} | {seq: self._told[seq] for seq in later[:READ_AHEAD]})
-        kept = self._disclosures[entry.seq]
-        if isinstance(kept, str):
-            return Content(None, kept)
-        try:
-            return Content(open_disclosure(kept.get(name, ""), name=name, commitment=entry.c[name]))
-        except DisclosureInvalid:
-            return Content(None, "unreadable")
+        self._unseal([entry])
+        kept = self._disclosures.get(entry.seq, NOT_KEPT)
+        if isinstance(kept, str) or name not in kept:
+            return Content(None, kept if isinstance(kept, str) else NOT_KEPT)
+        return Content(open_disclosure(kept[name], name=name, commitment=entry.c[name]))
 
-    def _unseal(self, entries: Mapping[int, Entry]) -> None:
-        """Keep the disclosures of entries, or why there are none."""
-        kept = self._reader.contents_of(entries)
-        for seq, entry in entries.items():
-            try:
-                opened = self._installation.vault.unseal(kept[seq], entry_id=entry.id) if seq in kept else "not_kept"
-            except ContentGone:
-                opened = "erased"
-            self._disclosures[seq] = opened
+    def _unseal(self, entries: Iterable[Entry]) -> None:
+        """Keep the disclosures of entries, or why there are none, some read together."""
+        wanted = [entry for entry in entries if entry.c and entry.seq not in self._disclosures]
+        for at in range(0, len(wanted), READ_AHEAD):
+            batch = wanted[at : at + READ_AHEAD]
+            kept = self._reader.contents_of([entry.seq for entry in batch])
+            for entry in batch:
+                self._disclosures[entry.seq] = self._held(entry, kept.get(entry.seq))
+
+    def _held(self, entry: Entry, sealed: Sealed | None) -> dict[str, str] | str:
+        """Return what is kept for an entry, held against what it commits to, or why there is nothing to show."""
+        if sealed is None:
+            self._wrong[entry.seq] = "it commits to contents, and none are stored"
+            return "lost"
+        try:
+            opened = disclosures_of(self._installation.vault, entry, sealed)
+            if opened is None:
+                return "erased"
+            require_committed(opened, entry.c)
+        except (ContentGone, DisclosureInvalid, TypeError, ValueError) as error:  # whatever was written there
+            self._wrong[entry.seq] = str(error)
+            return "unreadable"
+        return opened
+
+    def _people(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the enrolments of the people who acted, whose names an answer quotes."""
+        acting = dict.fromkeys(entry.act for entry in entries if entry.act)
+        return [first for act in acting if (first := self.first("person", act))]
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
-        """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint."""
-        self._told = {entry.seq: entry for entry in entries if entry.c}
+        """Recompute each entry's leaf from its stored bytes and prove it under the signed checkpoint; hold what is kept
+        for it against what it commits to."""
         signer = self._installation.signer
         signed = self._reader.state("checkpoint")
         size, root = 0, merkle.EMPTY_ROOT
@@ -113,6 +128,8 @@ class LiveEvidence:
                 proved += 1
             except _BROKEN as error:
                 failures.append(f"entry {entry.seq}: {error}")
+        self._unseal([*entries, *self._people(entries)])
+        failures += [f"entry {seq}: contents: {why}" for seq, why in sorted(self._wrong.items())]
         return Integrity(
             checked=len(entries), proved=proved, pending=pending, failures=tuple(failures),
             origin=signer.name, checkpoint_size=size or None, key=signer.vkey,

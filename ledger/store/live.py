@@ -5,20 +5,23 @@ SQLite needs the standard library alone; PostgreSQL needs psycopg besides.
 
 import sqlite3
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ledger.canonical import parse
 from ledger.errors import LedgerUnavailable
 from ledger.merkle import fold
+from ledger.verify_contents import Row
 
 URL_PREFIX = "postgresql://"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveLog:
-    """What the head row of a log says, and a way to its entries that may be taken along to another process."""
+    """What the head row of a log says, and a way to its entries and what is kept beside them.
+
+    May be taken along to another process.
+    """
 
     where: Path | str
     origin: str
@@ -33,6 +36,36 @@ class LiveLog:
         )
         return [bytes(row[0]) for row in found]
 
+    def rows(self, first: int, end: int) -> list[Row]:
+        """Return which contents are kept for the entries with first <= seq < end, in order.
+
+        Raises:
+            LedgerUnavailable: the contents cannot be read; so `ciphertexts` and `strays`.
+        """
+        within = f"seq >= {int(first)} AND seq < {int(end)}"
+        found = self._contents(f"SELECT seq, key, length(ciphertext) FROM content WHERE {within} ORDER BY seq")
+        return [Row(int(seq), str(key), int(length or 0)) for seq, key, length in found]
+
+    def ciphertexts(self, first: int, end: int) -> dict[int, bytes]:
+        """Return the ciphertexts that are kept for the same, by number; what is no bytes counts as empty."""
+        within = f"seq >= {int(first)} AND seq < {int(end)}"
+        found = self._contents(f"SELECT seq, ciphertext FROM content WHERE {within}")
+        return {seq: bytes(data) if isinstance(data, bytes | memoryview) else b"" for seq, data in found}
+
+    def strays(self, size: int) -> list[int]:
+        """Return some numbers of contents outside the first `size` entries that belong to no later entry either."""
+        found = self._contents(
+            f"SELECT seq FROM content WHERE (seq < 0 OR seq >= {int(size)}) "
+            "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.seq = content.seq) ORDER BY seq LIMIT 5"
+        )
+        return [row[0] for row in found]
+
+    def _contents(self, statement: str) -> list[Any]:
+        try:
+            return list(_connection(self.where).execute(statement))
+        except Exception as found:  # noqa: BLE001 - a driver's own, of which psycopg's may not be installed
+            raise LedgerUnavailable(f"contents cannot be read: {str(found).splitlines()[0]}") from found
+
 
 def open_live(where: Path | str) -> LiveLog:
     """Open the database file, or the server at a PostgreSQL URL.
@@ -43,7 +76,7 @@ def open_live(where: Path | str) -> LiveLog:
         LedgerUnavailable: it is not a database of a log.
     """
     name = "the server" if isinstance(where, str) else where
-    _connection.cache_clear()  # the file may be another one by now
+    _close()  # the file may be another one by now
     connection = _connection(where)
     try:
         # One statement, so that both are of one moment.
@@ -60,15 +93,28 @@ def open_live(where: Path | str) -> LiveLog:
     return LiveLog(where, origin, size, fold(edge), signed)
 
 
-@lru_cache(maxsize=1)
+_open: dict[Path | str, Any] = {}
+"""The connection of this process, if it has one: there is one at a time."""
+
+
 def _connection(where: Path | str) -> Any:
     """Return a connection of this process that only reads."""
-    return _postgresql(where) if isinstance(where, str) else _sqlite(where)
+    if where not in _open:
+        _close()
+        _open[where] = _postgresql(where) if isinstance(where, str) else _sqlite(where)
+    return _open[where]
+
+
+def _close() -> None:
+    while _open:
+        _open.popitem()[1].close()
 
 
 def _sqlite(path: Path) -> Any:
     try:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"{path} is not the database of a log: {error}") from error
 

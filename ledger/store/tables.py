@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-REVISION = "0003"
+REVISION = "0004"
 """The schema this code runs on; `serve` refuses another one."""
 
 metadata = MetaData()
@@ -55,7 +55,7 @@ content = Table(
     Column("key", Text, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
 )
-"""Sealed disclosures beside the entries that commit to them."""
+"""Sealed disclosures beside the entries that commit to them; append-only too."""
 
 state = Table(
     "state",

@@ -18,7 +18,7 @@ from ledger import sealing
 from ledger.canonical import parse
 from ledger.disclosure import disclose, open_disclosure
 from ledger.entry import Sealed, b64
-from ledger.errors import ContentGone, DisclosureInvalid
+from ledger.errors import CanonicalError, ContentErased, DisclosureInvalid
 from ledger.store.driver import reading
 
 REVISION = "v0001"
@@ -76,12 +76,13 @@ class Vault:
         """Return the key named `ref`.
 
         Raises:
-            ContentGone: it was destroyed, or the root key is another one.
+            ContentErased: it was destroyed.
+            ContentGone: the root key is another one.
         """
         found = self._cached(ref)
         if found is None:
             self._cached.cache_clear()  # absence is not remembered: another process may add it
-            raise ContentGone(f"{ref} was destroyed or never existed")
+            raise ContentErased(f"{ref} was destroyed or never existed")
         return found
 
     def _load(self, ref: str) -> sealing.Key | None:
@@ -148,16 +149,22 @@ class Vault:
         """Return the disclosures kept for an entry, by field name.
 
         Raises:
-            ContentGone: their key was destroyed.
+            ContentErased: their key was destroyed.
+            ContentGone: they do not open under it.
+            DisclosureInvalid: what opened are no disclosures.
         """
         plain = self.key(sealed.key).unseal(sealed.ciphertext, entry_id=entry_id)
-        return {str(parse(array)[1]): b64(array) for array in plain.split(b"\n")}
+        try:
+            return {str(parse(array)[1]): b64(array) for array in plain.split(b"\n")}
+        except (CanonicalError, TypeError, LookupError) as error:
+            raise DisclosureInvalid(f"what is kept for {entry_id} are no disclosures") from error
 
     def open(self, sealed: Sealed, name: str, *, entry_id: str, commitment: str) -> object:
         """Return a content value, checked against the entry's commitment.
 
         Raises:
-            ContentGone: its key was destroyed.
+            ContentErased: its key was destroyed.
+            ContentGone: it does not open under it.
             DisclosureInvalid: what is kept is not what the entry commits to.
         """
         disclosure = self.unseal(sealed, entry_id=entry_id).get(name)

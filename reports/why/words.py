@@ -55,6 +55,7 @@ MISSING = {
     "erased": "kept once, and no longer readable: its key was destroyed",
     "withheld": "withheld from this pack; its salted commitment is in the entry",
     "unreadable": "kept, but it does not match its commitment",
+    "lost": "committed to, but no longer in the database",
 }
 
 
@@ -76,7 +77,8 @@ def person(entry: Entry, evidence: Evidence) -> str:
     one = evidence.first("person", entry.act)  # nobody acts before they are enrolled
     if one and one.kind == "person.enrolled" and one.facts.get("person_ref") == entry.act:
         content = evidence.content(one, "name")
-        name = str(content.value) if content.missing is None else f"a person whose name was erased ({entry.act})"
+        gone = "was erased" if content.missing == "erased" else f"is {MISSING.get(content.missing or '')}"
+        name = str(content.value) if content.missing is None else f"a person whose name {gone} ({entry.act})"
     sure = {
         "token": "signed in with a personal token",
         "claimed": "named by whoever ran the command; identity not checked",

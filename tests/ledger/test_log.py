@@ -146,19 +146,24 @@ def test_the_clock_of_the_database_counts_where_it_has_one(opened: OpenLog, cloc
 
 CHANGES = ["UPDATE entry SET bytes = '00'", "UPDATE entry SET bytes = '00' WHERE seq = 4", "DELETE FROM entry",
            "DELETE FROM head", "UPDATE tile SET hashes = '00'", "DELETE FROM tile",
-           "INSERT INTO entry VALUES (900, '00', '00')", "INSERT INTO entry VALUES (-1, '00', '00')"]  # fmt: skip
-ON_SQLITE = ["INSERT OR REPLACE INTO entry VALUES (0, '00', '00')"]
-ON_POSTGRESQL = ["TRUNCATE entry", "TRUNCATE tile", "TRUNCATE head",
+           "INSERT INTO entry VALUES (900, '00', '00')", "INSERT INTO entry VALUES (-1, '00', '00')",
+           "UPDATE content SET ciphertext = '00'", "UPDATE content SET key = 'x' WHERE seq = 300",
+           "UPDATE content SET seq = 1", "DELETE FROM content"]  # fmt: skip
+ON_SQLITE = ["INSERT OR REPLACE INTO entry VALUES (0, '00', '00')", "REPLACE INTO content VALUES (300, 'x', '00')"]
+ON_POSTGRESQL = ["TRUNCATE entry", "TRUNCATE tile", "TRUNCATE head", "TRUNCATE content",
+                 "INSERT INTO content VALUES (300, 'x', '00') ON CONFLICT (seq) DO UPDATE SET key = 'x'",
                  "INSERT INTO entry VALUES (0, '00', '00') ON CONFLICT (seq) DO UPDATE SET bytes = '00'",
                  "MERGE INTO entry USING head ON entry.seq = 0 WHEN MATCHED THEN DELETE"]  # fmt: skip
 
 
 def test_the_database_refuses_to_change_delete_replace_or_leave_gaps(opened: OpenLog) -> None:
     opened.log.append(appending(*["call.opened"] * 300))
+    opened.log.append(appending("call.closed", contents=Sealed("key", b"sealed")))
     for statement in [*CHANGES, *(ON_POSTGRESQL if opened.url else ON_SQLITE)]:
         with opened.engine.execution_options(writes=True).connect() as connection, pytest.raises(DatabaseError):
             connection.exec_driver_sql(statement)
     whole(opened)
+    assert opened.reader.contents(300) == Sealed("key", b"sealed")
 
 
 def test_the_writer_waits_for_the_disk(opened: OpenLog) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ledger import checkpoint, merkle, verify_log
 from ledger.checkpoint import Checkpoint
 from ledger.entry import GENESIS, Draft, encode
+from ledger.steps import FAIL
 from ledger.store.live import LiveLog, open_live
-from ledger.verify import FAIL
 from ledger.verify_log import _Marks
 
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(40)]

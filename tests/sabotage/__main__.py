@@ -25,6 +25,8 @@ PACK = "tests/system/test_pack.py::"
 FLUSH = "tests/system/test_flush.py::"
 BACKUP = "tests/system/test_backup.py::"
 SECRETS = "tests/system/test_secrets.py::"
+CONTENTS = "tests/system/test_contents.py::"
+TAMPERED = CONTENTS + "test_contents_that_are_not_what_was_committed_to_are_found"
 
 
 @dataclass(frozen=True)
@@ -347,6 +349,49 @@ SABOTAGES = (
         "4", "a damaged backup is not restored", "gateway/store/backups.py",
         'if _digest(folder / name) != manifest["files"][name]:', "if False:",
         BACKUP + "test_a_damaged_backup_and_a_full_house_are_refused",
+    ),
+    Sabotage(
+        "4", "contents that are taken away or added are found without the key store", "ledger/verify_contents.py",
+        "        found = _presence(committing, [row.seq for row in rows])\n", "        found = NOTHING\n",
+        TAMPERED + "[sqlite-deleted]",
+    ),
+    Sabotage(
+        "4", "contents are opened and held against their commitments by the verifier", "ledger/verify_contents.py",
+        "        for batch in _batches(rows) if opening else ():\n", "        for batch in ():\n",
+        TAMPERED + "[sqlite-swapped]",
+    ),
+    Sabotage(
+        "4", "each disclosure must have the committed digest", "ledger/disclosure.py",
+        "        open_disclosure(disclosures[name], name=name, commitment=commitment)\n", "        pass\n",
+        CONTENTS + "test_contents_sealed_anew_by_who_has_the_keys_are_found",
+    ),
+    Sabotage(
+        "4", "contents beyond the log are found", "ledger/verify_contents.py",
+        "    for seq in kept.strays(size):\n", "    for seq in ():\n", TAMPERED + "[sqlite-added beyond the log]",
+    ),
+    Sabotage(
+        "5", "what no person's key can have sealed never passes for erased", "gateway/store/contents.py",
+        "    if not (sealed.key == LEDGER_KEY or (personal and", "    if False and not (sealed.key == LEDGER_KEY or (personal and",
+        TAMPERED + "[sqlite-made to look erased]",
+    ),
+    Sabotage(
+        "5", "contents of one subject are under one key", "ledger/verify_contents.py",
+        "            if other.key != row.key:\n", "            if False:\n",
+        CONTENTS + "test_the_contents_of_a_subject_s_call_cannot_be_made_to_look_erased_one_by_one",
+    ),
+    Sabotage(
+        "6", "an answer over contents that are not what was committed to says so", "gateway/store/evidence.py",
+        '        failures += [f"entry {seq}: contents: {why}" for seq, why in sorted(self._wrong.items())]\n', "",
+        TAMPERED + "[sqlite-changed]",
+    ),
+    Sabotage(
+        "4", "a backup's contents are opened", "gateway/store/backups.py",
+        "kept=live, opening=opening,", "kept=live,", TAMPERED + "[sqlite-truncated]",
+    ),
+    Sabotage(
+        "4", "contents are append-only", "migrations/log/0004_contents_are_append_only.py",
+        'for verb in ("UPDATE", "DELETE")', 'for verb in ("DELETE",)',
+        LOG + "test_the_database_refuses_to_change_delete_replace_or_leave_gaps[sqlite]",
     ),
     Sabotage(
         "5", "the log shows no local variables", "gateway/server.py", "    logs.set_up()\n", "",

@@ -99,6 +99,7 @@ def test_a_backup_that_an_earlier_version_made_is_restored_and_stays_as_it_is(tm
         with contextlib.closing(sqlite3.connect(log)) as earlier:
             earlier.execute("ALTER TABLE ref DROP COLUMN brief")
             earlier.execute("CREATE INDEX ix_content_key ON content (key)")
+            earlier.executescript("DROP TRIGGER content_no_UPDATE; DROP TRIGGER content_no_DELETE")
             earlier.execute("UPDATE alembic_version SET version_num = '0001'")
             earlier.commit()
             earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")

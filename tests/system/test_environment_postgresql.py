@@ -260,6 +260,10 @@ def setting(server: OwnServer, name: str) -> str:
         "UPDATE entry SET bytes = '00'",
         "DELETE FROM entry",
         "TRUNCATE entry",
+        "UPDATE content SET key = 'x'",
+        "DELETE FROM content",
+        "TRUNCATE content",
+        "ALTER TABLE content DISABLE TRIGGER ALL",
         "DELETE FROM head",
         "UPDATE tile SET hashes = '00'",
         "ALTER TABLE entry DISABLE TRIGGER ALL",
@@ -273,6 +277,18 @@ def setting(server: OwnServer, name: str) -> str:
 def test_the_role_of_the_gateway_may_not(ledger: str, statement: str) -> None:
     with psycopg.connect(ledger) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())
+
+
+def test_a_right_that_an_earlier_version_gave_is_taken_back_by_the_migration() -> None:
+    url = new_database()
+    engine = open_engine(url)
+    migrations.upgrade(engine, "log", role="whyledger_gateway")
+    with psycopg.connect(url) as owner:
+        owner.execute("GRANT DELETE ON content TO whyledger_gateway")
+    migrations.upgrade(engine, "log", role="whyledger_gateway")
+    engine.dispose()
+    with psycopg.connect(as_gateway(url)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("DELETE FROM content")
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,10 @@ from ledger import bundle, checkpoint, note
 from ledger.entry import decode
 from ledger.errors import SealInvalid
 from ledger.note import Signer
-from ledger.seal import embedded_bundle, verify_seal
-from ledger.verify import Report, verify_pack
+from ledger.pdf import embedded_file
+from ledger.seal import verify_seal
+from ledger.steps import Report
+from ledger.verify import verify_pack
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
 SMALL = ("doc:onboarding", "campaign:autumn", "ticket:4711")
@@ -146,7 +148,7 @@ def test_the_pdf_is_an_archive_file_with_one_attachment_and_no_script(pdf_file: 
 
 
 def test_the_bundle_inside_is_the_one_beside_and_any_unzip_reads_it(exported: Exported) -> None:
-    inside = embedded_bundle(exported.made.pdf)
+    inside = embedded_file(exported.made.pdf)
     assert inside == exported.made.bundle
     with zipfile.ZipFile(io.BytesIO(inside)) as archive:
         assert archive.testzip() is None
