@@ -40,8 +40,6 @@ def seal(pdf: bytes, key: SealKey) -> bytes:
         docmdp_permissions=fields.MDPPerm.NO_CHANGES,
     )
     field = fields.SigFieldSpec("Seal", readable_field_name="Seal of the evidence pack")
-    signed = OneSeven(profile, signer=signer, new_field_spec=field).sign_pdf(
-        IncrementalPdfFileWriter(io.BytesIO(pdf))
-    )
+    signed = OneSeven(profile, signer=signer, new_field_spec=field).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)))
     data: bytes = signed.getvalue()
     return data

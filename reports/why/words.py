@@ -1,5 +1,6 @@
 """Small pieces of fixed wording, shared by the narrative and the questions. No model writes any of it."""
 
+import re
 from typing import Any
 
 from ledger.entry import Entry
@@ -53,6 +54,7 @@ MISSING = {
     "withheld": "withheld from this pack; its salted commitment is in the entry",
     "unreadable": "kept, but it does not match its commitment",
 }
+_BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def clock(at: str) -> str:
@@ -91,5 +93,5 @@ def quoted(entry: Entry, name: str, evidence: Evidence) -> str:
 
 
 def shorten(value: Any, most: int = 600) -> str:
-    text = " ".join(str(value).split())
+    text = _BLANKS.sub(" ", str(value)).strip(" ")  # no other white space: what is not seen must not be lost
     return text if len(text) <= most else text[:most] + " \u2026"
