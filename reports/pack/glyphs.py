@@ -18,6 +18,7 @@ _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u31
 _JOINERS = frozenset("\u200c\u200d") | {chr(code) for code in range(0xFE00, 0xFE10)}
 """Not seen themselves, they shape the letter before them: kept behind one that is not ASCII, at most two in a row."""
 _SPACES = frozenset("\t\n\r")
+_NAMED = " and ".join(f'<span style="white-space: nowrap">{package}</span>' for package in PACKAGES.split())
 
 
 def written_out(html: str, missing: Set[str] = frozenset()) -> str:
@@ -66,7 +67,7 @@ def _note(count: dict[str, int], missing: Set[str]) -> str:
     if lacking:
         lines.append(
             f"{lacking} character(s) have no glyph in the fonts of this installation; "
-            f"with {PACKAGES.replace(' ', ' and ')} installed, a pack made after that shows more of them."
+            f"with {_NAMED} installed, a pack made after that shows more of them."
         )
     if hidden:
         lines.append(f"{hidden} character(s) can never be seen: control and format characters.")
