@@ -16,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.halting import Halting
 from gateway.logs import said
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
@@ -30,7 +31,7 @@ from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
 from ledger.entry import b64
-from ledger.errors import LedgerError, LedgerUnavailable, LogHalted
+from ledger.errors import LedgerError, LedgerUnavailable, LogWentBack
 from ledger.ids import new_id
 
 HOT = "/v1/chat/completions"
@@ -143,39 +144,46 @@ class Gateway:
         build: str,
         unknown: UnknownKeys,
     ) -> list["asyncio.Task[None]"]:
+        halting = Halting(installation)
+
         async def renew() -> None:
-            written = await installation.log.hand_over(lifecycle.renew_unit(boot))
-            if not written.answer:
-                self.lease_lost = True
-                log.critical(
-                    "another process held this one for dead and closed its calls: it opens no more calls and ends; "
-                    "start it again"
-                )
-                self.halt()
-            evidence.settle_owed()
-            await asyncio.to_thread(_sweep, installation, build, boot)
+            await self._renew(installation, boot, halting)
+            if not halting.halted:
+                evidence.settle_owed()
+                await asyncio.to_thread(_sweep, installation, build, boot)
 
         async def refresh() -> None:
             self._chat.hurry()
             await rules.refresh()
             self._chat.enforce_stops()
 
-        async def sign() -> None:
-            try:
-                await asyncio.to_thread(installation.checkpointer.sign)
-            except LogHalted as halted:
-                log.critical("nothing was signed", reason=str(halted))
-
         async def count() -> None:
-            await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
+            if not halting.halted:
+                await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
 
         every = (
             (lifecycle.RENEW_SECONDS, renew),
             (POLL_SECONDS, refresh),
-            (CHECKPOINT_SECONDS, sign),
+            (CHECKPOINT_SECONDS, halting.sign),
             (UNKNOWN_KEYS_SECONDS, count),
         )
         return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
+
+    async def _renew(self, installation: Installation, boot: str, halting: Halting) -> None:
+        """Renew the lease of this process; without one it ends."""
+        try:
+            written = await installation.log.hand_over(lifecycle.renew_unit(boot, revive=halting.was_halted))
+        except LogWentBack as error:
+            halting.heard(error)
+            return
+        halting.over()
+        if not written.answer:
+            self.lease_lost = True
+            log.critical(
+                "another process held this one for dead and closed its calls: it opens no more calls and ends; "
+                "start it again"
+            )
+            self.halt()
 
 
 async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None:

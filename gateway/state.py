@@ -1,26 +1,29 @@
 """What entries do to the state rows: one pure function, used when they are appended and when the state is rebuilt.
 
 Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
-kept by name: `boot:` rows (leases, which are about now) and `checkpoint` (a copy of the head file).
+kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file) and `halt`.
 
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
     person:<pseudonym>      roles
-    workflow:<name>         registered and released
+    workflow:<name>         registered and released, and as which version
     budget:<scope>:<day>    nano-EUR spent and reserved
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in
+    gap                     the last loss that a person declared
+    halt                    why nothing may be written until a person declares a loss
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.continuity import GAP, HALT
 from ledger.entry import Draft, Entry
 from ledger.unit import State
 
 CONTROL = "control"
-EPHEMERAL = ("boot:", "checkpoint")
+EPHEMERAL = ("boot:", "checkpoint", HALT)
 
 Item = Draft | Entry
 Changes = dict[str, Any]
@@ -34,6 +37,13 @@ def changes_of(item: Item, state: State) -> Changes:
 
 def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
+
+
+def release_of(row: Mapping[str, Any] | None) -> str:
+    """Return how a workflow's row stands: `none`, `released`, or `stale` when it changed after its release."""
+    if not row or not row.get("released"):
+        return "none"
+    return "released" if row.get("released_version") == row.get("version") else "stale"
 
 
 def task_row(workflow: str | None, task: str | None) -> str:
@@ -122,8 +132,14 @@ def _workflow(item: Item, state: State) -> Changes:
     name = f"workflow:{item.workflow}"
     row = state.get(name) or {"released": None, "registered": None}
     if item.kind == "workflow.released":
-        return {name: row | {"released": item.id}} | _controlled(item, state)
+        return {name: row | {"released": item.id, "released_version": item.refs.get("workflow")}} | _controlled(
+            item, state
+        )
     return {name: row | {"registered": item.id, "version": item.refs["workflow"]}} | _controlled(item, state)
+
+
+def _gap_declared(item: Item, _state: State) -> Changes:
+    return {HALT: None, GAP: {"id": item.id}}
 
 
 _RULES: dict[str, Callable[[Item, State], Changes]] = {
@@ -132,6 +148,7 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "call.closed": _ended,
     "call.interrupted": _ended,
     "cost.corrected": _corrected,
+    "gap.declared": _gap_declared,
     "config.activated": _controlled,
     "stop.engaged": _controlled,
     "stop.released": _controlled,

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ledger import merkle
+from ledger.continuity import HALT, ROWS, Memory, halted
 from ledger.entry import Draft, encode, format_time, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.links import links
@@ -53,6 +54,8 @@ class Batch:
     """The statements have been sent; the lock is held."""
     writes: bool = False
     """There are statements: the commit will wait for the disk."""
+    end: writer.End | None = None
+    """Where the log ends once this is durable, if it has entries."""
     tried: bool = False
     """A commit was attempted, successfully or not."""
     error: BaseException | None = None
@@ -67,6 +70,7 @@ class BatchWriter:
         self._connection: WriteConnection | None = None
         self._head: writer.Head | None = None
         self._rows: dict[str, Any] = {}
+        self._memory = Memory()
         self._in_doubt = False
         self.flush_seconds = math.inf
         """How long the last commit that wrote something took."""
@@ -104,9 +108,11 @@ class BatchWriter:
         unavailable = LedgerUnavailable(f"the ledger could not commit: {in_words(batch.error)}")
         unavailable.__cause__ = batch.error
         self.drop_connection()
-        if not self._in_doubt or not self._find_out(batch):
-            for waiting in batch.units:
-                waiting.error = waiting.error or unavailable
+        if self._in_doubt and self._find_out(batch):
+            self._memory.end = batch.end or self._memory.end
+            return
+        for waiting in batch.units:
+            waiting.error = waiting.error or unavailable
 
     def _commit(self, batch: Batch, *, briefly: bool) -> None:
         self._in_doubt = False
@@ -124,6 +130,8 @@ class BatchWriter:
             self._connection.commit()
             if batch.writes:
                 self.flush_seconds = monotonic() - began
+            if batch.end is not None:
+                self._memory.end = batch.end
         except BaseException:
             with contextlib.suppress(Exception):  # the first error is the one to tell; the connection is dropped
                 if self._connection is not None:
@@ -148,22 +156,31 @@ class BatchWriter:
     def _send(self, batch: Batch, *, wait: bool) -> None:
         connection = self._connection
         assert connection is not None
+        connection.require_in_place()
         connection.begin(wait=wait)
         if connection.others_wrote() or self._head is None or len(self._rows) > MAX_KEPT:
             self._head, self._rows = None, {}
-        batch.writes = self._run_units(connection, batch.units)
+        self._run_units(connection, batch)
         batch.prepared = True
 
-    def _run_units(self, connection: Driver, units: Sequence[Waiting]) -> bool:
-        """Run units and send what they decided; tells whether that was anything."""
-        old, clock = writer.lock_head(connection, self._head)
+    def _run_units(self, connection: Driver, batch: Batch) -> None:
+        """Run units and send what they decided."""
+        units, remembered = batch.units, self._memory.end
+        before = remembered.seq - 1 if remembered else -1
+        old, clock, leaf = writer.lock_head(connection, self._head, before)
         at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
         working = self._rows
-        working |= writer.load_state(connection, _keys(units, at) - working.keys())
+        working |= writer.load_state(connection, (_keys(units, at) | ROWS) - working.keys())
         end, changes, new = old.end, dict[str, Any](), list[writer.NewEntry]()
+        finding = self._memory.finding(old, leaf, working)
+        if finding and HALT not in working:
+            working[HALT] = changes[HALT] = {"finding": finding, "size": before + 1}
         for waiting in units:
             if waiting.error:
+                continue
+            if HALT in working and not waiting.unit.mends:
+                waiting.error = halted(working[HALT])
                 continue
             try:
                 step = waiting.unit.run(working, at)
@@ -182,13 +199,14 @@ class BatchWriter:
         writer.insert_entries(connection, new)
         writer.save_state(connection, changes)
         self._head = old
+        batch.writes = bool(new or changes)
         if new:
             frontier = old.frontier.extend([one.leaf_hash for one in new])
             self._head = writer.Head(old.origin, end.last_hash, frontier, at_text)
             writer.move_head(connection, old, self._head)
             writer.complete_tiles(connection, old.size, self._head.size)
+            batch.end = self._head.end
         connection.flush()
-        return bool(new or changes)
 
     def _find_out(self, batch: Batch) -> bool:
         """Tell whether a batch whose commit failed is stored; waits a while for a database that is being restarted."""
@@ -214,7 +232,9 @@ class BatchWriter:
                 connection.begin(wait=True)
                 # A server may still be finishing what we lost sight of: it holds this lock.
                 writer.lock_head(connection, None)
-                return writer.holds(connection, first.seq, first.data)
+                stored = writer.holds(connection, first.seq, first.data)
+                connection.wait_for_standby()
+                return stored
         except Exception:  # noqa: BLE001
             return None
         finally:

@@ -14,20 +14,26 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.checkpoint import Checkpoint
+from ledger.continuity import GAP
 from ledger.entry import format_time
 from ledger.errors import LogHalted, NoteInvalid
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store.reader import Reader
+from ledger.store.writer import Head
 from ledger.unit import State, Step, Unit
 
 KEY = "checkpoint"
 TURN = timedelta(seconds=10)
 """How long a signer that is not heard of keeps the others waiting."""
+
+
+_UNKNOWN = object()
 
 
 class HeadFile:
@@ -52,6 +58,11 @@ class HeadFile:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def set_aside(self, name: str) -> None:
+        """Move the file away: the database does not continue it, and a person has declared that."""
+        if self.path.exists():
+            self.path.replace(self.path.with_suffix(f".before-{name}"))
 
 
 def require_continuation(reader: Reader, head_file: HeadFile, vkey: str) -> None:
@@ -106,7 +117,13 @@ class Checkpointer:
         self._clock = clock
         self._name = secrets.token_hex(8)
         self._frontier = merkle.Frontier()
+        self._gap: Any = _UNKNOWN
         self._signing = threading.Lock()
+
+    @property
+    def signed_size(self) -> int:
+        """The size of the largest head that this process knows to be signed."""
+        return max(self._frontier.size, held_checkpoint(self.head_file, self._signer.vkey).size)
 
     def sign(self, *, now: bool = False) -> bytes | None:
         """Sign the current head and return the note, or None when the log did not grow since the last time.
@@ -121,10 +138,12 @@ class Checkpointer:
             return self._sign(now=now)
 
     def _sign(self, *, now: bool) -> bytes | None:
-        head = self._reader.head()
+        head, kept, gap = self._reader.head(), self._reader.state(KEY), self._reader.state(GAP)
+        if gap != self._gap:
+            self._go_on_from(gap)
+        self._require_memory(head)
         if head.size == self._frontier.size:
             return None
-        kept = self._reader.state(KEY)
         if kept and not now and kept["by"] != self._name and kept["until"] > format_time(self._clock()):
             self._take_over(kept["note"].encode())
             return None
@@ -133,24 +152,49 @@ class Checkpointer:
         if reread.root() != head.frontier.root():
             raise LogHalted(f"the entries read back do not give the root of the head at {head.size}")
         signed = checkpoints.sign(Checkpoint(head.origin, head.size, head.frontier.root()), [self._signer])
-        self.head_file.write(signed)
+        # First in the database: with a synchronous standby its commit waits until everything before it is there too,
+        # so no head is kept of entries that a failover can lose.
         self._log.append(self._keep(signed.decode(), head.size, takes_turn=not now))
+        self.head_file.write(signed)
         self._frontier = reread  # last: what failed on the way here is tried again, though the log did not grow
         return signed
 
+    def _require_memory(self, head: Head) -> None:
+        """Check that the head goes on from what this process has signed or seen signed."""
+        known = self._frontier
+        if head.size < known.size or (head.size == known.size and head.frontier.root() != known.root()):
+            raise LogHalted(f"the database ends at {head.size} entries that do not go on from {known.size} signed ones")
+
+    def _go_on_from(self, gap: Any) -> None:
+        """A person declared a gap: what was signed before it is set aside."""
+        first, self._gap = self._gap is _UNKNOWN, gap
+        if first:
+            return
+        self._frontier = merkle.Frontier()
+        self._reader.forget()
+        held = held_checkpoint(self.head_file, self._signer.vkey)
+        if self._reader.head().size < held.size or self._reader.tree.subtree(0, held.size) != held.root:
+            self.head_file.set_aside(str(gap["id"]))
+
     def _take_over(self, signed: bytes) -> None:
-        """Keep the note that another process signed, if it is later than ours."""
+        """Keep the note that another process signed, if it is later than ours and goes on from it."""
         later = checkpoints.verified(signed, [self._signer.vkey])
-        if later.size > held_checkpoint(self.head_file, self._signer.vkey).size:
-            self.head_file.write(signed)
+        held = held_checkpoint(self.head_file, self._signer.vkey)
+        if later.size <= held.size:
+            return
+        fresh = self._reader.tree  # what is kept at hand of it was read before and must fit what is there now
+        if fresh.subtree(0, held.size) != held.root or fresh.subtree(0, later.size) != later.root:
+            raise LogHalted(f"the head of {later.size} entries does not go on from the one of {held.size} that is kept")
+        self.head_file.write(signed)
 
     def _resume(self) -> None:
         """Start where the last signature ends: what it covers was read back by whoever made it."""
         held = held_checkpoint(self.head_file, self._signer.vkey)
         if held.size > self._frontier.size:
-            self._frontier = self._reader.tree.frontier(held.size)
-            if self._frontier.root() != held.root:
+            frontier = self._reader.tree.frontier(held.size)
+            if frontier.root() != held.root:
                 raise LogHalted(f"the first {held.size} entries are not the ones that were signed")
+            self._frontier = frontier
 
     def _read_back(self, size: int) -> merkle.Frontier:
         """Recompute the leaf hashes of the stored bytes since the last signed head, in constant memory.

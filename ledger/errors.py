@@ -11,6 +11,7 @@
     ├── SealInvalid         a PDF seal that does not cover the file or does not verify
     ├── ContentGone         a sealed content whose key was destroyed, or that does not decrypt
     ├── LedgerUnavailable   the entry could not be made durable; nothing was acknowledged
+    │   └── LogWentBack     the database does not continue what this process saw durable, or a signed head
     └── LogHalted           the database contradicts the head kept outside it: a person must decide
 
 An error carries its facts and builds its own sentence. It knows nothing of HTTP:
@@ -65,6 +66,10 @@ class ContentGone(LedgerError):
 
 class LedgerUnavailable(LedgerError):
     """The unit was not committed; the caller must not go on as if it had been."""
+
+
+class LogWentBack(LedgerUnavailable):
+    """The database is not the one that acknowledged earlier entries: nothing is written until a person declares it."""
 
 
 class LogHalted(LedgerError):

@@ -59,7 +59,7 @@ def brief(item: Entry | Draft, seq: int) -> Brief | None:
     if item.kind not in _LISTED:
         return None
     facts = {name: item.facts[name] for name in _LISTED[item.kind] if name in item.facts}
-    refs = {"config": item.refs["config"]} if "config" in item.refs else {}
+    refs = {name: item.refs[name] for name in ("config", "workflow") if name in item.refs}
     return Brief(seq, item.kind, item.call, item.workflow, refs, facts)
 
 

@@ -35,6 +35,8 @@ class Unit(NamedTuple):
 
     keys: Callable[[datetime], Sequence[str]]
     run: Callable[[State, datetime], Step]
+    mends: bool = False
+    """It runs although the log is halted: it is what a person goes on with."""
 
 
 class Receipt(NamedTuple):

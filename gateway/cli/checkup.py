@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from gateway.settings import Settings
-from gateway.store.installation import is_made, opened
+from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce
 from ledger.errors import LedgerError
-from ledger.store.engine import durability
+from ledger.store.engine import durability, synchronous_standbys
 from reports.pack.fonts import fonts_said
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
@@ -21,6 +21,7 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
             yield True, f"log {installation.origin}, {installation.reader.head().size} entries, head consistent"
             settled = ", ".join(f"{name}={value}" for name, value in durability(installation.engine).items())
             yield True, f"commits wait for the disk ({settled})"
+            yield from _standby(installation)
             rules = RulesInForce(installation.reader, installation.vault, settings)
             rules.read()
             if installation.reader.state("control") is None:
@@ -35,6 +36,15 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
         yield fonts_said()
     except PdfUnavailable as error:
         yield False, str(error)
+
+
+def _standby(installation: Installation) -> Iterator[tuple[bool, str]]:
+    """Say whether a failover of PostgreSQL can lose what was acknowledged."""
+    names = synchronous_standbys(installation.engine)
+    if names is not None:
+        lost = "no standby is synchronous: a failover can lose acknowledged calls, and halts the gateways until a "
+        lost += "person declares it. Set synchronous_standby_names (docs/guides/operate.md)"
+        yield bool(names), f"commits wait for a standby ({names})" if names else lost
 
 
 def _providers(rules: RulesInForce) -> Iterator[tuple[bool, str]]:

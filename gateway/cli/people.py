@@ -96,12 +96,15 @@ def key_revoke(context: typer.Context, key: str, as_: As, reason: Reason) -> Non
 
 @workflow.command("release")
 def workflow_release(context: typer.Context, name: str, as_: As, reason: Reason) -> None:
-    """Release a workflow for prod: the named person takes it on themselves."""
+    """Release a workflow for prod as it is now: the named person takes responsibility for it."""
     from gateway.oversight import acts
 
     with _acting(context, as_) as (installation, actor):
-        acts.release(installation, actor, name, reason)  # type: ignore[arg-type]
-    typer.echo(f"released {name}")
+        parts = acts.release(installation, actor, name, reason)  # type: ignore[arg-type]
+    typer.echo(f"released {name} as it is now; when any of this changes, prod refuses it until it is released again:")
+    for part, value in parts.items():
+        lines = [f"{one}: {', '.join(models)}" for one, models in value.items()] if isinstance(value, dict) else value
+        typer.echo(f"  {part}: {lines if isinstance(lines, str) else '; '.join(lines) or 'none'}")
 
 
 def override(
@@ -109,8 +112,10 @@ def override(
     call: str,
     as_: As,
     action: Annotated[str, typer.Option(help="approve, modify, disregard, reverse or interrupt.")],
-    reason_code: Annotated[str, typer.Option(help="R01 to R11, or R99 with words.")],
     presented: Annotated[str, typer.Option(help="What the person was shown.")],
+    reason_code: Annotated[
+        str | None, typer.Option(help="R01 to R11, or R99 with words; none for an approval.")
+    ] = None,
     reason: Reason = "",
     before: Annotated[str | None, typer.Option(help="What the system had decided.")] = None,
     after: Annotated[str | None, typer.Option(help="What the person decided instead.")] = None,

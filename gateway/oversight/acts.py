@@ -7,7 +7,8 @@ from re import fullmatch
 from typing import Any
 
 from gateway.configuration.load import digest, load
-from gateway.configuration.model import UNDESCRIBED
+from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.configuration.releases import release_digest, released_parts
 from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
 from gateway.state import CONTROL, changes_of, control_of
@@ -104,27 +105,42 @@ def activate(installation: Installation, actor: Actor, text: str, reason: str) -
     refs = {"config": digest(text), "prices": digest(prices)}
     installation.vault.keep_text(refs["config"], text)
     installation.vault.keep_text(refs["prices"], prices)
-    workflows = {name: digest(entry.model_dump_json()) for name, entry in configuration.workflows.items()}
+    before = control_of({CONTROL: installation.reader.state(CONTROL)})["generation"]
+    known = [row.removeprefix("workflow:") for row in installation.reader.states("workflow:")]
+    names = list(dict.fromkeys([*configuration.workflows, *known]))
+
+    def unchanged(state: State) -> None:
+        if control_of(state)["generation"] != before:
+            raise ActRefused("something else took effect meanwhile: look at it, then activate again")
 
     def registrations(state: State, at: datetime) -> list[Draft]:
+        """What a release is bound to is registered again whenever it changes."""
         return [
-            Draft(
-                id=new_id("ent", at), kind="workflow.registered", workflow=name, act=actor.pseudonym,
-                facts={"role": entry.role, "tools": list(entry.tools)[:64], "workflow_ref": name},
-                refs={"workflow": version, "config": refs["config"]},
-            )
-            for name, version in workflows.items()
-            for entry in (configuration.workflows[name],)
-            if (state.get(f"workflow:{name}") or {}).get("version") != version
-        ]  # fmt: skip
+            _registration(configuration, name, refs["config"], actor, at)
+            for name in names
+            if (state.get(f"workflow:{name}") or {}).get("version") != release_digest(configuration, name)
+        ]
 
-    facts = {"routes": len(configuration.routes), "workflows": len(workflows), "config_ref": refs["config"]}
+    facts = {
+        "routes": len(configuration.routes),
+        "workflows": len(configuration.workflows),
+        "config_ref": refs["config"],
+    }
     _act(
         installation, "config.activated", actor, roles=("engineer", "admin"),
-        keys=[f"workflow:{name}" for name in workflows], facts=facts, refs=refs, texts={"reason": reason},
-        more=registrations,
+        keys=[f"workflow:{name}" for name in names], facts=facts, refs=refs, texts={"reason": reason},
+        check=unchanged, more=registrations,
     )  # fmt: skip
     return refs["config"]
+
+
+def _registration(configuration: Configuration, name: str, config: str, actor: Actor, at: datetime) -> Draft:
+    described = configuration.workflows.get(name, UNDESCRIBED)
+    return Draft(
+        id=new_id("ent", at), kind="workflow.registered", workflow=name, act=actor.pseudonym,
+        facts={"role": described.role, "tools": list(described.tools)[:64], "workflow_ref": name},
+        refs={"workflow": release_digest(configuration, name), "config": config},
+    )  # fmt: skip
 
 
 def issue_key(installation: Installation, actor: Actor, environment: str, workflow: str, cap: int | None = None) -> str:
@@ -133,11 +149,7 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
     Args:
         cap: a hard daily cap of this key, nano-EUR.
     """
-    control = control_of({CONTROL: installation.reader.state(CONTROL)})
-    text = installation.vault.text(control["config"]) if control["config"] else None
-    if text is None:
-        raise ActRefused("no configuration is active yet: whyledger config activate FILE --as PERSON --reason TEXT")
-    configuration = load(text)
+    configuration, config = active_configuration(installation)
     if environment not in configuration.environments:
         raise ActRefused(f"environment is one of {', '.join(configuration.environments)}, not {environment}")
     if not fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}", workflow):
@@ -153,14 +165,9 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
         """A workflow that the file does not describe is registered with its first key."""
         if f"workflow:{workflow}" in state:
             return []
-        refs = {"workflow": digest(UNDESCRIBED.model_dump_json()), "config": control["config"]}
-        said: dict[str, Any] = {"role": UNDESCRIBED.role, "tools": [], "workflow_ref": workflow}
-        return [
-            Draft(
-                id=new_id("ent", at), kind="workflow.registered", workflow=workflow, act=actor.pseudonym, facts=said,
-                refs=refs,
-            )
-        ]  # fmt: skip
+        if control_of(state)["config"] != config:
+            raise ActRefused("another configuration took effect meanwhile: try again")
+        return [_registration(configuration, workflow, config, actor, at)]
 
     _act(
         installation, "key.issued", actor, roles=("engineer", "admin"), keys=(f"workflow:{workflow}",), facts=facts,
@@ -184,19 +191,44 @@ def revoke_key(installation: Installation, actor: Actor, secret_or_id: str, reas
     return key
 
 
-def release(installation: Installation, actor: Actor, workflow: str, reason: str) -> None:
-    """Release a workflow for use in prod: a named person takes it on themselves."""
+def release(installation: Installation, actor: Actor, workflow: str, reason: str) -> dict[str, Any]:
+    """Release a workflow for use in prod, as it is now: a named person takes responsibility for it.
+
+    Returns what the release is bound to (`released_parts`). When that changes, it holds no more.
+
+    Raises:
+        ActRefused: not registered, changed meanwhile, no reason, or neither compliance nor admin.
+    """
     _require_reason(reason)
     row = f"workflow:{workflow}"
+    configuration, config = active_configuration(installation)
+    seen = release_digest(configuration, workflow)
 
     def check(state: State) -> None:
         if state.get(row) is None:
             raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
+        if state[row].get("version") != seen:
+            raise ActRefused(f"{workflow} is registered as something else: activate the configuration, then release")
 
     _act(
         installation, "workflow.released", actor, roles=("compliance", "admin"), keys=(row,),
-        facts={"workflow_ref": workflow},        texts={"reason": reason}, workflow=workflow, check=check,
+        facts={"workflow_ref": workflow}, refs={"workflow": seen, "config": config}, texts={"reason": reason},
+        workflow=workflow, check=check,
     )  # fmt: skip
+    return released_parts(configuration, workflow)
+
+
+def active_configuration(installation: Installation) -> tuple[Configuration, str]:
+    """Return the configuration in force and its digest.
+
+    Raises:
+        ActRefused: there is none.
+    """
+    control = control_of({CONTROL: installation.reader.state(CONTROL)})
+    text = installation.vault.text(control["config"]) if control["config"] else None
+    if text is None:
+        raise ActRefused("no configuration is active yet: whyledger config activate FILE --as PERSON --reason TEXT")
+    return load(text), str(control["config"])
 
 
 def stop_scope(
@@ -248,7 +280,7 @@ def release_stop(installation: Installation, actor: Actor, scope: tuple[str, str
 
 
 def override(
-    installation: Installation, actor: Actor, call: str, *, action: str, reason_code: str, reason: str,
+    installation: Installation, actor: Actor, call: str, *, action: str, reason_code: str | None, reason: str,
     presented: str, before: str | None, after: str | None,
 ) -> str:  # fmt: skip
     """Record that a person approved, changed, disregarded, reversed or interrupted what a call did; returns its id.
@@ -258,18 +290,20 @@ def override(
     """
     if action not in ACTIONS:
         raise ActRefused(f"action is one of {', '.join(ACTIONS)}")
-    if reason_code not in REASON_CODES:
-        listed = ", ".join(f"{code} {words}" for code, words in REASON_CODES.items())
+    listed = ", ".join(f"{code} {words}" for code, words in REASON_CODES.items())
+    if action == "approve" and reason_code:
+        raise ActRefused("an approval takes no reason code: every code is a reason against; say why in words")
+    if action != "approve" and reason_code not in REASON_CODES:
         raise ActRefused(f"reason code is one of: {listed}")
     if not reason.strip() and (reason_code == "R99" or action == "reverse"):
-        raise ActRefused("a reversal, and R99, need a reason in words")
+        raise ActRefused("add a reason in words: it is required for reverse and for R99")
     opened = [one for one in installation.reader.entries(installation.reader.find("call", call)) if one.call == call]
     if not opened:
         raise ActRefused(f"there is no call {call}")
     texts = {"reason": reason, "presented": presented, "before": before, "after": after}
     written = _act(
         installation, "override.recorded", actor, roles=("approver", "compliance", "admin"),
-        facts={"action": action, "reason_code_ref": reason_code}, texts={k: v for k, v in texts.items() if v},
+        facts={"action": action, "reason_code_ref": reason_code or None}, texts={k: v for k, v in texts.items() if v},
         call=call, task=opened[0].task, workflow=opened[0].workflow,
     )  # fmt: skip
     return written.receipts[0].id

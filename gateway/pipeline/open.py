@@ -17,10 +17,10 @@ from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
-from gateway.state import CONTROL, changes_of, control_of, task_row
+from gateway.state import CONTROL, changes_of, control_of, release_of, task_row
 from ledger.amounts import eur
 from ledger.entry import Draft, Sealed, format_time
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, LogWentBack
 from ledger.ids import new_id
 from ledger.unit import Receipt, State, Step, Unit
 
@@ -37,8 +37,12 @@ class Record(NamedTuple):
     contents: Sealed | None
 
 
-async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Record:
-    """Seal the request and look up the pseudonyms."""
+async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requested: str | None = None) -> Record:
+    """Seal the request and look up the pseudonyms.
+
+    Args:
+        requested: the name that was asked for, where it is none of ours.
+    """
     key_ref = sub = None
     if call.subject_id:
         key_ref, sub = await ports.contents.subject(call.subject_id)
@@ -54,6 +58,8 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports) -> Reco
             values["task"] = call.task_id
         if call.subject_id:
             values["subject"] = call.subject_id
+        if requested is not None:
+            values["requested"] = requested
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     task = None if own else ports.contents.pseudonym("task", call.task_id)
     return Record(entry_id=entry_id, task=task, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents)
@@ -84,7 +90,7 @@ async def open_call(
         written = await ports.evidence.submit(unit)
     except LedgerError as error:
         raise EvidenceLost(
-            "ledger_unavailable", f"the call was not sent, because it could not be recorded: {error}"
+            code_of(error), f"the call was not sent, because it could not be recorded: {error}"
         ) from error
     if isinstance(written.answer, Refused):
         raise written.answer
@@ -127,12 +133,17 @@ def open_unit(
         facts = _facts(call, principal, plan, [*checks, *extra], ports) | {"budgets": counted}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
-            sub=record.sub, facts=facts, refs=rules.refs() | {"build": ports.build}, c=record.c,
+            sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, principal, ports), c=record.c,
             contents=record.contents,
         )  # fmt: skip
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
 
     return Unit(keys=keys, run=run)
+
+
+def _own_refs(state: State, principal: Principal, ports: Ports) -> dict[str, str]:
+    version = (state.get(f"workflow:{principal.workflow}") or {}).get("version")
+    return {"build": ports.build} | ({"workflow": version} if version else {})
 
 
 @lru_cache(maxsize=1024)
@@ -170,8 +181,8 @@ def _require_admission(state: State, principal: Principal, workflow: Workflow, r
     scope = stop_among(control_of(state)["stops"], key=principal.key, workflow=principal.workflow, task=record.task)
     if scope:
         raise stopped(scope, stage=7)
-    released = (state.get(f"workflow:{principal.workflow}") or {}).get("released")
-    flags = [] if released else [unreleased(principal, stage=7)]
+    release = release_of(state.get(f"workflow:{principal.workflow}"))
+    flags = [] if release == "released" else [unreleased(principal, release, stage=7)]
     calls = (state.get(task_row(principal.workflow, record.task)) or {"calls": 0})["calls"]
     if calls >= workflow.max_calls_per_task:
         raise Refused(
@@ -233,7 +244,8 @@ def refused_draft(
     return Draft(
         id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,
         workflow=principal.workflow, sub=record.sub, facts=facts,
-        refs=(rules.refs() if rules else {}) | {"build": ports.build}, c=record.c, contents=record.contents,
+        refs=(rules.refs_of(principal.workflow) if rules else {}) | {"build": ports.build}, c=record.c,
+        contents=record.contents,
     )  # fmt: skip
 
 
@@ -249,18 +261,24 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
     except Refused:
         rules = None
     workflow = rules.workflow(principal.workflow) if rules else None
+    route = call.requested if call and rules and rules.configuration.route(call.requested) else None
     if call:
-        record = await record_of(call, workflow, ports)
+        record = await record_of(call, workflow, ports, requested=None if route else call.requested)
     else:
         record = Record(
             entry_id=new_id("ent", ports.clock()), task=None, sub=None, key_ref=None, keep=False, c={}, contents=None
         )
-    draft = refused_draft(refusal, call, principal, record, rules, ports, call_id=call_id)
+    draft = refused_draft(refusal, call, principal, record, rules, ports, route=route, call_id=call_id)
     unit = Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[draft]))
     try:
         await ports.evidence.submit(unit)
     except LedgerError as error:
-        raise EvidenceLost("ledger_unavailable", f"the refusal could not be recorded: {error}") from error
+        raise EvidenceLost(code_of(error), f"the refusal could not be recorded: {error}") from error
+
+
+def code_of(error: LedgerError) -> str:
+    """Return by which code a caller learns that the ledger took no entry; only one of them is worth another try."""
+    return "ledger_halted" if isinstance(error, LogWentBack) else "ledger_unavailable"
 
 
 def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], ports: Ports) -> Unit:

@@ -25,7 +25,10 @@ class Rules:
     stops: Mapping[str, str]
     """Active stops: scope (`all`, `key:..`, `task:..`, `workflow:..`) to the entry that engaged them."""
     registered: frozenset[str]
-    released: frozenset[str]
+    released: Mapping[str, str]
+    """How each registered workflow stands: `released`, `stale` or `none`."""
+    versions: Mapping[str, str]
+    """Digest of what is in force of each registered workflow."""
     usable: frozenset[str]
     """Providers that need no credential, whose variable is set, or whose key stands in a file: one that is wrong or
     missing fails the attempt, so that it counts as soon as it is right."""
@@ -40,6 +43,11 @@ class Rules:
 
     def refs(self) -> dict[str, str]:
         return {"config": self.config_digest, "prices": self.prices_digest}
+
+    def refs_of(self, workflow: str | None) -> dict[str, str]:
+        """As `refs`, with the workflow's digest."""
+        version = self.versions.get(workflow or "")
+        return self.refs() | ({"workflow": version} if version else {})
 
     def stop_for(self, *, key: str, workflow: str | None, task_id: str) -> str | None:
         """Return the scope of a stop that is in the way, or None."""

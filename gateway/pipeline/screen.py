@@ -33,21 +33,25 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
             f"workflow {principal.workflow} is not registered; whyledger key create registers it",
             stage=3,
         )
-    if principal.workflow in rules.released:
+    release = rules.released.get(principal.workflow or "", "none")
+    if release == "released":
         return workflow, RELEASED
-    return workflow, (unreleased(principal, stage=3),)
+    return workflow, (unreleased(principal, release, stage=3),)
 
 
-def unreleased(principal: Principal, *, stage: int) -> Check:
-    """A workflow nobody has released is refused in prod and flagged elsewhere."""
+def unreleased(principal: Principal, release: str, *, stage: int) -> Check:
+    """A workflow that nobody has released as it is now is refused in prod and flagged elsewhere."""
+    code, reason = ("release_stale", "changed after it was released") if release == "stale" else (
+        "workflow_not_released", "not released"
+    )  # fmt: skip
     if principal.environment == "prod":
         raise Refused(
-            "workflow_not_released",
-            f"workflow {principal.workflow} has not been released: whyledger workflow release {principal.workflow}",
+            code,
+            f"workflow {principal.workflow} was {reason}: whyledger workflow release {principal.workflow}",
             stage=stage,
             inputs={"environment": principal.environment},
         )
-    return Check(id="workflow-released", verdict="flag", reason="not released")
+    return Check(id="workflow-released", verdict="flag", reason=reason)
 
 
 def stopped(scope: str, *, stage: int) -> Refused:

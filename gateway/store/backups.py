@@ -19,9 +19,11 @@ from typing import Any
 import migrations
 from gateway.oversight.people import Actor, ActRefused
 from gateway.settings import Settings
+from gateway.state import changes_of
 from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
 from ledger import custody
 from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
+from ledger.continuity import HALT
 from ledger.entry import Draft, b64
 from ledger.errors import LedgerUnavailable, LogHalted
 from ledger.ids import new_id
@@ -168,29 +170,34 @@ def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
     """
     if not reason.strip():
         raise ActRefused("a reason is needed")
-    head_file, head = installation.checkpointer.head_file, installation.reader.head()
+    head_file, reader = installation.checkpointer.head_file, installation.reader
+    head, halt = reader.head(), reader.state(HALT)
+    held = held_checkpoint(head_file, installation.signer.vkey)
+    contradicted = True
     try:
-        require_continuation(installation.reader, head_file, installation.signer.vkey)
+        require_continuation(reader, head_file, installation.signer.vkey)
     except LogHalted as halted:
         finding = str(halted)
     else:
-        raise ActRefused("nothing is lost: the database continues the signed head")
-    held = held_checkpoint(head_file, installation.signer.vkey)
+        if not halt:
+            raise ActRefused("nothing is lost: the database continues the signed head")
+        contradicted, finding = False, str(halt["finding"])
+    size = max(held.size, int(halt["size"]) if halt else 0)
     entry_id = new_id("ent", installation.clock())
     c, contents = installation.vault.seal({"reason": reason, "finding": finding}, entry_id=entry_id)
     facts = {
-        "held_size": held.size, "held_root": b64(held.root), "found_size": head.size,
+        "held_size": size, "signed_size": held.size, "held_root": b64(held.root), "found_size": head.size,
         "found_root": b64(head.frontier.root()), "assurance": actor.assurance,
     }  # fmt: skip
 
+    draft = Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)
+
     def run(state: State, _at: object) -> Step:
         actor.require(state, "admin")
-        return Step(
-            drafts=[Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)]
-        )
+        return Step(drafts=[draft], changes=changes_of(draft, state))
 
-    installation.log.append(Unit(keys=lambda _at: (actor.row,), run=run))
-    if head_file.path.exists():
-        head_file.path.replace(head_file.path.with_suffix(f".before-{entry_id}"))
+    installation.log.append(Unit(keys=lambda _at: (actor.row,), run=run, mends=True))
+    if contradicted:
+        head_file.set_aside(entry_id)
     installation.checkpointer.sign(now=True)
-    return max(0, held.size - head.size)
+    return max(0, size - head.size)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.state import changes_of
+from ledger.continuity import HALT
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.reader import Reader
@@ -33,13 +34,24 @@ def start_unit(boot: str, build: str, version: str) -> Unit:
     return Unit(keys=lambda _at: (), run=run)
 
 
-def renew_unit(boot: str) -> Unit:
-    """Prolong a lease. The answer tells whether there was one; it is gone when another process took it away."""
+def halt_unit(finding: str, size: int) -> Unit:
+    """Halt the log for all processes, because the database contradicts what was signed (`ledger.continuity`)."""
+    row = {"finding": finding, "size": size}
+    return Unit(keys=lambda _at: (), run=lambda _state, _at: Step(changes={HALT: row}))
+
+
+def renew_unit(boot: str, *, revive: bool = False) -> Unit:
+    """Prolong a lease. The answer tells whether there was one; it is gone when another process took it away.
+
+    Args:
+        revive: take one anew where there is none: the database went back, and a person has declared that since.
+    """
 
     def run(state: State, at: datetime) -> Step:
         lease = state.get(f"boot:{boot}")
-        if lease is None:
+        if lease is None and not revive:
             return Step(answer=False)
+        lease = lease or {"until": ""}
         back = {"back": format_time(at)} if lease["until"] < format_time(at) else {}
         return Step(changes={f"boot:{boot}": lease | back | {"until": format_time(at + LEASE)}}, answer=True)
 

@@ -15,7 +15,7 @@ from gateway.pipeline.call import Principal
 from gateway.pipeline.ports import NoCredential, UpstreamUnreached
 from gateway.pipeline.rules import Rules
 from gateway.settings import Settings
-from gateway.state import CONTROL, control_of
+from gateway.state import CONTROL, control_of, release_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
 from ledger.log import Handed, Log
@@ -76,7 +76,8 @@ class RulesInForce:
             rate=Rate.from_usd_per_eur(fx.usd_per_eur, fx.date, fx.source),
             stops=control["stops"],
             registered=frozenset(workflows),
-            released=frozenset(name for name, row in workflows.items() if row["released"]),
+            versions={name: row["version"] for name, row in workflows.items() if row.get("version")},
+            released={name: release_of(row) for name, row in workflows.items()},
             usable=usable,
             task_pseudonym=lambda task: self._vault.pseudonym("task", task),
         )
@@ -213,4 +214,5 @@ class SealedContents:
     def seal(
         self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
     ) -> tuple[dict[str, str], Sealed]:
-        return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)
+        with told():
+            return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)

@@ -1,6 +1,7 @@
 """The own API under /api/v1, with RFC 9457 problems. Persons come with their token; a gateway key may only ask why
 about its own workflow."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.web.documents import PROBLEM, Models, Overridden, Problem, Ready, Stopped, Why, problems
+from ledger.continuity import HALT, halted
 from ledger.errors import LedgerUnavailable, LogHalted
 from reports.why.answer import NothingFound, WhyAnswer, why
 
@@ -37,7 +39,7 @@ class OverrideRequest(BaseModel):
 
     call: Id = Field(max_length=64)
     action: Literal["approve", "modify", "disregard", "reverse", "interrupt"]
-    reason_code: str = Field(max_length=8)
+    reason_code: str | None = Field(default=None, max_length=8)
     reason: str = Field(default="", max_length=10_000)
     presented: str = Field(min_length=1, max_length=100_000)
     before: str | None = Field(default=None, max_length=100_000)
@@ -172,11 +174,13 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
     def release_stop(said: StopRequest, token: Token) -> Any:
         return _stop(running(), said, token, acts.release_stop)
 
-    _add_operational(routes, ports, may_open)
+    _add_operational(routes, running, ports, may_open)
     return routes
 
 
-def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> None:
+def _add_operational(
+    routes: APIRouter, running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]
+) -> None:
     @routes.get(
         "/v1/models",
         summary="The intents this key may ask for, in the OpenAI list format",
@@ -203,6 +207,8 @@ def _add_operational(routes: APIRouter, ports: Callable[[], Ports], may_open: Ca
             generation = ports().rules.now.generation
         except Refused as refusal:
             return problem(503, refusal.code, refusal.message)
+        if halt := await asyncio.to_thread(running().reader.state, HALT):
+            return problem(503, "ledger_halted", str(halted(halt)))
         if not may_open():
             return problem(503, "lease_lost", "this process lost its lease on the ledger and ends")
         return {"ready": True, "generation": generation}

@@ -75,6 +75,7 @@ class Why(BaseModel):
     narrative: list[Sentence]
     timeline: list[dict[str, Any]]
     approvals: dict[str, Level]
+    decisions: list[dict[str, str]]
     questions: list[Answered]
     unknown: list[str]
     integrity: Integrity

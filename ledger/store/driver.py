@@ -5,6 +5,7 @@ for both databases, with `?` for a value; what differs between them is in this m
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -12,6 +13,8 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer, LargeBinary, PoolProxiedConnection, Table, Text
+
+from ledger.errors import LedgerUnavailable
 
 POSTGRESQL = "postgresql"
 MOST_ROWS = 64
@@ -122,16 +125,48 @@ def reading(engine: Engine) -> Iterator[Driver]:
         pooled.close()
 
 
+def _file_of(engine: Engine) -> str | None:
+    name = engine.url.database
+    return name if engine.dialect.name != POSTGRESQL and name and name != ":memory:" else None
+
+
+def _place_of(path: str | None) -> tuple[int, int] | None:
+    """Return where a database file is on its disk.
+
+    Raises:
+        LedgerUnavailable: it is not there; opening it would make an empty one.
+    """
+    if path is None:
+        return None
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise LedgerUnavailable(f"{path} is missing: {error.strerror}") from error
+    return found.st_dev, found.st_ino
+
+
 class WriteConnection(Driver):
     """The connection of a writer: begins, commits, and is given back."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine, self._path = engine, _file_of(engine)
+        self._place = _place_of(self._path)
         self._pooled: PoolProxiedConnection = engine.raw_connection()
         super().__init__(self._pooled.driver_connection, engine.dialect.name)
         self._version = -1
         self._copies_wal = True
         if not self.is_postgresql:
             self._raw.execute("PRAGMA busy_timeout=0")
+
+    def require_in_place(self) -> None:
+        """Look whether SQLite's file is still the one that was opened: a process keeps writing to a moved one.
+
+        Raises:
+            LedgerUnavailable: it was moved or replaced. The next connection is to what is there now.
+        """
+        if self._path is not None and _place_of(self._path) != self._place:
+            self._engine.dispose()
+            raise LedgerUnavailable(f"{self._path} was replaced while this process ran")
 
     def begin(self, *, wait: bool) -> None:
         """Begin to write. SQLite locks the database here; on PostgreSQL locking the head row does.
@@ -176,6 +211,12 @@ class WriteConnection(Driver):
         if self._put:
             raise RuntimeError("a change was put and not sent")
         self._raw.commit()
+
+    def wait_for_standby(self) -> None:
+        """Wait until all that this transaction has seen is on a synchronous standby, where there is one: what can be
+        seen after a restart of the server need not be."""
+        if self.is_postgresql:
+            self._raw.commit()
 
     def rollback(self) -> None:
         self._raw.rollback()

@@ -112,6 +112,14 @@ def durability(engine: Engine) -> dict[str, Any]:
         return {name: connection.exec_driver_sql(f"{command} {name}").scalar_one() for name in names}
 
 
+def synchronous_standbys(engine: Engine) -> str | None:
+    """Return the setting by which commits wait for standbys, empty when they wait for none; None on SQLite."""
+    if engine.dialect.name != POSTGRESQL:
+        return None
+    with engine.connect() as connection:
+        return str(connection.exec_driver_sql("SHOW synchronous_standby_names").scalar() or "")
+
+
 def require_durable(engine: Engine) -> None:
     """Refuse a server that acknowledges commits which it has not written to disk.
 

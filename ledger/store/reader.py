@@ -27,6 +27,12 @@ class Reader:
         self._ats: dict[int, str] = {}
         self._ranks = Ranks(self._linked)
 
+    def forget(self) -> None:
+        """Forget what was kept at hand: the database is another one by now."""
+        self.tree = Tree(self._rows_of)
+        self._ats = {}
+        self._ranks = Ranks(self._linked)
+
     def revision(self) -> str | None:
         """Return the schema revision that migrations recorded, or None when there is none."""
         with self._engine.connect() as connection:

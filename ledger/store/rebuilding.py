@@ -32,7 +32,7 @@ def replace_projections(engine: Engine, lock: Path | None, replay: Replay, *, ke
         driver = Driver.of(connection)
         if driver.is_postgresql:  # replaying takes longer than a process that hangs is given
             driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        head, _ = writer.lock_head(driver, None)
+        head, _, _ = writer.lock_head(driver, None)
         kept = {key: row for prefix in keep for key, row in reader.states(prefix).items()}
         state, links = replay(reader)
         writer.clear_projections(driver)

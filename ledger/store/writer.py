@@ -72,20 +72,27 @@ def read_head(driver: Driver) -> Head:
     return _head(driver.execute(f"SELECT {_HEAD} FROM head").fetchone())
 
 
-def lock_head(driver: Driver, known: Head | None) -> tuple[Head, datetime | None]:
+def lock_head(driver: Driver, known: Head | None, before: int = -1) -> tuple[Head, datetime | None, bytes | None]:
     """Lock the head until the transaction ends, and return it with the database's clock, where it has one.
 
     Whoever appends holds this lock, so there is one order of entries whatever the number of processes. On SQLite
     the transaction has locked the whole database already, and its clock is that of the machine; there the head is not
     read again when it is `known`, because nobody has written since.
 
+    Args:
+        before: the number of an entry whose leaf hash is wanted too; it is None where the entry is not stored.
+
     Raises:
         LedgerUnavailable: the database holds no log.
     """
+    leaf = "(SELECT leaf_hash FROM entry WHERE seq = ?)"
     if not driver.is_postgresql:
-        return known or read_head(driver), None
-    row = driver.execute(f"SELECT {_HEAD}, clock_timestamp() FROM head FOR UPDATE").fetchone()
-    return _head(row and row[:-1]), row[-1]
+        if known is not None:
+            return known, None, None
+        return read_head(driver), None, driver.execute(f"SELECT {leaf}", (before,)).fetchone()[0]
+    statement = f"SELECT {_HEAD}, clock_timestamp(), {leaf} FROM head FOR UPDATE"
+    row = driver.execute(statement, (before,)).fetchone()
+    return _head(row and row[:-2]), row[-2], row[-1]
 
 
 _HEAD = "origin, size, last_hash, frontier, at"

@@ -4,7 +4,7 @@ from typing import Any
 
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.words import ACTIONS, REASON_CODES, clock, person, quoted
+from reports.why.words import clock, coded, person, quoted, verb_of
 
 KINDS = {
     "config.activated": "activated the configuration",
@@ -25,16 +25,14 @@ def is_approval(entry: Entry) -> bool:
 
 def decision(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     """Return the row of a person's decision about a call, with what they saw and changed."""
-    code = entry.facts.get("reason_code_ref")
-    given = quoted(entry, "reason", evidence) if "reason" in entry.c or code is None else ""
-    coded = f"{code} {REASON_CODES.get(str(code), '')}".strip() if code else ""
+    given = quoted(entry, "reason", evidence) if "reason" in entry.c or not coded(entry) else ""
     return {
         "at": clock(entry.at),
         "seq": entry.seq,
         "call": entry.call,
         "person": person(entry, evidence),
-        "action": ACTIONS[entry.facts["action"]],
-        "reason": ": ".join(part for part in (coded, given) if part),
+        "action": verb_of(entry),
+        "reason": (coded(entry) + given).removesuffix(", "),
         "seen": [(label, quoted(entry, name, evidence)) for label, name in _SEEN if name in entry.c],
     }
 

@@ -13,7 +13,7 @@ from reports.pack.facts import MAX_ROWS, PackFacts
 from reports.pack.glyphs import PLACE
 from reports.pack.words import hexadecimal, instant, on_one_line, soft
 from reports.why.answer import BOUNDARY
-from reports.why.words import ACTIONS, MISSING
+from reports.why.words import MISSING
 
 
 @cache
@@ -42,5 +42,5 @@ def as_html(
     """
     return _environment().get_template("pack.html.j2").render(
         said=said, facts=facts, examples=examples, organisation=organisation, vkey=vkey, certificate=certificate,
-        unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, actions=ACTIONS, missing=MISSING, place=PLACE,
+        unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
     )  # fmt: skip

@@ -35,6 +35,8 @@ class WhyAnswer:
     narrative: tuple[Sentence, ...]
     timeline: tuple[dict[str, Any], ...]
     approvals: dict[str, Any]
+    decisions: tuple[dict[str, str], ...]
+    """What people decided about any of the calls, with the verb: approved, reversed, stopped."""
     questions: tuple[Answered, ...]
     unknown: tuple[str, ...]
     integrity: Integrity
@@ -78,6 +80,7 @@ def why(
         narrative=narrate(story, evidence),
         timeline=tuple(_moment(entry) for entry in story.entries),
         approvals=_approvals(story, evidence),
+        decisions=tuple(decided_by((*story.acts, *story.stops), evidence)),
         questions=answers(story, evidence, check),
         unknown=tuple(unknowns(story, evidence)),
         integrity=check,
@@ -93,9 +96,10 @@ def why(
 def _headline(story: Story) -> str:
     total = eur(story.cost)
     people = len(story.acts) + len(story.stops)
-    acts = f"{people} human act(s) on record" if people else "no person decided anything about it"
+    acts = f"{people} decision(s) by people on record" if people else "no person decided anything about it"
     if len(story.every) == 1:
-        return f"The call to {story.calls[0].route} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
+        name = f" to {story.calls[0].route}" if story.calls[0].route else ""
+        return f"The call{name} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
     return f"{len(story.every)} calls ({story.results}); {total}; {acts}."
 
 
@@ -105,7 +109,7 @@ _MOMENTS = {
     "call.closed": "call closed: {result}",
     "call.refused": "call refused: {reason_ref}",
     "call.interrupted": "call interrupted: {reason}",
-    "override.recorded": "person: {action} ({reason_code_ref})",
+    "override.recorded": "person: {action}",
     "cost.corrected": "person: cost corrected",
     "stop.engaged": "person: stop of {scope}",
     "stop.released": "person: stop of {scope} lifted",
@@ -129,13 +133,17 @@ def _moment(entry: Entry) -> dict[str, Any]:
 
 
 def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
-    """Approval at three levels; where no person is recorded, it says so."""
-    overrides = tuple(entry for call in story.every for entry in call.overrides)
+    """Approval at three levels; where no person is recorded, it says so. A reversal or a stop is no approval."""
+    others = len(story.acts) + len(story.stops) - len(story.approvals)
+    nobody_here = "No person approved this call."
+    changed = "The workflow was changed after its last release; nobody has released it as it was here."
     levels = {
-        "this_call": (overrides, "No person decided about this call."),
+        "this_call": (story.approvals, nobody_here + (" What people did decide stands below." if others else "")),
         "rules_in_force": (story.activations, "No activation of the rules is on record."),
-        "workflow_release": (story.releases, "Nobody has released the workflow."),
-    }
+        "workflow_release": (
+            story.releases, changed if story.stale_releases else "Nobody has released the workflow."
+        ),
+    }  # fmt: skip
     return {
         name: {"people": decided_by(entries, evidence), "said": "" if entries else nobody}
         for name, (entries, nobody) in levels.items()

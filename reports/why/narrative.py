@@ -9,15 +9,16 @@ from ledger.entry import Entry
 from reports.ports import Evidence
 from reports.why.story import CallStory, Story
 from reports.why.words import (
-    ACTIONS,
     COST_STATES,
-    REASON_CODES,
     REASONS,
     RESULTS,
+    asked_for,
     clock,
+    coded,
     person,
     pointer,
     quoted,
+    verb_of,
 )
 
 
@@ -35,7 +36,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     numbers = {call.id: number for number, call in enumerate(story.every, start=1)}
     for call in story.calls:
         label = f"Call {numbers[call.id]} of {len(story.every)}" if len(story.every) > 1 else "The call"
-        sentences += _asked(call, label)
+        sentences += _asked(call, label, evidence)
         sentences += _decided(call)
         sentences += _attempted(call)
         sentences += _ended(call)
@@ -46,14 +47,15 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     return tuple(sentences)
 
 
-def _asked(call: CallStory[Entry], label: str) -> Iterator[Sentence]:
+def _asked(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator[Sentence]:
     entry = call.first
     if entry.kind == "call.interrupted":
         return
     simulated = any(target.get("simulated") for target in entry.facts.get("targets", ()))
     yield Sentence(
         f"{label} was made at {clock(entry.at)} by workflow {entry.workflow or 'none'} in {entry.facts['environment']}"
-        f" and asked for {call.route}" + (" (a simulated provider: no model ran)." if simulated else "."),
+        + (f" and asked for {name}" if (name := asked_for(entry, evidence)) else "")
+        + (" (a simulated provider: no model ran)." if simulated else "."),
         (pointer(entry, "at"), pointer(entry, "workflow"), pointer(entry, "facts.environment")),
     )
 
@@ -66,10 +68,12 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
             f"The checks {passed} passed, and {eur(facts['reserved_nano_eur'])} was reserved before anything was sent.",
             (pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.reserved_nano_eur")),
         )
-        for check in facts["checks"]:
+        if facts.get("output_limit_set"):
             yield Sentence(
-                f"The check {check['id']} raised a flag: {check['reason']}.", (pointer(call.opened, "facts.checks"),)
+                f"It asked for no limit of its answer; the route's was set, {facts['output_bound_tokens']} tokens.",
+                (pointer(call.opened, "facts.output_limit_set"), pointer(call.opened, "facts.output_bound_tokens")),
             )
+        yield from _flags(call.opened)
     elif call.ended and call.ended.kind == "call.refused":
         facts = call.ended.facts
         reason = REASONS.get(facts["reason_ref"], facts["reason_ref"])
@@ -80,6 +84,14 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
         )
 
 
+def _flags(entry: Entry) -> Iterator[Sentence]:
+    for check in entry.facts["checks"]:
+        if check["verdict"] == "flag":
+            yield Sentence(
+                f"The check {check['id']} raised a flag: {check['reason']}.", (pointer(entry, "facts.checks"),)
+            )
+
+
 def _arithmetic(inputs: dict[str, Any]) -> str:
     if {"cap", "spent", "reserved", "needed"} <= inputs.keys():
         return (
@@ -88,6 +100,8 @@ def _arithmetic(inputs: dict[str, Any]) -> str:
         )
     if {"calls", "limit"} <= inputs.keys():
         return f" It had made {inputs['calls']} calls; {inputs['limit']} are allowed."
+    if {"defined", "ungranted"} <= inputs.keys():
+        return f" {inputs['ungranted']} of the {inputs['defined']} tool(s) it offered are not granted to its workflow."
     if inputs.get("rule"):
         return f" The determining rule is {inputs['rule']}."
     return ""
@@ -114,6 +128,9 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
                 f"{one['model']} at {one['provider']}, {place}, began to answer on attempt {len(failed) + 1}.",
                 (pointer(call.ended, "facts.attempts"),),
             )
+    said = (facts.get("served") or {}).get("reported_model")
+    if said and said != facts["served"]["model"]:
+        yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
 
 
 def _ended(call: CallStory[Entry]) -> Iterator[Sentence]:
@@ -138,16 +155,26 @@ def _ended(call: CallStory[Entry]) -> Iterator[Sentence]:
             pointer(call.ended, "facts.cost_nano_eur"),
         ),
     )
+    yield from _limited(call)
+    yield from _flags(call.ended) if "checks" in facts else ()
     for tool in facts.get("tool_calls", ()):
         granted = f"the granted tool {tool['name']}" if tool["granted"] else "a tool that is not granted"
         yield Sentence(f"The answer called {granted}.", (pointer(call.ended, "facts.tool_calls"),))
 
 
+def _limited(call: CallStory[Entry]) -> Iterator[Sentence]:
+    """Say that an answer ended because of a limit, and whose it was."""
+    if not call.ended or call.ended.facts.get("finish") != "length":
+        return
+    ours = bool(call.opened and call.opened.facts.get("output_limit_set"))
+    whose = "the limit of the route, because the call had set none" if ours else "the limit that the call had set"
+    yield Sentence(f"The answer was cut off by {whose}.", (pointer(call.ended, "facts.finish"),))
+
+
 def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
-    code = entry.facts["reason_code_ref"]
     return Sentence(
-        f"At {clock(entry.at)} {person(entry, evidence)} {ACTIONS[entry.facts['action']]} what the system did: "
-        f"{code} {REASON_CODES.get(code, 'unknown code')}, {quoted(entry, 'reason', evidence)}.",
+        f"At {clock(entry.at)} {person(entry, evidence)} {verb_of(entry)} what the system did: "
+        f"{coded(entry)}{quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.action"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
 
@@ -175,6 +202,12 @@ def _approvals(story: Story, evidence: Evidence) -> Iterator[Sentence]:
             f"The rules in force were activated at {clock(entry.at)} by {person(entry, evidence)}: "
             f"{quoted(entry, 'reason', evidence)}.",
             (pointer(entry, "act"), pointer(entry, "refs.config"), pointer(entry, "c.reason")),
+        )
+    for entry in story.stale_releases:
+        yield Sentence(
+            f"An earlier state of workflow {entry.workflow} was released at {clock(entry.at)} by "
+            f"{person(entry, evidence)}; that release does not hold for what it was here.",
+            (pointer(entry, "act"), pointer(entry, "refs.workflow")),
         )
     for entry in story.releases:
         yield Sentence(

@@ -11,16 +11,17 @@ from reports.ports import Evidence, Integrity
 from reports.why.story import Story
 from reports.why.transcript import asked, said
 from reports.why.words import (
-    ACTIONS,
     COST_STATES,
     MISSING,
     REASONS,
     RESULTS,
     clock,
+    coded,
     person,
     pointer,
     quoted,
     shorten,
+    verb_of,
 )
 
 NOT_RECORDED = "not recorded"
@@ -130,9 +131,20 @@ def _model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[s
         stated = call.ended.facts
         tries = "; ".join(f"{one['model']} at {one['provider']}: {one['outcome']}" for one in stated["attempts"])
         cache = f"cache {stated['cache']}"
-        lines.append(f"{tries or 'No provider was asked'} ({cache}).")
+        lines.append(f"{tries or 'No provider was asked'} ({cache})." + _named(stated))
         facts += [pointer(call.ended, "facts.attempts"), pointer(call.ended, "facts.cache")]
     return lines, facts
+
+
+def _named(stated: Any) -> str:
+    """Say what the answer says of itself: its model, tier, and the id that the provider's support asks for."""
+    served = stated.get("served") or {}
+    said = {
+        "model": served.get("reported_model"), "service tier": served.get("service_tier"),
+        "request id": stated.get("request_ref"),
+    }  # fmt: skip
+    named = ", ".join(f"{name} {value}" for name, value in said.items() if value)
+    return f" By its own account: {named}." if named else ""
 
 
 def _output(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
@@ -180,12 +192,20 @@ def _sum(stated: Any) -> str:
     usage, price, fx = stated.get("usage"), stated.get("price"), stated.get("fx")
     if not usage or not price or not fx:
         return ""
-    return (
-        f" ({usage['input_tokens']} x {price['input_pico_usd']} + {usage['cached_tokens']} x {price['cached_pico_usd']}"
-        f" + {usage['cache_write_tokens']} x {price['cache_write_pico_usd']}"
-        f" + {usage['output_tokens']} x {price['output_pico_usd']}) pico-USD x {fx['eur_num']}/{fx['usd_den']},"
-        " rounded up to nano-EUR."
-    )
+    apart = "reasoning_pico_usd" in price  # else they cost what the output costs
+    counts = {"requests": "request", "web_searches": "web_search"} | {
+        name: name.removesuffix("_tokens") for name in usage if name.endswith("_tokens")
+    }
+    parts = []
+    for name, kind in counts.items():
+        count = usage.get(name, 0)
+        count -= usage["reasoning_tokens"] if apart and kind == "output" else 0
+        if f"{kind}_pico_usd" in price and (count or kind in ("input", "output")):
+            parts.append(f"{count} x {price[f'{kind}_pico_usd']}")
+    text = f" ({' + '.join(parts)}) pico-USD x {fx['eur_num']}/{fx['usd_den']}, rounded up to nano-EUR."
+    if "stated_nano_eur" in stated:
+        text += f" The provider stated {eur(stated['stated_nano_eur'])}; the larger one counts."
+    return text
 
 
 def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
@@ -200,16 +220,16 @@ def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
     for entry in acts:
         if entry.kind == "override.recorded":
             lines.append(
-                f"{clock(entry.at)}: {person(entry, evidence)} {ACTIONS[entry.facts['action']]} it, "
-                f"{entry.facts['reason_code_ref']}, {quoted(entry, 'reason', evidence)}; "
+                f"{clock(entry.at)}: {person(entry, evidence)} {verb_of(entry)} it, "
+                f"{coded(entry)}{quoted(entry, 'reason', evidence)}; "
                 f"shown to them: {quoted(entry, 'presented', evidence)}; before: {quoted(entry, 'before', evidence)}; "
                 f"after: {quoted(entry, 'after', evidence)}."
             )
         elif entry.kind == "cost.corrected":
             lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {_correction(entry, evidence)}.")
         else:
-            verb = "stopped it" if entry.kind == "stop.engaged" else "lifted the stop"
-            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {verb}, {quoted(entry, 'reason', evidence)}.")
+            said = quoted(entry, "reason", evidence)
+            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {verb_of(entry)}, {said}.")
     return lines, [pointer(entry, "act") for entry in acts]
 
 
@@ -273,7 +293,7 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")
     if not story.releases:
-        lines.append("Who confirmed the risk tier of the workflow: no release is on record.")
+        lines.append("Who confirmed the risk tier of the workflow: no release of what it was is on record.")
     else:
         lines.append("The risk tier of the workflow: classification is not part of this version.")
     return lines
@@ -315,7 +335,8 @@ def decided_by(entries: tuple[Entry, ...], evidence: Evidence) -> list[dict[str,
             "at": entry.at,
             "kind": entry.kind,
             "person": person(entry, evidence),
-            "reason": quoted(entry, "reason", evidence),
+            "action": verb_of(entry),
+            "reason": coded(entry) + quoted(entry, "reason", evidence),
             "fact": pointer(entry),
         }
         for entry in entries

@@ -44,7 +44,7 @@ class CallStory(Generic[Item]):
     @property
     def route(self) -> str:
         facts = self.first.facts
-        return str(facts.get("route_ref") or facts.get("route") or "a name that is no intent")
+        return str(facts.get("route_ref") or facts.get("route") or "")
 
     @property
     def result(self) -> str:
@@ -77,19 +77,27 @@ class Story:
     stops: tuple[Entry, ...]
     activations: tuple[Entry, ...]
     releases: tuple[Entry, ...]
+    """Those that were in force: of what a call quotes as its workflow."""
+    stale_releases: tuple[Entry, ...]
+    """Releases of something that the workflow was no more."""
     key_issues: tuple[Entry, ...]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries that are told of: of the calls that are told, and what people did about any of them."""
         told = [entry for call in self.calls for entry in call.entries]
-        told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.key_issues]
+        told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.stale_releases, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
     @cached_property
     def acts(self) -> tuple[Entry, ...]:
         """What people did about any of the calls, told here or not."""
         return tuple(entry for call in self.every for entry in call.acts)
+
+    @cached_property
+    def approvals(self) -> tuple[Entry, ...]:
+        """What people approved of the calls; a reversal is none."""
+        return tuple(one for call in self.every for one in call.overrides if one.facts["action"] == "approve")
 
     @cached_property
     def cost(self) -> int:
@@ -125,6 +133,7 @@ def collect(
     stops = [entry for entry in _in_full(found) if entry.kind.startswith("stop.")]
     stops += [entry for scope in scopes for entry in evidence.find("scope", scope)]
     last = max((entry.seq for call in calls for entry in call.entries), default=0)
+    in_force, stale = _releases(firsts, workflows, last, evidence)
     return Story(
         ref=ref,
         kind=kind,
@@ -136,18 +145,32 @@ def collect(
         activations=tuple(
             entry for digest in digests for entry in _latest_before(evidence.find("config", digest), last)
         ),
-        releases=tuple(
-            entry
-            for workflow in workflows
-            for entry in evidence.find("workflow", workflow)
-            if entry.kind == "workflow.released" and entry.seq < last
-        ),
+        releases=in_force,
+        stale_releases=stale,
         key_issues=tuple(
             entry
             for key in _unique(entry.facts.get("key") for entry in firsts)
             for entry in evidence.find("key", key)
             if entry.kind in ("key.issued", "key.revoked")
         ),
+    )
+
+
+def _releases(
+    firsts: Sequence[Entry | Brief], workflows: Iterable[str], last: int, evidence: Evidence
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Return the releases of what the calls quote as their workflow, and those of something else."""
+    versions = {one.refs.get("workflow") for one in firsts}
+    known = versions != {None}  # without knowing what was in force nothing can be said against a release
+    released = [
+        entry
+        for workflow in workflows
+        for entry in evidence.find("workflow", workflow)
+        if entry.kind == "workflow.released" and entry.seq < last
+    ]
+    return (
+        tuple([one for one in released if one.refs.get("workflow") in versions]),
+        tuple([one for one in released if known and one.refs.get("workflow") not in versions]),
     )
 
 

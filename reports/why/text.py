@@ -16,9 +16,12 @@ def as_text(answer: WhyAnswer) -> str:
     lines += ["", "who approved it"]
     for level, name in (("this_call", "this call"), ("rules_in_force", "rules"), ("workflow_release", "release")):
         said = answer.approvals[level]
-        people = [f"{one['person']} at {one['at']}: {one['reason']}" for one in said["people"]] or [said["said"]]
-        for one in people:
-            lines += _wrapped(one, f"  {name:<10} ")
+        for text in [_decision(one) for one in said["people"]] or [said["said"]]:
+            lines += _wrapped(text, f"  {name:<10} ")
+    if answer.decisions:
+        lines += ["", "what people decided"]
+        for decision in answer.decisions:
+            lines += _wrapped(_decision(decision), "  - ")
     lines += ["", "what we do not know"]
     for one in answer.unknown:
         lines += _wrapped(one, "  - ")
@@ -28,6 +31,10 @@ def as_text(answer: WhyAnswer) -> str:
         f"{check.checkpoint_size or 0} entries, {check.pending} not signed yet, {len(check.failures)} failed.", ""
     ), *check.failures, "", *_wrapped(BOUNDARY, "")]  # fmt: skip
     return "\n".join(lines)
+
+
+def _decision(one: dict[str, str]) -> str:
+    return f"{one['action']} by {one['person']} at {one['at']}: {one['reason']}"
 
 
 def _wrapped(text: str, lead: str) -> list[str]:

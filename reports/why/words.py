@@ -15,7 +15,8 @@ REASONS = {
     "environment_unknown": "its environment is not in the configuration",
     "key_revoked": "its key had been revoked",
     "unknown_key": "its key is not known",
-    "route_unknown": "it asked for a name that is no intent",
+    "release_stale": "its workflow was changed after it was released",
+    "route_unknown": "it asked for a name that the configuration does not define",
     "policy_denied": "a policy check denied it",
     "no_target": "no target could serve it",
     "input_too_large": "its input was larger than the route allows",
@@ -25,6 +26,7 @@ REASONS = {
 RESULTS = {
     "answered": "was answered",
     "failed": "got no answer from any target",
+    "unreadable": "got an answer that could not be read, so it was withheld",
     "upstream_cut": "lost its answer when the upstream broke off",
     "client_gone": "was left by its client before the end",
     "refused_answer": "got an answer that was withheld",
@@ -44,7 +46,8 @@ ACTIONS = {
     "interrupt": "interrupted",
 }  # fmt: skip
 COST_STATES = {
-    "provider_reported": "by the usage the provider reported",
+    "provider_reported": "tokens as the provider reported them, the amount computed from the price row",
+    "provider_stated": "the amount that the provider stated, which is more than its price row gives",
     "upper_bound": "an upper bound, because nobody reported what was billed",
     "none": "nothing was bought",
 }
@@ -78,7 +81,7 @@ def person(entry: Entry, evidence: Evidence) -> str:
         name = str(content.value) if content.missing is None else f"a person whose name was erased ({entry.act})"
     sure = {
         "token": "signed in with a personal token",
-        "claimed": "named on the host's command line, no token shown",
+        "claimed": "named by whoever ran the command; identity not checked",
         "first": "as the first person of this installation",
     }
     return f"{name} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
@@ -90,6 +93,35 @@ def quoted(entry: Entry, name: str, evidence: Evidence) -> str:
         return "not given" if entry.act else MISSING["not_kept"]
     content = evidence.content(entry, name)
     return MISSING[content.missing] if content.missing else f"\u201c{shorten(content.value)}\u201d"
+
+
+def asked_for(entry: Entry, evidence: Evidence) -> str:
+    """Say what a call asked for; empty where nothing of it is on record."""
+    if route := entry.facts.get("route_ref") or entry.facts.get("route"):
+        return str(route)
+    return quoted(entry, "requested", evidence) if "requested" in entry.c else ""
+
+
+def verb_of(entry: Entry) -> str:
+    """Say in one word or two what a person did."""
+    if entry.kind == "override.recorded":
+        return ACTIONS[entry.facts["action"]]
+    return _VERBS[entry.kind]
+
+
+_VERBS = {
+    "cost.corrected": "corrected the cost",
+    "stop.engaged": "stopped it",
+    "stop.released": "lifted the stop",
+    "config.activated": "activated the rules",
+    "workflow.released": "released the workflow",
+}
+
+
+def coded(entry: Entry) -> str:
+    """Write the reason code of an override with its words; an approval has none."""
+    code = entry.facts.get("reason_code_ref")
+    return f"{code} {REASON_CODES.get(code, 'unknown code')}, " if code else ""
 
 
 def shorten(value: Any, most: int = 600) -> str:

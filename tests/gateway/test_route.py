@@ -23,7 +23,7 @@ CONFIGURATION = load(PLAYBOOK)
 RULES = Rules(
     generation=1, configuration=CONFIGURATION, config_digest="c", prices_digest="p",
     prices=PriceList.parse(compile_rows(CONFIGURATION)), rate=Rate.from_usd_per_eur(Decimal("1.1172"), "2026-10-30", "ECB"),
-    stops={}, registered=frozenset(), released=frozenset(), usable=frozenset({"gemini", "anthropic", "openai"}),
+    stops={}, registered=frozenset(), released={}, versions={}, usable=frozenset({"gemini", "anthropic", "openai"}),
     task_pseudonym=lambda task: task,
 )  # fmt: skip
 

@@ -50,9 +50,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "a ledger that cannot write refuses the call", "gateway/pipeline/open.py",
-        "    except LedgerError as error:\n        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
+        "    except LedgerError as error:\n        raise EvidenceLost(\n            code_of(error), f\"the call was not sent",
         "    except LedgerError as error:\n        return Opened(call=call.id, seq=0, entry='', task=None, budgets=(), reserved=0, at='2026-11-28T00:00:00.000000Z')\n"
-        "        raise EvidenceLost(\n            \"ledger_unavailable\", f\"the call was not sent",
+        "        raise EvidenceLost(\n            code_of(error), f\"the call was not sent",
         PROMISES + "test_when_the_ledger_cannot_record_the_call_is_refused_and_nothing_is_sent",
     ),
     Sabotage(
@@ -141,6 +141,21 @@ SABOTAGES = (
         "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/relay.py",
         '        return "refused_answer" if self._ungranted() else "answered"\n', '        return "answered"\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
+    ),
+    Sabotage(
+        "4", "a database that went back is noticed while running", "ledger/batch.py",
+        "        if finding and HALT not in working:\n", "        if False:\n",
+        "tests/ledger/test_continuity.py::test_a_log_that_went_back_halts_every_writer_until_a_gap_is_declared",
+    ),
+    Sabotage(
+        "4", "a file that was replaced is noticed", "ledger/batch.py",
+        "        connection.require_in_place()\n", "",
+        "tests/ledger/test_continuity.py::test_a_file_that_was_replaced_under_the_writer_is_not_written_on",
+    ),
+    Sabotage(
+        "6", "a release holds for what its person saw", "gateway/state.py",
+        'return "released" if row.get("released_version") == row.get("version") else "stale"', 'return "released"',
+        "tests/system/test_releases.py::test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_releases_again",
     ),
     Sabotage(
         "9", "a price begins on its day", "gateway/economics/prices.py",
@@ -264,7 +279,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "1", "a commit whose outcome is unknown is looked up", "ledger/batch.py",
-        "        if not self._in_doubt or not self._find_out(batch):\n", "        if True:\n",
+        "        if self._in_doubt and self._find_out(batch):\n", "        if False:\n",
         LOG + "test_a_commit_that_failed_but_persisted_is_acknowledged",
     ),
     Sabotage(
@@ -294,7 +309,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "the head row is locked while units run (PostgreSQL)", "ledger/store/writer.py",
-        "clock_timestamp() FROM head FOR UPDATE", "clock_timestamp() FROM head",
+        "{leaf} FROM head FOR UPDATE", "{leaf} FROM head",
         LOG + "test_units_of_two_writers_never_run_at_once[postgresql]",
     ),
     Sabotage(

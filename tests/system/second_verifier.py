@@ -1,12 +1,12 @@
 """A second verifier, written from docs/formats alone (entry.md, checkpoint.md, bundle.md).
 
-It shares no code with the first one. `verify` returns None when a pack (PDF) or a bundle (ZIP) holds at level L1 under
-the pinned keys, and raises `Refused` otherwise. A held head that contradicts the log is a refusal; one that the bundle
-gives no means to compare (a later one, or an earlier one without its proof) is not checked: that is level L2, not L1.
+It shares no code with the first one. `verify` raises `Refused` when a pack (PDF) or a bundle (ZIP) fails any step, and
+else returns the steps that are NOT CHECKED: `pinned key`, `completeness`, `consistency`, `held head`, `seal`,
+`auditor's seed`. A pinned key that is malformed is wrong usage and no verdict: `Misused`. What a PDF needs beyond its
+bundle is in second_pdf.py.
 """
 
 import base64
-import hashlib
 import io
 import json
 import re
@@ -15,17 +15,16 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import product
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import rfc8785
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from second_pdf import Refused, check_seal, embedded, need, sha, whole
 
 FILES = [
     "checkpoint",
@@ -40,31 +39,26 @@ FILES = [
 ENTRY = {"v", "log", "seq", "prev", "id", "at", "kind", "call", "task", "workflow", "sub", "act", "facts", "refs", "c"}
 PACK = {"schema", "pack", "log", "size", "range", "scope", "seed", "catalogue", "at", "contents", "counts", "examples"}
 UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-PSEUDONYM = r"[a-z_]+\.[A-Za-z0-9_-]{21}[AQgw]"  # base64url of 16 bytes: the last character carries two bits
+WORDS = r"[a-z]+(?:_[a-z]+)*"
+ANY = r"(?s:.+)"
 FORMS = {
     "id": f"ent_{UUID7}",
-    "kind": r"[a-z_]+\.[a-z_]+",
+    "kind": rf"{WORDS}\.{WORDS}",
     "call": f"call_{UUID7}",
-    "workflow": "(?s:.*)",
-    "task": PSEUDONYM,
-    "sub": PSEUDONYM,
-    "act": PSEUDONYM,
+    "workflow": ANY,
+    "task": ANY,
+    "sub": ANY,
+    "act": ANY,
 }
+INSTANT = r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 LIMIT = 1 << 30
+DEEPEST = 64
+LARGEST = (1 << 53) - 1
 Known = dict[tuple[int, int], bytes]  # the root hash of the leaves from the first number to before the second
 
 
-class Refused(Exception):
-    """The pack does not hold; the text says why."""
-
-
-def need(condition: bool, reason: str) -> None:
-    if not condition:
-        raise Refused(reason)
-
-
-def sha(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+class Misused(Exception):
+    """A key that was given is none; nothing is said about the pack."""
 
 
 def b64(text: str, size: int | None = None) -> bytes:
@@ -90,16 +84,51 @@ def header(line: str, label: str, count: int) -> list[int]:
     return [int(word) for word in line.split(" ")[1:]]
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    need(len(dict(pairs)) == len(pairs) and all(name.isascii() for name, _ in pairs), "JSON: bad or repeated name")
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    need(len(dict(pairs)) == len(pairs), "JSON: a member is named twice")
     return dict(pairs)
 
 
+def no_json(text: str) -> Any:
+    raise Refused(f"not JSON: {text}")
+
+
+def small(digits: str) -> int:
+    need(len(digits) <= 17 and abs(int(digits)) <= LARGEST, "JSON: a number beyond 2^53 - 1")
+    return int(digits)
+
+
+def parse(raw: bytes, integer: Callable[[str], int]) -> Any:
+    """Any JSON text. The depth is counted before the parser sees it, whose own limit is no rule."""
+    depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'(?s)"(?:[^"\\]|\\.)*"', b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        need(depth <= DEEPEST, f"JSON: nests more than {DEEPEST} deep")
+    return json.loads(
+        raw.decode(), object_pairs_hook=members, parse_int=integer, parse_float=str, parse_constant=no_json
+    )
+
+
+def form(value: Any) -> bytes:
+    """The RFC 8785 form, on the domain of entry.md: names are ASCII, so they sort as their bytes; no floats."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def ascii_names(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(name.isascii() and ascii_names(one) for name, one in value.items())
+    return not isinstance(value, list) or all(map(ascii_names, value))
+
+
 def canonical(raw: bytes, names: set[str], what: str) -> dict[str, Any]:
-    """The object, with exactly these members, whose RFC 8785 form the bytes are. A float never equals its form here,
-    because it comes back as text; integers outside +-(2^53 - 1) and lone surrogates are refused by the library."""
-    value = json.loads(raw.decode(), object_pairs_hook=unique, parse_float=str, parse_constant=str)
-    need(rfc8785.dumps(value) == raw, f"{what}: not canonical JSON")
+    """The object, with exactly these members, whose canonical form the bytes are. A float is read as text, whose form
+    has quotes; a lone surrogate has no UTF-8."""
+    value = parse(raw, small)
+    need(ascii_names(value) and form(value) == raw, f"{what}: not canonical JSON")
+    return only_members(value, names, what)
+
+
+def only_members(value: Any, names: set[str], what: str) -> dict[str, Any]:
     need(isinstance(value, dict) and set(value) == names, f"{what}: not exactly the members of the format")
     return dict(value)
 
@@ -111,8 +140,9 @@ def lines(raw: bytes) -> list[bytes]:
 
 def instant(text: str) -> str:
     """Instants have a fixed width, so they compare as text."""
-    form = "%Y-%m-%dT%H:%M:%S.%fZ"
-    need(datetime.strptime(text, form).strftime(form) == text, f"not an instant: {text[:60]!r}")
+    found = re.fullmatch(INSTANT, text)
+    need(found is not None, f"not an instant: {text[:60]!r}")
+    datetime.strptime(text[:10], "%Y-%m-%d")  # refuses what is no day
     return text
 
 
@@ -151,38 +181,60 @@ def descend(n: int, index: int, stop: int) -> list[tuple[int, int]]:
     return [(low, high), *reversed(siblings)]
 
 
-def checkpoint(note: bytes, vkeys: Sequence[str]) -> tuple[str, int, bytes, bytes, set[str]]:
-    """Origin, size, root and text of a signed note, and the pinned keys that signed it: at least one."""
-    pinned, signers = {}, set()
-    for vkey in vkeys:
-        name, key_id, packed = vkey.split("+", 2)
-        key = b64(packed, 33)
-        pinned[name, bytes.fromhex(key_id)] = vkey, Ed25519PublicKey.from_public_bytes(key[1:])
-        need(key[0] == 1 and sha(name.encode() + b"\n" + key)[:4].hex() == key_id, "the verifier key is malformed")
-    body, blank, signatures = note.partition(b"\n\n")
-    origin, size, head = body.decode().split("\n")
-    need(blank != b"" and origin != "" and all(char >= " " for char in origin), "checkpoint: bad origin, or unsigned")
-    for line in lines(signatures):
-        dash, name, packed = line.decode().split(" ")
-        signature = b64(packed)
-        need(dash == "\u2014" and re.fullmatch(r"[^\s+]+", name) is not None and len(signature) > 4, "bad signature")
-        if (name, signature[:4]) in pinned:
-            need(name == origin, "the name of the pinned key is not the origin")
-            vkey, public = pinned[name, signature[:4]]
-            public.verify(signature[4:], body + b"\n")
-            signers.add(vkey)
-    need(bool(signers), "checkpoint is not signed by a pinned key")
-    return origin, header(f"size {size}", "size", 1)[0], b64(head, 32), body + b"\n", signers
+class Note(NamedTuple):
+    """A signed note that holds a checkpoint; whose signatures are good is another question."""
+
+    origin: str
+    size: int
+    root: bytes
+    text: bytes
+    signatures: list[tuple[str, bytes]]
+
+
+def read_note(raw: bytes) -> Note:
+    note = raw.decode()
+    need(len(raw) <= 1_000_000 and all(char >= " " or char == "\n" for char in note), "note: too long, or control")
+    body, blank, rest = note.partition("\n\n")
+    origin, size, head = body.split("\n")
+    signed = [re.fullmatch(r"\u2014 ([^\s+]+) (\S+)", line.decode()) for line in lines(rest.encode())]
+    need(blank != "" and origin != "" and 1 <= len(signed) <= 100, "note: no origin, or not 1 to 100 signatures")
+    need(None not in signed, "note: a malformed signature line")
+    signatures = [(found[1], b64(found[2])) for found in signed if found]
+    need(all(len(value) > 4 for _, value in signatures), "note: a signature without a value")
+    return Note(origin, header(f"size {size}", "size", 1)[0], b64(head, 32), f"{body}\n".encode(), signatures)
+
+
+def read_vkey(vkey: str) -> tuple[str, bytes, bytes]:
+    """Name, key id and public key of a verifier key."""
+    name, key_id, packed = vkey.split("+", 2)
+    key = b64(packed, 33)
+    need(re.fullmatch(r"[^\s+]+", name) is not None and key[0] == 1, "the verifier key is malformed")
+    need(sha(name.encode() + b"\n" + key)[:4].hex() == key_id, "the verifier key has another key id")
+    return name, bytes.fromhex(key_id), key[1:]
+
+
+def signers(note: Note, vkeys: Sequence[str]) -> set[str]:
+    """Those of the given keys that signed, at least one; a line by one of them that fails is refused."""
+    given = {(name, key_id): (vkey, key) for vkey in vkeys for name, key_id, key in [read_vkey(vkey)]}
+    found = set()
+    for name, value in note.signatures:
+        if (name, value[:4]) in given:
+            vkey, key = given[name, value[:4]]
+            need(name == note.origin, "the name of the key is not the origin")
+            Ed25519PublicKey.from_public_bytes(key).verify(value[4:], note.text)
+            found.add(vkey)
+    need(bool(found), "the note is signed by no given key")
+    return found
 
 
 def parse_entry(raw: bytes, origin: str) -> dict[str, Any]:
     need(len(raw) <= 32768, "entry is too long")
     entry = canonical(raw, ENTRY, "entry")
-    need(type(entry["v"]) is int and entry["v"] == 1 and entry["log"] == origin, "entry is of another version or log")
-    need(type(entry["seq"]) is int and entry["seq"] >= 0 and instant(entry["at"]) != "", "entry has no position")
-    for name, form in FORMS.items():
+    need(whole(entry["v"]) and entry["v"] == 1 and entry["log"] == origin, "entry is of another version or log")
+    need(whole(entry["seq"]) and instant(entry["at"]) != "", "entry has no position")
+    for name, shape in FORMS.items():
         absent = entry[name] is None and name not in ("id", "kind")
-        need(absent or re.fullmatch(form, entry[name]) is not None, f"entry: bad {name}")
+        need(absent or re.fullmatch(shape, entry[name]) is not None, f"entry: bad {name}")
     need(all(isinstance(entry[name], dict) for name in ("facts", "refs", "c")), "entry: facts, refs, c are not objects")
     for digest in (entry["prev"], *entry["refs"].values(), *entry["c"].values()):
         unurl(digest, 32)
@@ -195,31 +247,35 @@ def check_disclosures(raw: bytes, entries: dict[int, dict[str, Any]], hidden: se
     for line in lines(raw):
         item = canonical(line, {"disclosure", "name", "seq"}, "disclosure")
         seq, name, text = item["seq"], item["name"], item["disclosure"]
-        need(type(seq) is int and seq in entries and previous < (seq, name), "disclosures: order, or entry not here")
+        need(whole(seq) and seq in entries and previous < (seq, name), "disclosures: order, or entry not here")
         need(entries[seq]["c"].get(name) == url(sha(text.encode())), f"disclosure of {name} in {seq} does not open")
-        salt, stated, _ = json.loads(unurl(text).decode())
-        need(stated == name and unurl(salt, 32) != b"", "disclosure is not [salt, name, value]")
+        array = parse(unurl(text), lambda digits: 0)  # only that it is JSON matters: the value is never used
+        need(isinstance(array, list) and len(array) == 3, "disclosure is not [salt, name, value]")
+        need(unurl(array[0], 32) != b"" and array[1] == name, "disclosure has another name")
         need(name not in ("prompt", "answer") or entries[seq]["call"] not in hidden, "contents are opened after all")
         previous = seq, name
 
 
-def check_counts(entries: list[dict[str, Any]], chosen: list[dict[str, Any]], stated: dict[str, Any]) -> None:
+def check_counts(entries: list[dict[str, Any]], chosen: list[dict[str, Any]], stated: Any) -> None:
     kinds = Counter(entry["kind"] for entry in chosen)
     counts: dict[str, Any] = {name: kinds[f"call.{name}"] for name in ("opened", "closed", "refused", "interrupted")}
     ends = [entry for entry in chosen if entry["kind"] in ("call.closed", "call.interrupted")]
     costs = [entry["facts"]["cost_nano_eur"] for entry in ends if entry["facts"].get("cost_nano_eur") is not None]
-    need(all(type(cost) is int for cost in costs), "a cost is not an integer")
-    started = {entry["call"] for entry in chosen if entry["kind"] == "call.opened"}
+    need(all(map(whole, costs)), "a cost is no whole number of at least 0")
+    started = {entry["call"] for entry in chosen if entry["kind"] == "call.opened"} - {None}
+    acts = [entry["facts"].get("action") for entry in chosen if entry["kind"] == "override.recorded"]
+    approvals = sum(act == "approve" for act in acts)
     counts |= {
         "entries": len(entries),
         "kinds": dict(Counter(entry["kind"] for entry in entries)),
-        "overrides": kinds["override.recorded"],
+        "approvals": approvals,
+        "overrides": len(acts) - approvals,
         "stops": kinds["stop.engaged"],
         "cost_nano_eur": sum(costs),
         "upper_bound": sum(entry["facts"].get("cost_state") == "upper_bound" for entry in ends),
         "open_at_end": len(started - {entry["call"] for entry in ends}),
     }
-    need(rfc8785.dumps(stated) == rfc8785.dumps(counts), "counts are not those of the entries")
+    need(form(stated) == form(counts), "counts are not those of the entries")
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
@@ -241,192 +297,170 @@ def read_archive(data: bytes) -> dict[str, bytes]:
     return files
 
 
-def check_bundle(data: bytes, vkeys: Sequence[str], held: Sequence[bytes]) -> bytes:
-    """Everything the bundle says; returns the certificate of the seal that the log binds."""
-    files = read_archive(data)
-    origin, n, head, text, signers = checkpoint(files["checkpoint"], vkeys)
+class Tree(NamedTuple):
+    """What the range proves: the roots of its subtrees, and of the whole."""
 
-    first, *rest = files["range"].decode().split("\n")
-    a, b, last = header(first, "range", 3)
-    need(a <= b <= n == last and rest.count("") == 2 and rest[-1] == "", "range does not fit or has stray lines")
+    a: int
+    b: int
+    n: int
+    root: bytes
+    known: Known
+
+    def head(self, m: int) -> bytes | None:
+        """The root of the first m leaves, where the range gives it."""
+        if m == self.n:
+            return self.root
+        return root(0, m, self.known) if self.a <= m <= self.b else None
+
+
+def read_range(raw: bytes, note: Note, leaves: list[bytes]) -> Tree:
+    first, *rest = raw.decode().split("\n")
+    a, b, n = header(first, "range", 3)
+    need(a <= b <= n == note.size and a + len(leaves) == b, "range is not that of the entries and the checkpoint")
+    need(rest.count("") == 2 and rest[-1] == "", "range has stray lines")
     left, right = ([b64(line, 32) for line in part] for part in (rest[: rest.index("")], rest[rest.index("") + 1 : -1]))
-    raws = lines(files["entries.jsonl"])
-    entries = [parse_entry(raw, origin) for raw in raws]
-    need([entry["seq"] for entry in entries] == list(range(a, a + len(raws))) and a + len(raws) == b, "not the range")
-    leaves = [sha(b"\x00" + raw) for raw in raws]
     spans = [perfect(0, a), [(seq, seq + 1) for seq in range(a, b)], perfect(b, n)]
-    need([len(left), len(right)] == [len(spans[0]), len(spans[2])], "range proof has the wrong number of hashes")
-    proven = {(0, 0): sha(b"")} | dict(zip(sum(spans, []), left + leaves + right, strict=True))
-    need(root(0, n, proven) == head, "range proof does not lead to the root")
+    need([len(left), len(right)] == [len(spans[0]), len(spans[2])], "range has the wrong number of hashes")
+    known = {(0, 0): sha(b"")} | dict(zip(sum(spans, []), left + leaves + right, strict=True))
+    need(root(0, n, known) == note.root, "range does not lead to the root")
+    return Tree(a, b, n, note.root, known)
 
-    known = {entry["seq"]: entry for entry in entries}
-    leaf_of = {low: value for (low, high), value in proven.items() if high == low + 1}  # neighbours, too, when alone
-    previous = -1
-    for line in lines(files["context.jsonl"]):
+
+def read_context(raw: bytes, origin: str, tree: Tree, leaf_of: dict[int, bytes]) -> dict[int, dict[str, Any]]:
+    """The quoted entries; their leaf hashes are added to those of the range."""
+    found: dict[int, dict[str, Any]] = {}
+    for line in lines(raw):
         quoted = canonical(line, {"entry", "path"}, "context")
         entry, leaf = parse_entry(quoted["entry"].encode(), origin), sha(b"\x00" + quoted["entry"].encode())
         seq = entry["seq"]
-        need(previous < seq < n and not a <= seq < b, "context is out of order or inside the range")
-        way, path = descend(n, seq, 0), [leaf, *(b64(step, 32) for step in quoted["path"])]
-        need(len(way) == len(path) and root(0, n, dict(zip(way, path, strict=True))) == head, f"{seq}: bad path")
-        known[seq], leaf_of[seq], previous = entry, leaf, seq
-    latest = ""
-    for seq, entry in sorted(known.items()):  # the chain where both ends are at hand, the clock over all of them
+        need(max(found, default=-1) < seq < tree.n, "context is out of order")
+        need(not tree.a <= seq < tree.b, "context quotes an entry of the range")
+        need(isinstance(quoted["path"], list), "context: the path is no array")
+        way, path = descend(tree.n, seq, 0), [leaf, *(b64(step, 32) for step in quoted["path"])]
+        need(len(way) == len(path), f"entry {seq}: the path has the wrong number of hashes")
+        need(root(0, tree.n, dict(zip(way, path, strict=True))) == tree.root, f"entry {seq}: not under the checkpoint")
+        found[seq], leaf_of[seq] = entry, leaf
+    return found
+
+
+def check_log(known: dict[int, dict[str, Any]], leaf_of: dict[int, bytes]) -> None:
+    """Chain, clock and ids over range and context, in the order of the log."""
+    for seq, entry in known.items():
         before = sha(b"") if seq == 0 else leaf_of.get(seq - 1)
         need(before is None or entry["prev"] == url(before), f"entry {seq} does not chain to the one before")
-        need(entry["at"] >= latest, f"entry {seq} is earlier than one before it")
-        latest = entry["at"]
+    for one, other in pairwise(known.values()):
+        need(one["at"] <= other["at"], f"entry {other['seq']} is earlier than one before it")
+    need(len({entry["id"] for entry in known.values()}) == len(known), "two entries have the same id")
 
-    bindings = [entry["facts"] for entry in known.values() if entry["kind"] == "signer.added"]
-    need(len(bindings) == 1, "not exactly one signer.added")
-    need(bindings[0].get("vkey") in signers, "the log binds another key than the pinned one")
-    need(bindings[0].get("seal_certificate") == url(sha(files["seal.der"])), "the log binds another seal certificate")
-    x509.load_der_x509_certificate(files["seal.der"])
 
-    pack = canonical(files["pack.json"], PACK, "pack.json")
-    scope, seed = pack["scope"], pack["seed"] or url(head)
+def check_bindings(known: dict[int, dict[str, Any]], note: Note, vkeys: Sequence[str], certificate: bytes) -> None:
+    bindings = [entry for entry in known.values() if entry["kind"] in ("signer.added", "signer.rotated")]
+    need([entry["kind"] for entry in bindings[:1]] == ["signer.added"], "the first binding is no signer.added")
+    for one, other in pairwise(bindings):
+        need(other["kind"] == "signer.rotated", "a second signer.added")
+        need(other["facts"].get("replaces") == one["id"], "a binding does not replace the one before it")
+    in_force = bindings[-1]["facts"]
+    signed = signers(note, vkeys or [in_force["vkey"]])
+    need(in_force["vkey"] in signed, "the key in force is not pinned, or did not sign the checkpoint")
+    need(in_force.get("seal_certificate") == url(sha(certificate)), "the log binds another seal certificate")
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Refused("the key of the seal is not on P-256")
+
+
+def check_pack(raw: bytes, note: Note, tree: Tree, known: dict[int, dict[str, Any]]) -> tuple[dict[str, Any], set[str]]:
+    """pack.json and the period; returns it, and `completeness` where nothing shows that the period was over."""
+    pack = canonical(raw, PACK, "pack.json")
+    scope = only_members(pack["scope"], {"from", "to", "workflow"}, "scope")
     start, end, workflow = instant(scope["from"]), instant(scope["to"]), scope["workflow"]
-    need(len(scope) == 3 and start <= end and isinstance(workflow, str | None), "pack.json: scope is not a scope")
+    need(start <= end, "scope ends before it begins")
+    need(workflow is None or (isinstance(workflow, str) and workflow != ""), "scope: bad workflow")
     need(pack["schema"] == pack["catalogue"] == "whyledger.pack/1", "pack.json is of another version")
-    need(instant(pack["at"]) != "" and isinstance(pack["seed"], str) and type(pack["contents"]) is bool, "pack.json")
-    need(
-        rfc8785.dumps([pack["log"], pack["size"], pack["range"]]) == rfc8785.dumps([origin, n, [a, b]]),
-        "pack.json: log, size or range differ from the checkpoint and the proof",
-    )
+    need(isinstance(pack["seed"], str) and type(pack["contents"]) is bool, "pack.json: seed or contents")
+    need(all(entry["at"] <= instant(pack["at"]) for entry in known.values()), "pack.json is earlier than an entry")
+    stated = [pack["log"], pack["size"], pack["range"]]
+    need(form(stated) == form([note.origin, tree.n, [tree.a, tree.b]]), "pack.json: other log, size or range")
     identity = {name: pack[name] for name in ("at", "catalogue", "contents", "scope", "seed")}
-    need(pack["pack"] == url(sha(rfc8785.dumps(identity | {"checkpoint": url(sha(text))}))), "pack.json: wrong id")
-    need(known.keys() >= {a - 1, b} & set(range(n)), "a neighbour of the range is missing")
-    for seq, entry in known.items():  # the neighbours of the range show whether it was cut too short
-        place = (entry["at"] >= start) + (entry["at"] >= end)
-        need(place == (seq >= a) + (seq >= b), f"entry {seq}: the range is not that of the scope")
+    need(pack["pack"] == url(sha(form(identity | {"checkpoint": url(sha(note.text))}))), "pack.json: wrong id")
+
+    need(known.keys() >= {tree.a - 1, tree.b} & set(range(tree.n)), "a neighbour of the range is missing")
+    for seq, entry in known.items():
+        need((start <= entry["at"] < end) == (tree.a <= seq < tree.b), f"entry {seq}: the range is not the period")
+
+    entries = [entry for seq, entry in known.items() if tree.a <= seq < tree.b]
     chosen = [entry for entry in entries if workflow in (None, entry["workflow"])]
     check_counts(entries, chosen, pack["counts"])
-    calls = {entry["call"] for entry in chosen if entry["kind"] in ("call.opened", "call.refused")}
+    calls = {entry["call"] for entry in chosen if entry["kind"] in ("call.opened", "call.refused")} - {None}
+    seed = pack["seed"] or url(note.root)
     examples = sorted(calls, key=lambda call: sha(f"{seed}\n{call}".encode()))[:3]
-    need(None not in calls and pack["examples"] == examples, "examples are not those that the seed draws")
-    check_disclosures(files["disclosures.jsonl"], known, set() if pack["contents"] else set(examples))
-    heads = [checkpoint(note, vkeys)[:3] for note in held]
-    check_heads(files.get("consistency"), heads, (origin, n, head), proven, a, b)
-    return files["seal.der"]
+    need(pack["examples"] == examples, "examples are not those that the seed draws")
+    return pack, {"completeness"} if tree.b == tree.n else set()
 
 
-def check_heads(
-    proof: bytes | None, held: list[tuple[str, int, bytes]], ours: tuple[str, int, bytes], proven: Known, a: int, b: int
-) -> None:
-    heads = {ours[1]: ours[2]}
-    for origin, m, head in held:
-        need(origin == ours[0] and heads.setdefault(m, head) == head, f"held head: other log, or two of size {m}")
-        need(m <= ours[1], f"held head: of {m} entries, the pack has {ours[1]}")
-        need(a <= m <= b or m == ours[1] or proof is not None, f"held head: no proof from {m}")
-        need(not a <= m <= b or root(0, m, proven) == head, "the log does not contain the held head")
+def check_heads(proof: bytes | None, held: list[Note], tree: Tree, origin: str) -> set[str]:
+    """The `consistency` file and the held heads; returns which of the two steps is not (wholly) checked."""
+    need(all(note.origin == origin and note.size <= tree.n for note in held), "held head: of another log, or larger")
+    unchecked, proven = set(), {0: sha(b"")}
     if proof is not None:
         first, *rest = proof.decode().split("\n")
         m, n = header(first, "consistency", 2)
-        need(0 < m <= n == ours[1] and rest[-1:] == [""], "consistency is not from an earlier size to this one")
+        need(0 < m <= n == tree.n and rest[-1:] == [""], "consistency is not from an earlier size to this one")
         spans, steps = descend(n, m - 1, m), [b64(step, 32) for step in rest[:-1]]
-        whole = spans[0] == (0, m)  # then the proof leaves out the old root, and without the head we cannot follow it
-        need(len(steps) == len(spans) - whole, "consistency has the wrong number of hashes")
-        if m in heads or not whole:
-            known = dict(zip(spans, [heads[m], *steps] if whole else steps, strict=True))
-            old = root(0, m, known)
-            need(root(0, n, known) == ours[2] and old == heads.get(m, old), "consistency does not hold")
+        if spans[0] == (0, m):  # RFC 6962 leaves the old root out: it must come from elsewhere
+            heads = [tree.head(m), *(note.root for note in held if note.size == m)]
+            steps[:0] = [head for head in heads if head is not None][:1] or [b""]
+        need(len(steps) == len(spans), "consistency has the wrong number of hashes")
+        if steps[0]:
+            known = dict(zip(spans, steps, strict=True))
+            need(root(0, n, known) == tree.root, "consistency does not lead to the checkpoint's root")
+            proven[m] = root(0, m, known)
+        else:
+            unchecked.add("consistency")
+    for note in held:
+        ours = tree.head(note.size) or proven.get(note.size)
+        need(ours in (None, note.root), "the log does not continue the held head")
+        unchecked |= {"held head"} if ours is None else set()
+    return unchecked
 
 
-def only(pattern: bytes, data: bytes, what: str) -> re.Match[bytes]:
-    found = list(re.finditer(pattern, data))
-    need(len(found) == 1, f"PDF: not exactly one {what}")
-    return found[0]
+def check_bundle(data: bytes, vkeys: Sequence[str], held: Sequence[bytes], seed: str | None) -> tuple[bytes, set[str]]:
+    """Everything the bundle says; returns the certificate of the seal, which the log binds, and what is not checked."""
+    files = read_archive(data)
+    note = read_note(files["checkpoint"])
+    raws = lines(files["entries.jsonl"])
+    entries = [parse_entry(raw, note.origin) for raw in raws]
+    leaves = [sha(b"\x00" + raw) for raw in raws]
+    tree = read_range(files["range"], note, leaves)
+    need([entry["seq"] for entry in entries] == list(range(tree.a, tree.b)), "entries are not numbered as the range")
+    leaf_of = dict(zip(range(tree.a, tree.b), leaves, strict=True))
+    context = read_context(files["context.jsonl"], note.origin, tree, leaf_of)
+    known = dict(sorted((dict(enumerate(entries, tree.a)) | context).items()))
+    check_log(known, leaf_of)
+    check_bindings(known, note, vkeys, files["seal.der"])
+    pack, unchecked = check_pack(files["pack.json"], note, tree, known)
+    need(seed in (None, pack["seed"]), "the examples are drawn by another seed than the auditor's")
+    check_disclosures(files["disclosures.jsonl"], known, set() if pack["contents"] else set(pack["examples"]))
+    heads = [read_note(raw) for raw in held if vkeys]
+    for head in heads:
+        signers(head, vkeys)
+    unchecked |= check_heads(files.get("consistency"), heads, tree, note.origin)
+    unchecked |= set() if vkeys else {"pinned key", "held head"}
+    unchecked |= set() if held else {"held head"}
+    return files["seal.der"], unchecked | ({"auditor's seed"} if seed is None else set())
 
 
-def embedded(pdf: bytes) -> bytes:
-    mark = only(rb"/Type\s*/EmbeddedFile(?![^\s/<>()\[\]%])", pdf, "embedded file").start()
-    start = pdf.find(b"stream", mark)
-    head = pdf[pdf.rfind(b" obj", 0, mark) : start]
-    length = int(only(rb"/Length\s+(\d{1,10})\b(?!\s+\d+\s+R)", head, "direct length of the embedded file")[1])
-    body = only(rb"\Astream\r?\n((?s:.{%d}))\s*endstream\b" % length, pdf[start:], "stream of that length")[1]
-    if b"/Filter" not in head:
-        return body
-    only(rb"/Filter\s*(/FlateDecode\b|\[\s*/FlateDecode\s*\])", head, "filter of the embedded file, FlateDecode")
-    inflater = zlib.decompressobj()
-    plain = inflater.decompress(body, LIMIT + 1)
-    need(inflater.eof and not inflater.unused_data and b"/DecodeParms" not in head, "PDF: the embedded file is odd")
-    return plain
-
-
-def der(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
-    return bytes([tag]) + (bytes([len(content)]) if len(content) < 0x80 else bytes([0x80 | len(size)]) + size) + content
-
-
-def oid(digits: str) -> bytes:
-    return der(0x06, bytes.fromhex(digits))
-
-
-def check_cms(raw: bytes, signed: bytes, certificate: bytes) -> None:
-    """DER leaves one way to write what the page asks for. So the CMS is not read but written again and compared: only
-    the signature comes from it. Two things are open: a NULL after SHA-256, and issuer and serial number again in
-    signingCertificateV2 (RFC 5035, whose default hash is SHA-256)."""
-    cert = x509.load_der_x509_certificate(certificate)
-    key, number = cert.public_key(), cert.serial_number
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Refused("the key of the seal is not on P-256")
-    issuer, serial = cert.issuer.public_bytes(), der(0x02, number.to_bytes(number.bit_length() // 8 + 1))
-    data, ecdsa = oid("2a864886f70d010701"), der(0x30, oid("2a8648ce3d040302"))
-    at = raw.rfind(ecdsa) + len(ecdsa)  # the signature is the last element: its tag, one byte of length, itself
-    signature = raw[at + 2 : at + 2 + raw[at + 1]]
-    null, again = (b"", b"\x05\x00"), (b"", der(0x30, der(0x30, der(0xA4, issuer)), serial))
-    for null_1, null_2, named in product(null, null, again):
-        digests = [der(0x30, oid("608648016503040201"), tail) for tail in (null_1, null_2)]
-        attributes = b"".join(
-            sorted(
-                (
-                    der(0x30, oid("2a864886f70d010903"), der(0x31, data)),
-                    der(0x30, oid("2a864886f70d010904"), der(0x31, der(0x04, sha(signed)))),
-                    der(
-                        0x30,
-                        oid("2a864886f70d010910022f"),
-                        der(0x31, der(0x30, der(0x30, der(0x30, der(0x04, sha(certificate)), named)))),
-                    ),
-                )
-            )
-        )
-        signer = der(
-            0x30,
-            b"\x02\x01\x01",
-            der(0x30, issuer, serial),
-            digests[1],
-            der(0xA0, attributes),
-            ecdsa,
-            der(0x04, signature),
-        )
-        body = der(
-            0x30, b"\x02\x01\x01", der(0x31, digests[0]), der(0x30, data), der(0xA0, certificate), der(0x31, signer)
-        )
-        cms = der(0x30, oid("2a864886f70d010702"), der(0xA0, body))
-        if raw.startswith(cms) and not any(raw[len(cms) :]):
-            return key.verify(signature, der(0x31, attributes), ec.ECDSA(hashes.SHA256()))  # [0] is signed as SET OF
-    raise Refused("the seal is not the CMS of the format over this PDF by this certificate")
-
-
-def check_seal(pdf: bytes, certificate: bytes) -> None:
-    only(rb"/ByteRange\b", pdf, "/ByteRange")
-    found = only(rb"/ByteRange\s*\[\s*0\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]", pdf, "well-formed /ByteRange")
-    x, y, z = map(int, found.groups())
-    gap = only(rb"\A<((?:[0-9A-F]{2})+)>\Z", pdf[x:y], "hexadecimal string in the gap")[1]
-    need(y + z == len(pdf), "the seal does not cover the whole file")
-    only(rb"/Contents\s*\Z", pdf[max(0, x - 40) : x], "/Contents before the gap")
-    start, stop = pdf.rfind(b" obj", 0, x), pdf.find(b"endobj", y)
-    need(0 <= start < found.start() < stop, "the seal's /ByteRange is not beside its /Contents")
-    only(rb"/SubFilter\s*/ETSI\.CAdES\.detached\b", pdf[start:x] + pdf[y:stop], "/SubFilter ETSI.CAdES.detached")
-    check_cms(bytes.fromhex(gap.decode()), pdf[:x] + pdf[y:], certificate)
-
-
-def verify(data: bytes, vkeys: list[str], held: Sequence[bytes] = ()) -> None:
+def verify(data: bytes, vkeys: Sequence[str], held: Sequence[bytes] = (), seed: str | None = None) -> set[str]:
     try:
-        certificate = check_bundle(embedded(data) if data.startswith(b"%PDF-") else data, vkeys, held)
-        if data.startswith(b"%PDF-"):
+        for vkey in vkeys:
+            read_vkey(vkey)
+    except Exception as error:
+        raise Misused(f"malformed key: {error}") from error
+    try:
+        is_pdf = data.startswith(b"%PDF-")
+        certificate, unchecked = check_bundle(embedded(data) if is_pdf else data, vkeys, held, seed)
+        if is_pdf:
             check_seal(data, certificate)
+        return unchecked if is_pdf else unchecked | {"seal"}
     except Refused:
         raise
     except Exception as error:  # the libraries' ways to say malformed are many; to the auditor they are one
@@ -437,13 +471,17 @@ def main() -> int:
     if len(sys.argv) < 3:
         print("usage: second_verifier.py PACK VKEY [HELD_HEAD_FILE ...]")
         return 3
+    vkey, held = "".join(sys.argv[2].split()), [Path(name).read_bytes() for name in sys.argv[3:]]
     try:
-        verify(Path(sys.argv[1]).read_bytes(), [sys.argv[2].strip()], [Path(p).read_bytes() for p in sys.argv[3:]])
+        unchecked = verify(Path(sys.argv[1]).read_bytes(), [vkey], held)
+    except Misused as error:
+        print(error)
+        return 3
     except Refused as reason:
         print(f"INVALID: {reason}")
         return 1
-    print("VALID")
-    return 0
+    print(f"VALID; NOT CHECKED: {', '.join(sorted(unchecked)) or 'nothing'}")
+    return 2 if held and "held head" in unchecked else 0
 
 
 if __name__ == "__main__":

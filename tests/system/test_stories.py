@@ -116,8 +116,10 @@ def test_what_is_unknown_is_always_part_of_the_answer(answers: dict[str, Any]) -
 
 def test_approval_is_answered_at_three_levels(answers: dict[str, Any]) -> None:
     plain, refund = answers["doc:onboarding"]["approvals"], answers["ticket:4711"]["approvals"]
-    assert plain["this_call"] == {"people": [], "said": "No person decided about this call."}
-    assert refund["this_call"]["people"][0]["person"].startswith(APPROVER)
+    assert plain["this_call"] == {"people": [], "said": "No person approved this call."}
+    assert refund["this_call"]["people"] == []  # it was reversed, which is no approval
+    assert answers["ticket:4711"]["decisions"][0]["action"] == "reversed"
+    assert answers["ticket:4711"]["decisions"][0]["person"].startswith(APPROVER)
     for approvals in (plain, refund):
         assert approvals["rules_in_force"]["people"][0]["person"].startswith("Ada Admin")
         assert approvals["workflow_release"]["people"][0]["person"].startswith(COMPLIANCE)

@@ -1,0 +1,32 @@
+"""What the release of a workflow is bound to: what it is for, what it may call, and which models may answer it."""
+
+import json
+from typing import Any
+
+from gateway.configuration.load import digest, provider_of
+from gateway.configuration.model import UNDESCRIBED, Configuration
+
+
+def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
+    """Return the parts of a configuration that a person who releases this workflow answers for.
+
+    Caps, time-outs and retries are none of them: a release stays in force when a cap is raised.
+    """
+    workflow = configuration.workflows.get(name, UNDESCRIBED)
+    routes = [one for one in configuration.routes if not workflow.routes or one.intent in workflow.routes]
+    return {
+        "purpose": workflow.purpose, "owner": workflow.owner, "role": workflow.role, "tools": list(workflow.tools),
+        "content": workflow.content,
+        "routes": {route.intent: [_served_by(configuration, model) for model in route.models] for route in routes},
+    }  # fmt: skip
+
+
+def release_digest(configuration: Configuration, name: str) -> str:
+    """Return the digest by which registration, release and calls name what is in force of a workflow."""
+    return digest(json.dumps(released_parts(configuration, name), sort_keys=True))
+
+
+def _served_by(configuration: Configuration, written: str) -> str:
+    model = configuration.aliases.get(written, written)
+    found = provider_of(configuration, model)
+    return f"{model} at {found[0]}" if found else model
