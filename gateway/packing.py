@@ -23,11 +23,12 @@ from ledger.ids import new_id
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.unit import State, Step, Unit
 from reports.pack.document import as_html
+from reports.pack.examples import Example, worked
 from reports.pack.facts import gather
 from reports.pack.pdf import render, require_renderer
 from reports.pack.sealing import seal
 from reports.ports import Content, Integrity
-from reports.why.answer import WhyAnswer, why
+from reports.why.answer import why
 
 OPENED_ALWAYS = frozenset({"name", "reason"})
 """Statements of named people about their own acts; all other contents are withheld unless asked for."""
@@ -254,8 +255,9 @@ def _organisation(installation: Installation) -> str:
     return load(text).organisation.name if text else "not named"
 
 
-def _example(call: str, evidence: PackEvidence) -> WhyAnswer:
-    return why(call, "call", evidence.find("call", call), evidence)
+def _example(call: str, evidence: PackEvidence) -> Example:
+    found = evidence.find("call", call)
+    return worked(why(call, "call", found, evidence), found, evidence)
 
 
 def _archive(

@@ -7,6 +7,7 @@ from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce
 from ledger.errors import LedgerError
 from ledger.store.engine import durability, synchronous_standbys
+from reports.pack.fonts import fonts_said
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
 
@@ -32,6 +33,7 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
     try:
         require_renderer()
         yield True, "PDF packs can be rendered"
+        yield fonts_said()
     except PdfUnavailable as error:
         yield False, str(error)
 

@@ -5,23 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.amounts import eur
 from ledger.entry import Entry
+from reports.pack.acts import KINDS, act, decision, is_approval
+from reports.pack.words import COSTS, RESULTS, decimals, served, spaced
 from reports.ports import Evidence
-from reports.why.words import ACTIONS, REASON_CODES, REASONS, RESULTS, clock, person, quoted
+from reports.why.words import REASONS, clock
 
 MAX_ROWS = 500
-_PEOPLE = {
-    "config.activated": "activated the configuration",
-    "workflow.released": "released workflow",
-    "stop.engaged": "stopped",
-    "stop.released": "lifted a stop of",
-    "key.issued": "issued a gateway key for",
-    "key.revoked": "revoked a gateway key",
-    "person.enrolled": "enrolled a person",
-    "role.granted": "granted a role",
-    "role.revoked": "took a role",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +20,14 @@ class PackFacts:
 
     calls: tuple[dict[str, Any], ...]
     number_of_calls: int
+    results: tuple[tuple[str, int], ...]
+    """How calls ended: all that ended in the period."""
+    costs: tuple[tuple[str, int, str], ...]
+    """How the cost of a call is known: calls, sum."""
+    approvals: tuple[dict[str, Any], ...]
+    number_of_approvals: int
     overrides: tuple[dict[str, Any], ...]
+    number_of_overrides: int
     acts: tuple[dict[str, Any], ...]
     number_of_acts: int
     refusals: tuple[tuple[str, str, int], ...]
@@ -38,6 +35,8 @@ class PackFacts:
     models: tuple[tuple[str, int, str], ...]
     gaps: tuple[str, ...]
     simulated: int
+    last: str
+    """The instant of the last entry of the range, empty when there is none."""
 
 
 class _Gathering:
@@ -46,20 +45,27 @@ class _Gathering:
     def __init__(self, workflow: str | None) -> None:
         self._workflow = workflow
         self.calls: dict[str, dict[str, Any] | None] = {}
+        self.approvals: list[Entry] = []
         self.overrides: list[Entry] = []
+        self.decided: Counter[str] = Counter()
         self.acts: list[Entry] = []
         self.number_of_acts = 0
         self.refused: Counter[str] = Counter()
         self.flagged: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
         self.cost: Counter[str] = Counter()
+        self.results: Counter[str] = Counter()
+        self.states: Counter[str] = Counter()
+        self.charged: Counter[str] = Counter()
+        self.last = ""
         self.gaps = _Gaps()
         self.simulated = 0
 
     def see(self, entry: Entry) -> None:
         mine = self._workflow is None or entry.workflow == self._workflow
         self.gaps.see(entry, mine=mine)
-        if entry.kind in _PEOPLE and (mine or entry.workflow is None):
+        self.last = entry.at
+        if entry.kind in KINDS and (mine or entry.workflow is None):
             self.number_of_acts += 1
             if len(self.acts) < MAX_ROWS:
                 self.acts.append(entry)
@@ -70,23 +76,38 @@ class _Gathering:
         facts = entry.facts
         if entry.call and entry.kind.startswith("call."):
             self._see_call(entry, entry.call)
-        if entry.kind == "override.recorded" and len(self.overrides) < MAX_ROWS:
-            self.overrides.append(entry)
+        if entry.kind == "override.recorded":
+            self._see_decision(entry)
         elif entry.kind == "call.refused":
             self.refused[str(facts["reason_ref"])] += 1
+            self.results["refused"] += 1
         elif entry.kind == "call.opened":
             self.simulated += any(target.get("simulated") for target in facts["targets"])
-        elif entry.kind == "call.closed" and facts.get("served"):
-            served = facts["served"]
-            name = f"{served['model']} at {served['provider']}" + (" (simulated)" if served.get("simulated") else "")
-            self.served[name] += 1
-            self.cost[name] += facts["cost_nano_eur"]
+        elif entry.kind in ("call.closed", "call.interrupted"):
+            self._see_end(entry)
         if entry.kind in ("call.opened", "call.closed"):
             self.flagged.update(str(check["id"]) for check in facts["checks"])
 
+    def _see_decision(self, entry: Entry) -> None:
+        approved = is_approval(entry)
+        self.decided["approvals" if approved else "overrides"] += 1
+        rows = self.approvals if approved else self.overrides
+        if len(rows) < MAX_ROWS:
+            rows.append(entry)
+
+    def _see_end(self, entry: Entry) -> None:
+        facts = entry.facts
+        self.results[str(facts.get("result", "interrupted"))] += 1
+        self.states[str(facts["cost_state"])] += 1
+        self.charged[str(facts["cost_state"])] += facts["cost_nano_eur"]
+        if target := facts.get("served"):
+            name = f"{served(facts)} at {target['provider']}" + (" (simulated)" if target.get("simulated") else "")
+            self.served[name] += 1
+            self.cost[name] += facts["cost_nano_eur"]
+
     def _see_call(self, entry: Entry, call: str) -> None:
         if call not in self.calls:
-            empty = {"route": "", "result": "open", "cost": "", "served": ""}
+            empty = {"route": "", "result": RESULTS["open"], "cost": "", "served": ""}
             row = {"call": call, "at": clock(entry.at), "seq": entry.seq} | empty
             self.calls[call] = row if len(self.calls) < MAX_ROWS else None
         if shown := self.calls[call]:
@@ -101,14 +122,22 @@ def gather(entries: Iterable[Entry], workflow: str | None, evidence: Evidence) -
     return PackFacts(
         calls=tuple(row for row in seen.calls.values() if row),
         number_of_calls=len(seen.calls),
-        overrides=tuple(_override(entry, evidence) for entry in seen.overrides),
-        acts=tuple(_act(entry, evidence) for entry in seen.acts),
+        results=tuple((RESULTS.get(result, spaced(result)), count) for result, count in seen.results.most_common()),
+        costs=tuple(
+            (COSTS.get(one, spaced(one)), seen.states[one], decimals(seen.charged[one])) for one in seen.states
+        ),
+        approvals=tuple(decision(entry, evidence) for entry in seen.approvals),
+        number_of_approvals=seen.decided["approvals"],
+        overrides=tuple(decision(entry, evidence) for entry in seen.overrides),
+        number_of_overrides=seen.decided["overrides"],
+        acts=tuple(act(entry, evidence) for entry in seen.acts),
         number_of_acts=seen.number_of_acts,
         refusals=tuple((code, REASONS.get(code, code), count) for code, count in sorted(seen.refused.items())),
         flags=tuple(sorted(seen.flagged.items())),
-        models=tuple((name, seen.served[name], eur(seen.cost[name])) for name in sorted(seen.served)),
+        models=tuple((name, seen.served[name], decimals(seen.cost[name])) for name in sorted(seen.served)),
         gaps=tuple(seen.gaps.lines()),
         simulated=seen.simulated,
+        last=seen.last,
     )
 
 
@@ -116,35 +145,12 @@ def _fill(row: dict[str, Any], entry: Entry) -> None:
     facts = entry.facts
     row["route"] = row["route"] or str(facts.get("route_ref") or facts.get("route") or "")
     if entry.kind == "call.refused":
-        row["result"] = f"refused: {facts['reason_ref']}"
+        row["result"] = f"refused: {spaced(facts['reason_ref'])}"
     elif entry.kind in ("call.closed", "call.interrupted"):
-        row["result"] = str(facts.get("result", "interrupted"))
-        row["cost"] = eur(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
-        row["served"] = str((facts.get("served") or {}).get("model", facts.get("cache") == "hit" and "cache" or ""))
-
-
-def _override(entry: Entry, evidence: Evidence) -> dict[str, Any]:
-    code = str(entry.facts["reason_code_ref"])
-    return {
-        "at": clock(entry.at),
-        "seq": entry.seq,
-        "call": entry.call,
-        "person": person(entry, evidence),
-        "action": ACTIONS[entry.facts["action"]],
-        "code": f"{code} {REASON_CODES.get(code, '')}",
-        "reason": quoted(entry, "reason", evidence),
-    }
-
-
-def _act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
-    what = entry.facts.get("scope", "").partition(":")[0] or entry.workflow or ""
-    return {
-        "at": clock(entry.at),
-        "seq": entry.seq,
-        "person": person(entry, evidence),
-        "what": f"{_PEOPLE[entry.kind]} {what}".strip(),
-        "reason": quoted(entry, "reason", evidence) if "reason" in entry.c else "",
-    }
+        result = str(facts.get("result", "interrupted"))
+        row["result"] = RESULTS.get(result, spaced(result))
+        row["cost"] = decimals(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
+        row["served"] = served(facts)
 
 
 class _Gaps:
@@ -181,7 +187,7 @@ class _Gaps:
                 "still running, or ended without one."
             )
         if self._interrupted:
-            yield f"{self._interrupted} call(s) {RESULTS['interrupted']}; charged at their worst case."
+            yield f"{self._interrupted} call(s) interrupted: {RESULTS['interrupted']}; charged at their worst case."
         yield from self._losses
         if self._corrected:
             yield (

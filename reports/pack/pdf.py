@@ -8,14 +8,22 @@ its open file N, and writes the PDF.
 import importlib.util
 import io
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes.util import find_library
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from reports.pack.fonts import LETTERS
+from reports.pack.glyphs import PACKAGES as FONTS
+from reports.pack.glyphs import written_out
+
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 TIMEOUT_SECONDS = 600
+_ROUNDS = 4
 
 
 class PdfUnavailable(Exception):
@@ -41,13 +49,15 @@ def require_renderer() -> None:
 def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> bytes:
     """Return the unsealed PDF/A-3 of the document, with the bundle as its one embedded file.
 
+    Characters that would not be seen are written out (`reports.pack.glyphs`).
+
     Args:
         bundle: an open file, read from its beginning: a bundle is large, and need not be in both processes at once.
         at: printed as the creation date of document and attachment, so that equal inputs give equal files.
         identifier: 16 bytes, the first half of the PDF's /ID.
 
     Raises:
-        PdfUnavailable: WeasyPrint or a system library is missing, or rendering failed.
+        PdfUnavailable: WeasyPrint or a system library is missing, rendering failed, or no font has plain letters.
     """
     require_renderer()
     request = {"html": html, "at": at.isoformat(), "identifier": identifier.hex()}
@@ -67,6 +77,39 @@ def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> b
 
 
 def _render(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
+    """Render until every character has a glyph: one round, or two where some had none."""
+    missing: set[str] = set()
+    for _ in range(_ROUNDS):
+        bundle.seek(0)
+        with _without_glyph() as found:
+            written = _written(request | {"html": written_out(request["html"], missing)}, bundle)
+        if not found:
+            return written
+        if plain := sorted(one for one in found if one.isascii()):
+            raise SystemExit(f"no font here has a glyph for {plain[0]!r}: sudo apt-get install {LETTERS}")
+        missing |= found
+    raise SystemExit(f"characters without a glyph remain, so it would not be PDF/A: sudo apt-get install {FONTS}")
+
+
+@contextmanager
+def _without_glyph() -> Iterator[set[str]]:
+    """Collect the characters that the renderer has no glyph for: it says so in its log only."""
+    found: set[str] = set()
+
+    class Collecting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
+                found.add(str(record.args[0]))
+
+    log, handler = logging.getLogger("weasyprint"), Collecting()
+    log.addHandler(handler)
+    try:
+        yield found
+    finally:
+        log.removeHandler(handler)
+
+
+def _written(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
     from weasyprint import HTML, Attachment
     from weasyprint.urls import URLFetcher
 

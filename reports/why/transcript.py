@@ -18,6 +18,24 @@ def asked(body: str) -> str:
     return " | ".join(lines) + f" ({json.dumps(request, ensure_ascii=False)})"
 
 
+def turns(body: str) -> list[tuple[str, str]]:
+    """Return the messages of a request as (role, text), and last what else it asked for."""
+    try:
+        request = json.loads(body)
+        found = [(str(one.pop("role", "no role")), _all_of(one)) for one in request.pop("messages")]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return [("request as received", body)]
+    return [*found, ("other fields", json.dumps(request, ensure_ascii=False))] if request else found
+
+
+def _all_of(message: dict[str, Any]) -> str:
+    content = message.pop("content", None)
+    if isinstance(content, list) and all(isinstance(one, dict) and one.keys() == {"type", "text"} for one in content):
+        content = "\n".join(str(one["text"]) for one in content)
+    parts = [] if content is None and message else [_content(content)]
+    return "\n".join([*parts, *([json.dumps(message, ensure_ascii=False)] if message else [])])
+
+
 def said(answer: str) -> str:
     """Return the text of an answer, whole or streamed."""
     try:

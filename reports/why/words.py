@@ -1,5 +1,6 @@
 """Small pieces of fixed wording, shared by the narrative and the questions. No model writes any of it."""
 
+import re
 from typing import Any
 
 from ledger.entry import Entry
@@ -57,6 +58,7 @@ MISSING = {
     "unreadable": "kept, but it does not match its commitment",
     "lost": "committed to, but no longer in the database",
 }
+_BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def clock(at: str) -> str:
@@ -125,5 +127,5 @@ def coded(entry: Entry) -> str:
 
 
 def shorten(value: Any, most: int = 600) -> str:
-    text = " ".join(str(value).split())
+    text = _BLANKS.sub(" ", str(value)).strip(" ")  # no other white space: what is not seen must not be lost
     return text if len(text) <= most else text[:most] + " \u2026"
