@@ -17,6 +17,7 @@ from typing import Any
 from ledger.errors import CanonicalError
 
 MAX_SAFE_INTEGER = 2**53 - 1
+MAX_NUMBER = 1000
 MAX_DEPTH = 64
 """How deep objects and arrays may nest in what is read here: a number of the format, not of the interpreter."""
 
@@ -50,11 +51,29 @@ def parse(text: bytes | str) -> Any:
     """
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8")
-        value = json.loads(decoded, object_pairs_hook=_members, parse_constant=_refuse_constant)
+        value = json.loads(
+            decoded, object_pairs_hook=_members, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_float
+        )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CanonicalError(f"not a JSON text: {error}") from error
     require_depth(value)
     return value
+
+
+def _whole(text: str) -> int:
+    _require_short(text)
+    return int(text)
+
+
+def _float(text: str) -> float:
+    _require_short(text)
+    return float(text)
+
+
+def _require_short(number: str) -> None:
+    """The interpreter has a limit of its own that may be set; the format has this one."""
+    if len(number) > MAX_NUMBER:
+        raise CanonicalError(f"a number has more than {MAX_NUMBER} characters")
 
 
 def require_depth(value: Any) -> None:

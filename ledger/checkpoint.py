@@ -54,7 +54,7 @@ def verified(signed: bytes, vkeys: Sequence[str]) -> Checkpoint:
     names = note.verify(signed, vkeys)
     text, _ = note.split(signed)
     checkpoint = Checkpoint.parse(text)
-    if checkpoint.origin not in names:
+    if set(names) != {checkpoint.origin}:
         raise NoteInvalid(f"no given key signs for the log {checkpoint.origin}")
     return checkpoint
 

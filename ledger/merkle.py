@@ -198,6 +198,19 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
         raise ProofInvalid("the proof does not lead to the new root")
 
 
+def proved_roots(old_size: int, new_size: int, proof: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Return the roots at both sizes that a consistency proof gives by itself; None where it leaves the old one out.
+
+    Raises:
+        ProofInvalid: it has another length than its sizes ask for.
+    """
+    if old_size == new_size or old_size & (old_size - 1) == 0:
+        return None
+    if not proof:
+        raise ProofInvalid("the proof is empty")
+    return _consistent_roots(old_size, new_size, proof)
+
+
 def _consistent_roots(old_size: int, new_size: int, steps: Sequence[bytes]) -> tuple[bytes, bytes]:
     fn, sn = old_size - 1, new_size - 1
     while fn & 1:

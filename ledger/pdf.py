@@ -25,6 +25,7 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _TEXT = re.compile(rb"[^\\()]*(?:\\.[^\\()]*)*", re.DOTALL)
 _BEGINNING = re.compile(rb"(?<![0-9])[0-9]+" + _GAP + rb"[0-9]+" + _GAP + rb"obj")
 _END = re.compile(rb"startxref\n([0-9]{1,10})\n%%EOF\n?\Z")
+_AFTER = re.compile(rb"[\r\n ]*endstream\s*endobj")
 _WORD = re.compile(rb"[+-]?[0-9]+")
 _FORBIDDEN = frozenset({"RF", "Extends", "XFA"})
 
@@ -69,10 +70,10 @@ class _File:
     def __init__(self, pdf: bytes) -> None:
         self._pdf = pdf
         self._used: dict[int, list[tuple[int, int, int]]] = {}
-        self._streams: set[int] = set()
+        self._streams: dict[int, _Object] = {}
         self._roots: list[Any] = []
         self._read_references()
-        self._objects = dict(self._read_objects())
+        self._objects = {("at", place): one for place, one in self._streams.items()} | dict(self._read_objects())
         self._require_nothing_to_repair()
 
     def embedded(self) -> bytes:
@@ -131,7 +132,7 @@ class _File:
                 raise SealInvalid("the cross references of the PDF do not lead back")
             table = _read(self._pdf, offset, self._pdf_beginning(offset))
             self._read_table(table)
-            self._streams.add(offset)
+            self._streams[offset] = table
             if "Prev" not in table.value:
                 return
             before, offset = offset, _whole(table.value["Prev"])
@@ -217,7 +218,10 @@ class _File:
 
     def _decoded(self, found: _Object, *, rows: bool = False) -> bytes:
         said = found.value
-        data = self._pdf[found.stream : found.stream + _whole(said["Length"])]
+        end = found.stream + _whole(said["Length"])
+        data = self._pdf[found.stream : end]
+        if not _AFTER.match(self._pdf, end):
+            raise SealInvalid("a stream of the PDF has another length than it says")
         filters = said.get("Filter")
         filters = filters if isinstance(filters, list) else [] if filters is None else [filters]
         if filters not in ([], ["FlateDecode"]) or ("DecodeParms" in said and not rows):
@@ -227,7 +231,9 @@ class _File:
         return _unpredicted(plain, parameters) if parameters else plain
 
     def _require_nothing_to_repair(self) -> None:
-        known = {place for entries in self._used.values() for kind, place, _ in entries if kind == 1} | self._streams
+        known = {
+            place for entries in self._used.values() for kind, place, _ in entries if kind == 1
+        } | self._streams.keys()
         if any(match.start() not in known for match in _BEGINNING.finditer(self._pdf)):
             raise SealInvalid("the PDF holds an object that no cross reference leads to")
 

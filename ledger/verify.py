@@ -5,6 +5,7 @@ pins the verifier key (and a head they hold) on the command line. A step that wa
 the level says how far the proof goes (docs/formats/bundle.md, "Verdict").
 """
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from ledger.canonical import canonicalize, parse
 from ledger.checkpoint import Checkpoint
 from ledger.disclosure import open_disclosure
 from ledger.entry import GENESIS, Entry, b64, decode, follow, parse_time
-from ledger.errors import BundleInvalid, NoteInvalid, ProofInvalid, SealInvalid
+from ledger.errors import BundleInvalid, LedgerError, NoteInvalid, ProofInvalid, SealInvalid
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.pdf import embedded_file
 from ledger.seal import require_certificate, verify_seal
@@ -51,6 +52,7 @@ def verify_pack(
     if not steps.run("bundle", lambda: _read_bundle(state)):
         return _finish(steps, held)
     pack = _Pack(state["files"], vkeys)
+    pack.hold(held)
     steps.run("checkpoint", pack.checkpoint_parses)
     if vkeys:
         steps.run("pinned key", pack.key_is_pinned)
@@ -107,6 +109,7 @@ class _Pack:
 
     def __init__(self, files: dict[str, bytes], vkeys: Sequence[str]) -> None:
         self._files, self._vkeys, self.pins = files, vkeys, bool(vkeys)
+        self._heads: Sequence[Checkpoint] = ()
         self._checkpoint = Checkpoint("", 0, b"")
         self._range = bundle.Range(0, 0, 0, (), ())
         self._entries: list[Entry] = []
@@ -143,14 +146,26 @@ class _Pack:
         )
         return "exactly these entries are the leaves of the range under the checkpoint"
 
+    def hold(self, held: Sequence[bytes]) -> None:
+        """Take the heads that are given; whether they verify is a step of its own."""
+        for signed in held if self.pins else ():
+            with contextlib.suppress(LedgerError):
+                self._heads = (*self._heads, checkpoints.verified(signed, self._vkeys))
+
     def consistency_holds(self) -> str:
         """Check a consistency proof that is there, whether or not a head is given that it leads from."""
         if "consistency" not in self._files:
             raise Unproved("the bundle has no consistency proof: export with --since-head for one")
         old, proof = self._consistency()
-        if not self._range.low <= old <= self._range.high:
-            raise Unproved(f"a proof from {old} entries is present; the head it leads from is compared below, if given")
-        merkle.verify_consistency(old, self._checkpoint.size, self._root_at(old), self._checkpoint.root, proof)
+        size, root = self._checkpoint.size, self._checkpoint.root
+        if self._range.low <= old <= self._range.high or old == size:
+            before = root if old == size else self._root_at(old)
+            merkle.verify_consistency(old, size, before, root, proof)
+        elif roots := merkle.proved_roots(old, size, proof):
+            if roots[1] != root:
+                raise ProofInvalid("the consistency proof does not lead to the checkpoint")
+        elif all(head.size != old for head in self._heads):
+            raise Unproved(f"a proof from {old} entries is present; give the head of that size to have it checked")
         return f"the proof leads from {old} entries to the checkpoint"
 
     def _consistency(self) -> tuple[int, Sequence[bytes]]:

@@ -50,12 +50,12 @@ def chain_of(count: int) -> list[tuple[bytes, Entry]]:
 
 def test_the_golden_bytes_of_an_entry() -> None:
     draft = Draft(
-        id=ID, kind="call.opened", call="call_1", task="task.x", facts={"cost": 12, "model": "gpt-4o", "ok": True},
+        id=ID, kind="call.opened", call="call_01938f6c-5f00-7abc-8def-0123456789ab", task="task.x", facts={"cost": 12, "model": "gpt-4o", "ok": True},
         refs={"config": "A" * 42 + "A"}, c={"prompt": "B" * 42 + "A"},
     )  # fmt: skip
     assert encode(draft, log="ledger.example/test", seq=0, prev=GENESIS, at=AT) == (
         b'{"act":null,"at":"2026-11-23T09:00:00.000000Z","c":{"prompt":"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA"},'
-        b'"call":"call_1","facts":{"cost":12,"model":"gpt-4o","ok":true},'
+        b'"call":"call_01938f6c-5f00-7abc-8def-0123456789ab","facts":{"cost":12,"model":"gpt-4o","ok":true},'
         b'"id":"ent_01938f6c-5f00-7abc-8def-0123456789ab","kind":"call.opened","log":"ledger.example/test",'
         b'"prev":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",'
         b'"refs":{"config":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"seq":0,"sub":null,"task":"task.x","v":1,'

@@ -28,12 +28,14 @@ from ledger.store.driver import Driver
 from ledger.store.engine import durability, open_engine
 from ledger.unit import State, Step, Unit
 
+CALL = "call_01938f6c-5f00-7abc-8def-0123456789ab"
+
 
 def test_a_receipt_names_the_entry_that_is_stored(opened: OpenLog) -> None:
-    (receipt,) = opened.log.append(appending("call.opened", call="call_1")).receipts
+    (receipt,) = opened.log.append(appending("call.opened", call=CALL)).receipts
     (data,) = whole(opened)
     assert (receipt.seq, receipt.kind, receipt.leaf_hash) == (0, "call.opened", merkle.leaf_hash(data))
-    assert opened.reader.find("call", "call_1") == [0]
+    assert opened.reader.find("call", CALL) == [0]
 
 
 def test_many_callers_get_gap_free_numbers_and_one_state(opened: OpenLog) -> None:
@@ -442,10 +444,10 @@ def test_a_batch_takes_three_statements_and_a_commit_on_postgresql(
         return real(self, query, *more, **named)
 
     monkeypatch.setattr(psycopg.Connection, "execute", execute)
-    drafts = [Draft(id="ent_1", kind="call.opened", call="call_1", contents=Sealed("key", b"sealed"))]
+    drafts = [Draft(id=CALL.replace("call", "ent"), kind="call.opened", call=CALL, contents=Sealed("key", b"sealed"))]
     changes = {"a": {"value": 1}, "b": None}
     opened.log.append(Unit(keys=lambda _at: ("a", "b"), run=lambda _state, _at: Step(drafts, changes)))
     assert seen == ["SELECT", "SELECT", "WITH"]
-    assert opened.reader.find("call", "call_1") == [1]
+    assert opened.reader.find("call", CALL) == [1]
     assert opened.reader.contents(1) == Sealed("key", b"sealed")
     assert opened.reader.state("a") == {"value": 1}

@@ -29,13 +29,16 @@ def test_a_rank_is_what_counting_gives(growth: list[list[int]], chunk: int, aske
         ranks.CHUNK = kept
 
 
+CALLS = [f"call_01938f6c-5f00-7abc-8def-00000000000{number}" for number in range(3)]
+
+
 def test_a_reader_counts_and_finds_many_at_once(opened: OpenLog, monkeypatch: Any) -> None:
     monkeypatch.setattr(ranks, "CHUNK", 4)
     for number in range(11):
-        opened.log.append(appending("call.opened", call=f"call_{number % 3}", facts={"route_ref": "support"}))
+        opened.log.append(appending("call.opened", call=CALLS[number % 3], facts={"route_ref": "support"}))
         assert number + 1 == opened.reader.count("route", "support", 0, number + 1)
     assert opened.reader.count("route", "support", 3, 7) == 4
     assert opened.reader.count("route", "nowhere", 0, 11) == 0
-    assert opened.reader.find_each("call", ["call_2", "call_1", "x"]) == {"call_1": [1, 4, 7, 10], "call_2": [2, 5, 8]}
+    assert opened.reader.find_each("call", [CALLS[2], CALLS[1], "x"]) == {CALLS[1]: [1, 4, 7, 10], CALLS[2]: [2, 5, 8]}
     assert [entry.seq for entry in opened.reader.entries([5, 0, 99])] == [0, 5]
     assert opened.reader.contents_of([1, 2]) == {}

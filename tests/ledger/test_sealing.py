@@ -34,7 +34,8 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 def test_the_digest_is_that_of_rfc_9901() -> None:
     assert digest(RFC_DISCLOSURE) == RFC_DIGEST
-    assert open_disclosure(RFC_DISCLOSURE, name="family_name", commitment=RFC_DIGEST) == "M\u00f6bius"
+    with pytest.raises(DisclosureInvalid, match="salt is not of 32 bytes"):  # the RFC's example has 16
+        open_disclosure(RFC_DISCLOSURE, name="family_name", commitment=RFC_DIGEST)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

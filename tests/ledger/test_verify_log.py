@@ -90,7 +90,15 @@ def test_time_does_not_fall_from_one_page_to_the_next_either(monkeypatch: pytest
     raw, prev = list[bytes](), GENESIS
     for seq, second in enumerate((2, 1)):
         at = f"2026-11-25T09:00:0{second}.000000Z"
-        raw.append(encode(Draft(id=f"ent_{seq}", kind="call.opened"), log="l", seq=seq, prev=prev, at=at))
+        raw.append(
+            encode(
+                Draft(id=f"ent_01938f6c-5f00-7abc-8def-00000000000{seq}", kind="call.opened"),
+                log="l",
+                seq=seq,
+                prev=prev,
+                at=at,
+            )
+        )
         prev = merkle.leaf_hash(raw[-1])
     root = merkle.root([merkle.leaf_hash(data) for data in raw])
     report = verify_log.verify_log(

@@ -210,7 +210,7 @@ def of_disclosures() -> Iterator[Mutant]:
         yield one(f"disclosure: {name}", ACCEPTED, said(text % salt.encode()))
     yield one(
         "disclosure: a number of 5000 digits",
-        ACCEPTED,
+        REFUSED,
         said(b'["%s","reason",%s]' % (salt.encode(), b"9" * 5000)),
         unclear=True,
     )

@@ -304,7 +304,7 @@ def of_references() -> Iterator[Said]:
         )
     yield (
         "cross reference: into the middle of a number",
-        ACCEPTED,
+        REFUSED,
         True,
         both(
             objects(_14=b"(x)"),
@@ -321,16 +321,16 @@ def of_references() -> Iterator[Said]:
         True,
         rows(lambda said: [*said, next(one for one in said if one[0] == 7)]),
     )
-    yield "cross reference: an entry of type 3", ACCEPTED, True, rows(lambda said: [*said, (60, 3, 0, 0)])
+    yield "cross reference: an entry of type 3", REFUSED, True, rows(lambda said: [*said, (60, 3, 0, 0)])
     yield (
         "cross reference: no entry for an object that stands in the file",
-        ACCEPTED,
+        REFUSED,
         False,
         both(objects(_13=b"(x)"), rows(lambda said: [one for one in said if one[0] != 13])),
     )
     yield (
         "cross reference: a second /EF in an object that no cross reference names",
-        ACCEPTED,
+        REFUSED,
         True,
         both(
             forged, objects(_13=SPEC % b"/EF << /F 12 0 R >>"), rows(lambda said: [one for one in said if one[0] != 13])
@@ -495,29 +495,29 @@ def of_repairs() -> Iterator[Said]:
 
         return paper(lambda made: setattr(made.first, "xref", xref))
 
-    yield "repair: objects in a stream, nothing to repair", None, True, hidden
+    yield "repair: objects in a stream, nothing to repair", REFUSED, True, hidden
     yield (
         "repair: objects in a stream, an entry of type 3",
-        None,
+        REFUSED,
         True,
         both(hidden, rows(lambda said: [*said, (60, 3, 0, 0)])),
     )
     yield (
         "repair: objects in a stream, a huge /Size",
-        None,
+        REFUSED,
         True,
         both(hidden, said(b"/Size 100", b"/Size 99999999999")),
     )
-    yield "repair: objects in a stream, no /Root", None, True, both(hidden, said(b"/Root 1 0 R", b""))
+    yield "repair: objects in a stream, no /Root", REFUSED, True, both(hidden, said(b"/Root 1 0 R", b""))
     yield (
         "repair: objects in a stream, /Root of no object",
-        None,
+        REFUSED,
         True,
         both(hidden, said(b"/Root 1 0 R", b"/Root 88 0 R")),
     )
     yield (
         "repair: objects in a stream, /Root of another object",
-        None,
+        REFUSED,
         True,
         both(hidden, said(b"/Root 1 0 R", b"/Root 4 0 R")),
     )

@@ -48,6 +48,9 @@ class Found(NamedTuple):
     stream: int = 0
 
 
+BEGINNING = re.compile(
+    rb"(?<![0-9])[0-9]+(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])+[0-9]+(?:[\0\t\n\f\r ]|%[^\r\n]*[\r\n])+obj"
+)
 BLANK = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*)*"
 TOKEN = re.compile(
     BLANK + rb"(?:(?P<mark><<|>>|[\[\]])|/(?P<name>[^\0\t\n\f\r ()<>\[\]{}/%]*)|(?P<text>\()|"
@@ -199,6 +202,7 @@ def used_entries(pdf: bytes) -> tuple[set[tuple[int, int, int]], set[tuple[int, 
                     plain.add((number, fields[2], fields[1]))
                 elif kind == 2:
                     packed.add((number, fields[1], fields[2]))
+                need(kind in (0, 1, 2) and number < about["Size"], "PDF: an entry of another type, or above /Size")
         sections[at] = found
         if "Prev" not in about:
             return plain, packed, sections
@@ -210,6 +214,8 @@ def embedded(pdf: bytes) -> bytes:
     """The one embedded file, found as a reader of PDF finds it."""
     plain, packed, sections = used_entries(pdf)
     objects = dict(sections)
+    offsets_known = {offset for _, _, offset in plain} | set(sections)
+    need({one.start() for one in BEGINNING.finditer(pdf)} <= offsets_known, "PDF: an object only a repair would find")
     for number, generation, offset in plain:
         ref, objects[offset] = object_at(pdf, offset)
         need(ref == (number, generation), f"PDF: object {number} is not where the cross references say")
@@ -229,6 +235,13 @@ def embedded(pdf: bytes) -> bytes:
     for number, holder, index in packed:
         need(listed[holder][index : index + 1] == [number], f"PDF: object {number} is not in its object stream")
 
+    for section in sections.values():
+        root = section.value.get("Root")
+        kinds = [objects[at].value for number, _, at in plain if isinstance(root, Ref) and number == root.number]
+        need(
+            bool(kinds) and all(isinstance(one, dict) and one.get("Type") == "Catalog" for one in kinds),
+            "PDF: no catalog",
+        )
     names = Counter(name for one in everything for name in one.names)
     files = [value for one in everything for value in one.files]
     need(not names.keys() & {"RF", "Extends", "XFA"}, "PDF: /RF, /Extends or /XFA")

@@ -104,6 +104,10 @@ def parse(raw: bytes, integer: Callable[[str], int]) -> Any:
     for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'(?s)"(?:[^"\\]|\\.)*"', b"", raw)):
         depth += 1 if bracket in b"[{" else -1
         need(depth <= DEEPEST, f"JSON: nests more than {DEEPEST} deep")
+    numbers = re.sub(rb'(?s)"(?:[^"\\]|\\.)*"', b"", raw)
+    need(
+        all(len(one) <= 1000 for one in re.findall(rb"[-+.eE0-9]+", numbers)), "JSON: a number of over 1,000 characters"
+    )
     return json.loads(
         raw.decode(), object_pairs_hook=members, parse_int=integer, parse_float=str, parse_constant=no_json
     )

@@ -35,7 +35,7 @@ from ledger.verify import verify_pack
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
 SMALL = ("doc:onboarding", "campaign:autumn", "ticket:4711")
-ALWAYS = PackRequest(start="2020-01-01", end="2100-01-01", seed="seed-of-the-auditor", at="2026-11-23T12:00:00Z")
+ALWAYS = PackRequest(start="2020-01-01", end="2100-01-01", seed="seed-of-the-auditor", at="2099-01-01T00:00:00Z")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ def pdf_file(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Pa
     path = tmp_path_factory.mktemp("pdf") / "pack.pdf"
     path.write_bytes(exported.made.pdf)
     return path
+
+
+def result_of(report: Report, name: str) -> str:
+    return next(step.result for step in report.steps if step.name == name)
 
 
 def failed_at(report: Report) -> str:
@@ -231,7 +235,7 @@ def test_the_pdf_of_one_pack_with_the_bundle_of_another_is_refused(exported: Exp
 
 def test_a_removed_or_second_seal_is_refused(exported: Exported) -> None:
     assert failed_at(exported.check(tampering.without_seal(exported.made.pdf))) == "seal"
-    assert failed_at(exported.check(exported.made.pdf + b"\n%%EOF\n")) == "seal"
+    assert failed_at(exported.check(exported.made.pdf + b"\n%%EOF\n")) == "container"
     doubled = exported.made.pdf + b"/ByteRange [0 1 2 3]"
     assert failed_at(exported.check(doubled)) == "seal"
 
@@ -324,7 +328,7 @@ def test_a_consistency_proof_is_added_for_the_head_the_auditor_holds(exported: E
         request = replace(ALWAYS, start=entries[7].at)
         without = compose(installation, request).bundle
         with_proof = compose(installation, replace(request, since_head=held)).bundle
-    assert failed_at(exported.check(without, held=[held])) == "held head"
+    assert result_of(exported.check(without, held=[held]), "held head") == "NOT CHECKED"
     assert exported.check(with_proof, held=[held]).level == "L2"
 
 
