@@ -53,8 +53,18 @@ def verify_pack(
         return _finish(steps, held)
     pack = _Pack(state["files"], vkeys)
     pack.hold(held)
+    _prove(steps, pack, data if is_pdf else None)
+    if seed is None:
+        steps.skip("auditor's seed", "no --seed was given: whose seed drew the examples is not proved")
+    else:
+        steps.run("auditor's seed", lambda: pack.seed_is(seed))
+    return _finish(steps, held, pack)
+
+
+def _prove(steps: Steps, pack: "_Pack", pdf: bytes | None) -> None:
+    """Run the steps over the files of a bundle, and over the PDF it came in."""
     steps.run("checkpoint", pack.checkpoint_parses)
-    if vkeys:
+    if pack.pins:
         steps.run("pinned key", pack.key_is_pinned)
     else:
         steps.skip("pinned key", "no --key was given: who made this is not proved")
@@ -63,18 +73,13 @@ def verify_pack(
     steps.run("consistency", pack.consistency_holds)
     steps.run("context", pack.context_is_included)
     steps.run("signer", pack.signer_is_bound)
-    if is_pdf:
-        steps.run("seal", lambda: pack.seal_covers(data))
+    if pdf is not None:
+        steps.run("seal", lambda: pack.seal_covers(pdf))
     else:
         steps.skip("seal", "a bundle alone has none")
     steps.run("disclosures", pack.disclosures_open)
     steps.run("statements", pack.statements_hold)
     steps.run("completeness", pack.range_is_that_of_the_period)
-    if seed is None:
-        steps.skip("auditor's seed", "no --seed was given: whose seed drew the examples is not proved")
-    else:
-        steps.run("auditor's seed", lambda: pack.seed_is(seed))
-    return _finish(steps, held, pack)
 
 
 def _finish(steps: Steps, held: Sequence[bytes], pack: "_Pack | None" = None) -> Report:

@@ -7,6 +7,7 @@ from conftest import Clock, OpenLog
 
 from gateway.store import lifecycle
 from ledger.entry import b64, decode
+from ledger.ids import new_id
 from ledger.unit import Step, Unit
 
 BUILD = b64(bytes(32))
@@ -20,7 +21,7 @@ def begun(log: OpenLog, boot: str) -> None:
     }  # fmt: skip
     log.log.append(lifecycle.start_unit(boot, BUILD, "1"))
     used = {"spent": 0, "reserved": 7}
-    rows = {f"call:{boot}": call, "budget:a": used}
+    rows = {f"call:{new_id('call', log.clock())}": call, "budget:a": used}
     log.log.append(Unit(keys=lambda _at: (), run=lambda _state, _at: Step(changes=rows)))
 
 

@@ -155,6 +155,16 @@ SABOTAGES = (
         "tests/ledger/test_continuity.py::test_a_file_that_was_replaced_under_the_writer_is_not_written_on",
     ),
     Sabotage(
+        "4", "a period is complete only when it was over", "ledger/verify.py",
+        "        if high == size:\n", "        if False:\n",
+        PACK + "test_a_period_that_is_not_over_is_not_called_complete",
+    ),
+    Sabotage(
+        "4", "the attachment a reader finds is the one that is checked", "ledger/pdf.py",
+        '        if [name for one in found for name in one.names].count("EF") != 1:\n', "        if False:\n",
+        "tests/system/test_mutants.py::test_both_verifiers_say_what_they_must_of_packs_that_were_built[paper]",
+    ),
+    Sabotage(
         "6", "a release holds for what its person saw", "gateway/state.py",
         'return "released" if row.get("released_version") == row.get("version") else "stale"', 'return "released"',
         "tests/system/test_releases.py::test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_releases_again",
@@ -214,7 +224,7 @@ SABOTAGES = (
         PACK + "test_a_seal_with_the_right_digest_and_another_signature_is_refused",
     ),
     Sabotage(
-        "4", "a skipped check never counts as a pass", "ledger/verify.py",
+        "4", "a skipped check never counts as a pass", "ledger/steps.py",
         "        self.report.note(name, NOT_CHECKED, why)\n", "        self.report.note(name, PASS, why)\n",
         PACK + "test_the_pack_verifies_up_to_the_level_that_was_checked",
     ),

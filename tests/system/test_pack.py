@@ -25,7 +25,8 @@ from gateway.settings import Settings, read_settings
 from gateway.store.installation import opened
 from gateway.verifier import build_verifier
 from ledger import bundle, checkpoint, note
-from ledger.entry import decode
+from ledger.__main__ import main
+from ledger.entry import decode, format_time
 from ledger.errors import SealInvalid
 from ledger.note import Signer
 from ledger.pdf import embedded_file
@@ -237,7 +238,7 @@ def test_a_removed_or_second_seal_is_refused(exported: Exported) -> None:
     assert failed_at(exported.check(tampering.without_seal(exported.made.pdf))) == "seal"
     assert failed_at(exported.check(exported.made.pdf + b"\n%%EOF\n")) == "container"
     doubled = exported.made.pdf + b"/ByteRange [0 1 2 3]"
-    assert failed_at(exported.check(doubled)) == "seal"
+    assert failed_at(exported.check(doubled)) == "container"
 
 
 def test_a_seal_with_the_right_digest_and_another_signature_is_refused(exported: Exported) -> None:
@@ -330,6 +331,55 @@ def test_a_consistency_proof_is_added_for_the_head_the_auditor_holds(exported: E
         with_proof = compose(installation, replace(request, since_head=held)).bundle
     assert result_of(exported.check(without, held=[held]), "held head") == "NOT CHECKED"
     assert exported.check(with_proof, held=[held]).level == "L2"
+
+
+def test_a_period_that_is_not_over_is_not_called_complete(exported: Exported) -> None:
+    with opened(exported.settings) as installation:
+        early = compose(installation, replace(ALWAYS, start="2020-01-01", end="2090-01-01"))
+    assert result_of(exported.check(early.bundle), "completeness") == "NOT CHECKED"
+    assert "The period was not over when this was made" in early.html
+
+
+def test_a_period_that_is_over_gets_an_entry_after_it_and_is_complete(exported: Exported) -> None:
+    with opened(exported.settings) as installation:
+        end = format_time(installation.clock())  # later than every entry so far
+        over = compose(installation, replace(ALWAYS, end=end))
+        last = installation.reader.entry(over.said["range"][1])
+        again = compose(installation, replace(ALWAYS, end=end))
+    assert (last.kind, last.facts["to"]) == ("period.ended", end)
+    assert result_of(exported.check(over.bundle), "completeness") == "PASS"
+    assert again.said["range"] == over.said["range"], "one entry is enough"
+
+
+def test_a_workflow_that_nobody_registered_is_refused_with_the_names_there_are(exported: Exported) -> None:
+    with opened(exported.settings) as installation, pytest.raises(ActRefused, match=r"no workflow nosuch.*support"):
+        compose(installation, replace(ALWAYS, workflow="nosuch"))
+
+
+def test_a_pack_cannot_be_made_before_its_last_entry(exported: Exported) -> None:
+    with opened(exported.settings) as installation, pytest.raises(ActRefused, match="before the last entry"):
+        compose(installation, replace(ALWAYS, at="2020-01-01T00:00:00Z"))
+
+
+def test_the_verifier_writes_out_what_it_checked_and_nothing_else(
+    exported: Exported, pdf_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = exported.vkey[:20] + "\n  " + exported.vkey[20:] + " "  # as copied from two lines of a page
+    assert main(["extract", str(pdf_file), "-o", str(tmp_path / "out"), "--key", broken]) == 0
+    assert (tmp_path / "out" / "bundle.zip").read_bytes() == exported.made.bundle
+    assert (tmp_path / "out" / "pack.json").is_file()
+    forged = tmp_path / "forged.pdf"
+    forged.write_bytes(tampering.flip(exported.made.pdf, 3000))
+    assert main(["extract", str(forged), "-o", str(tmp_path / "not"), "--key", exported.vkey]) == 1
+    assert not (tmp_path / "not").exists()
+    capsys.readouterr()
+    assert main(["verify", str(pdf_file), "--key", exported.vkey[:-4]]) == 3
+    assert "copy the whole key" in capsys.readouterr().err
+
+
+def test_a_held_head_without_a_pinned_key_is_not_checked(exported: Exported) -> None:
+    report = verify_pack(exported.made.bundle, vkeys=[], held=[exported.head])
+    assert result_of(report, "held head") == "NOT CHECKED"
 
 
 @pytest.mark.parametrize(("start", "end"), [("2020-01-01", "2020-02-01"), ("2090-01-01", "2090-02-01")])
