@@ -173,7 +173,8 @@ class BatchWriter:
         working = self._rows
         working |= writer.load_state(connection, (_keys(units, at) | ROWS) - working.keys())
         end, changes, new = old.end, dict[str, Any](), list[writer.NewEntry]()
-        finding = self._memory.finding(old, leaf, working)
+        # A head that is still known has been held against the memory already.
+        finding = self._memory.finding(old, leaf, working) if old is not self._head else ""
         if finding and HALT not in working:
             working[HALT] = changes[HALT] = {"finding": finding, "size": before + 1}
         for waiting in units:

@@ -79,6 +79,17 @@ def test_a_log_that_went_back_halts_every_writer_until_a_gap_is_declared(opened:
         assert (opened.reader.head().size, opened.reader.state(HALT)) == (4, None)
 
 
+def test_a_sibling_that_goes_on_is_no_going_back(opened: OpenLog) -> None:
+    opened.log.append(appending("a.done"))
+    with Sibling(opened) as sibling:
+        sibling.log.append(appending("b.done", "c.done"))
+        for _ in range(3):  # without entries of its own the writer keeps the head that it has read
+            opened.log.append(Unit(keys=lambda _at: (), run=lambda _state, _at: Step(changes={"k": {"v": 1}})))
+        opened.log.append(appending("d.done"))
+        sibling.log.append(appending("e.done"))
+        assert opened.reader.head().size == 5
+
+
 def test_another_history_of_the_same_length_halts_too(opened: OpenLog) -> None:
     opened.log.append(appending("a.done", "b.done", "c.done"))
     go_back(opened, 2)

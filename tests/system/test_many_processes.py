@@ -122,6 +122,7 @@ def test_a_configuration_activated_by_one_process_holds_for_the_next_call_of_all
         control = installation.reader.state("control")
         text = installation.vault.text(control["config"]) or ""
         acts.activate(installation, ada, text.replace("intent: support", "intent: renamed"), "for the test")
+        acts.release(installation, ada, "agent", "its routes have changed")
     outcomes = {ask(on, number) for number in range(8)}
     assert outcomes == {"route_unknown"}
     assert on.bill()["calls"] == 0

@@ -267,6 +267,7 @@ def planted(folder: Path) -> Iterator[Planted]:
     with opened(settings) as installation:
         ada = by_name(installation, "ada", tokens["ada"])
         acts.activate(installation, ada, CONFIG.format(port=port, file=file, dead=free_port()), "for the test")
+        acts.release(installation, ada, "agent", "for the test")
         keys["revoked"] = acts.issue_key(installation, ada, "prod", "agent")
         acts.revoke_key(installation, ada, keys["revoked"], "for the test")
     keys |= {"ada": tokens["ada"], "victor": tokens["victor"], "stranger": STRANGER}
