@@ -202,13 +202,13 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
     """
     _require_reason(reason)
     row = f"workflow:{workflow}"
+    if installation.reader.state(row) is None:
+        raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
     configuration, config = active_configuration(installation)
     seen = release_digest(configuration, workflow)
 
     def check(state: State) -> None:
-        if state.get(row) is None:
-            raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
-        if state[row].get("version") != seen:
+        if (state.get(row) or {}).get("version") != seen:
             raise ActRefused(f"{workflow} is registered as something else: activate the configuration, then release")
 
     _act(

@@ -34,7 +34,7 @@ def as_text(answer: WhyAnswer) -> str:
 
 
 def _decision(one: dict[str, str]) -> str:
-    return f"{one['action']} by {one['person']} at {one['at']}: {one['reason']}"
+    return f"{one['person']} {one['action']}, {one['at']}: {one['reason']}"
 
 
 def _wrapped(text: str, lead: str) -> list[str]:

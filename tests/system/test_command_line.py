@@ -87,7 +87,7 @@ def test_refusals_say_what_to_do_on_one_line_without_a_traceback(shell: Shell, t
             "R01",
             "--presented",
             "p",
-        ): "need a reason",
+        ): "add a reason in words",
     }
     for arguments, hint in cases.items():
         code, _, wrong = shell(*arguments)

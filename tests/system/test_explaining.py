@@ -212,7 +212,9 @@ def test_a_workflow_that_asks_about_its_own_call_is_told_of_every_entry_of_it(tm
             on.ask(task="ticket:1", max_completion_tokens=10)  # tried again after what may have been billed
         (closed,) = on.settled("call.closed")
         assert {entry.workflow for entry in on.entries("call.extended")} == {closed.workflow}
-        earlier = Draft(id="ent_earlier", kind="call.extended", call=closed.call, task=closed.task)  # as written before
+        earlier = Draft(
+            id="ent_01938f6c-5f00-7abc-8def-0123456789ab", kind="call.extended", call=closed.call, task=closed.task
+        )  # as written before
         on.installation.log.append(Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[earlier])))
         every = {entry.seq for entry in on.entries() if entry.call == closed.call}
         told = [explain(on.installation, ref, closed.workflow) for ref in ("ticket:1", str(closed.call))]
