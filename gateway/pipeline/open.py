@@ -76,6 +76,7 @@ async def open_call(
     plan: Plan,
     checks: Sequence[Check],
     record: Record,
+    rules: Rules,
     ports: Ports,
 ) -> Opened:
     """Put the call on record and reserve its worst case; durable when this returns.
@@ -85,7 +86,7 @@ async def open_call(
         ConfigurationMoved: decide again.
         EvidenceLost: the ledger could not commit; nothing was sent and nothing may be.
     """
-    unit = open_unit(call, principal, workflow, plan, checks, record, ports)
+    unit = open_unit(call, principal, workflow, plan, checks, record, rules, ports)
     try:
         written = await ports.evidence.submit(unit)
     except LedgerError as error:
@@ -105,10 +106,10 @@ def open_unit(
     plan: Plan,
     checks: Sequence[Check],
     record: Record,
+    rules: Rules,
     ports: Ports,
 ) -> Unit:
-    """Return the unit of `open_call`."""
-    rules = ports.rules.now
+    """Return the unit of `open_call`. `rules` are those that were decided by, not newer ones."""
     zone = rules.configuration.organisation.time_zone
 
     def keys(at: datetime) -> Sequence[str]:

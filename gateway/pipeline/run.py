@@ -22,6 +22,8 @@ from gateway.pipeline.relay import Relay
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.screen import admit, decide, screen
 
+RELEASES = ("release_stale", "workflow_not_released")
+
 
 async def authenticate(secret: str | None, ports: Ports) -> Principal:
     """Stage 2, which comes first: who may not call may not make us read or parse a body.
@@ -47,6 +49,10 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
         except ConfigurationMoved:
             await ports.rules.refresh()
             return await _open(call, principal, ports)
+        except Refused as refusal:
+            if refusal.code not in RELEASES or not await _moved(ports):
+                raise
+            return await _open(call, principal, ports)  # somebody has released it a moment ago
     except Refused as refusal:
         if refusal.stage != 7:
             await refuse(refusal, arrival.call, call, principal, ports)
@@ -54,6 +60,13 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
             # Stage 7 recorded it in its own transaction, because our rules were older: let the next try end earlier.
             await ports.rules.refresh()
         raise
+
+
+async def _moved(ports: Ports) -> bool:
+    """Read the rules again; tell whether they are others."""
+    before = ports.rules.now
+    await ports.rules.refresh()
+    return ports.rules.now is not before
 
 
 async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
@@ -67,7 +80,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     # Nothing that can fail may stand between 7 and the relay that closes the call.
     key = cache_key(call, principal) if plan.cache_ttl else ""
     decided = monotonic()
-    opened = await open_call(call, principal, workflow, plan, checks, record, ports)  # 7: durable from here on
+    opened = await open_call(call, principal, workflow, plan, checks, record, rules, ports)  # 7: durable from here on
     return Relay(  # 8, 9, 10
         call=call,
         principal=principal,

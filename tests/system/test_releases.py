@@ -1,6 +1,5 @@
 """A release holds for what its person saw; why says what was asked for, what people did, and never guesses."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,7 +66,6 @@ def test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_release
     refused = on.entries("call.refused")[-1]
     assert (refused.facts["reason_ref"], refused.facts["stage"]) in (("release_stale", 3), ("release_stale", 7))
     acts.release(on.installation, on.person("ada"), "agent", "looked at the change")
-    asyncio.run(on.gateway.ports.rules.refresh())  # type: ignore[union-attr]
     on.ask()
     opened = on.entries("call.opened")[-1]
     assert opened.refs["workflow"] == on.entries("workflow.released")[-1].refs["workflow"]
