@@ -432,8 +432,8 @@ def test_a_provider_s_error_that_quotes_the_key_tells_nothing(
 @pytest.mark.parametrize(
     ("answer", "stream", "code"),
     [
-        (answering(None, raw=ANSWER.encode()), False, "upstream_failed"),
-        (answering({"said": ANSWER}), False, "upstream_failed"),
+        (answering(None, raw=ANSWER.encode()), False, "upstream_unreadable"),
+        (answering({"said": ANSWER}), False, "upstream_unreadable"),
         (answering(completion(ANSWER, **TOOL)), False, "policy_denied"),
         (streaming(chunk({"content": ANSWER}), cut=True), False, "upstream_failed"),
         (streaming(chunk({"content": ANSWER}), gap=4), False, "upstream_failed"),
