@@ -6,6 +6,7 @@ reading at all raises `Unreadable`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -233,9 +234,14 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 def _require_spelling(value: dict[str, Any]) -> None:
     """Refuse members that some clients take for those that decide, because they ignore the case of letters."""
-    for name in value.keys() - _READ:
-        if name.casefold() in _READ:
-            raise Unreadable("a member is spelt in another case")
+    if not _is_spelt(tuple(value)):
+        raise Unreadable("a member is spelt in another case")
+
+
+@lru_cache(maxsize=1024)
+def _is_spelt(names: tuple[str, ...]) -> bool:
+    """Events of a provider have the same few sets of members."""
+    return not any(name.casefold() in _READ for name in names if name not in _READ)
 
 
 def _text(value: Any) -> str:

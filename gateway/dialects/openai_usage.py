@@ -56,12 +56,27 @@ def read_usage(value: Any, answer: Mapping[str, Any], *, choices: int = 1) -> Re
         return None
     said: list[str] = []
     prompt, output = count_of(value["prompt_tokens"]) or 0, count_of(value["completion_tokens"]) or 0
+    if choices == 1 and "cost" not in answer and _is_plain(value, prompt + output):
+        return Reported(Usage(input=prompt, output=output))
     found = {kind: _count(kind, value, said) for kind in _homes() if kind != "stated"}
     prompt, output = _with_total(value, prompt, output, found, said)
     if 0 < output < choices:
         said.append(f"{output} tokens of output for {choices} choices")
     usage = _disjoint(prompt, output, found, said)
     return Reported(usage, tuple(said), stated_usd(value, answer))
+
+
+def _is_plain(value: Mapping[str, Any], total: int) -> bool:
+    """Tell whether there is nothing but the three counts, which agree: most usage is so, and is read for every call."""
+    if not value.keys() <= _PLAIN or value.get("total_tokens", total) != total:
+        return False
+    details = (value.get("prompt_tokens_details"), value.get("completion_tokens_details"))
+    return all([not one or (isinstance(one, dict) and not any(one.values())) for one in details])
+
+
+_PLAIN = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
 
 
 def _with_total(
