@@ -248,7 +248,7 @@ class _Pack:
             one = parse(line)
             if canonicalize(one) != line or sorted(one) != ["disclosure", "name", "seq"]:
                 raise BundleInvalid("a disclosure is not in its one form")
-            entry = self._quoted.get(one["seq"])
+            entry = self._quoted.get(one["seq"]) if type(one["seq"]) is int else None  # true is no 1
             if entry is None or one["name"] not in entry.c:
                 raise BundleInvalid("a disclosure belongs to no entry of the bundle")
             open_disclosure(one["disclosure"], name=one["name"], commitment=entry.c[one["name"]])

@@ -377,6 +377,16 @@ def test_the_verifier_writes_out_what_it_checked_and_nothing_else(
     assert "copy the whole key" in capsys.readouterr().err
 
 
+def test_true_is_no_number_of_an_entry(exported: Exported) -> None:
+    files = bundle.read(exported.made.bundle)
+    opened_ones = files["disclosures.jsonl"]
+    assert opened_ones.count(b'"seq":1}') == 1
+    report = exported.check(
+        bundle.write(files | {"disclosures.jsonl": opened_ones.replace(b'"seq":1}', b'"seq":true}')})
+    )
+    assert failed_at(report) == "disclosures"
+
+
 def test_a_held_head_without_a_pinned_key_is_not_checked(exported: Exported) -> None:
     report = verify_pack(exported.made.bundle, vkeys=[], held=[exported.head])
     assert result_of(report, "held head") == "NOT CHECKED"
