@@ -144,12 +144,14 @@ class LiveEvidence:
         merkle.verify_inclusion(seq, size, merkle.leaf_hash(data), path, root)
 
     def resolve(self, ref: str) -> tuple[str, Sequence[Entry | Brief]]:
-        """Return what kind of id `ref` is (call, response, task, subject) and what is behind it; nothing: empty."""
+        """Return what kind of id `ref` is (call, response, request, task, subject) and what it leads to."""
         vault = self._installation.vault
         if is_id(ref, "call"):
             return "call", self.find("call", ref)
         if found := self.find("response", vault.pseudonym("response", ref)):
             return "response", found
+        if found := self.find("request", ref):
+            return "request", found
         if listed := self.find_task(vault.pseudonym(TASK, ref)):
             return TASK, listed
         subject = vault.find_subject("subject", ref)

@@ -69,7 +69,7 @@ class Why(BaseModel):
     schema_: str = Field(alias="schema")
     boundary: str
     ref: str
-    kind: Literal["call", "response", "task", "subject"]
+    kind: Literal["call", "response", "request", "task", "subject"]
     as_of_seq: int
     headline: str
     narrative: list[Sentence]

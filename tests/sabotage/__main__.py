@@ -5,8 +5,10 @@ exact text that does it, and the test that must notice. A text that is no longer
 list cannot rot. First every named test is run on the unharmed copy, where it must pass.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -438,9 +440,17 @@ def copy_to(folder: Path) -> Path:
 def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     """Run tests against the copy: its packages come first on the path."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=600, check=False
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    tried = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
+    try:
+        said, complained = tried.communicate(timeout=600)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # what a test left that was cut short
+            os.killpg(tried.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(command, tried.returncode, said, complained)
 
 
 def trips(sabotage: Sabotage) -> str | None:

@@ -4,6 +4,7 @@ Limits are set from outside while the process runs (prlimit), which needs no pri
 capabilities by which it would ignore the rights of files.
 """
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -88,6 +89,7 @@ class Hosted:
         self.process = subprocess.Popen(
             command, env=named | ours, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        atexit.register(self.process.kill)  # a test that fails in between leaves no server behind
         self._reading = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reading.start()
 

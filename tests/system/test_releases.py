@@ -5,7 +5,9 @@ from pathlib import Path
 
 import openai
 import pytest
-from stage import CONFIG, PRICES, Stage, stage
+from stage import CONFIG, PRICES, Stage, completion, stage
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from gateway.configuration.load import load
 from gateway.configuration.releases import release_digest
@@ -174,11 +176,23 @@ def test_a_reversal_is_told_by_its_verb_and_is_no_approval(on: Stage) -> None:
         )
 
 
-def test_a_limit_that_was_added_and_hit_is_told(on: Stage) -> None:
-    from stage import completion
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response
+def test_a_call_is_found_by_the_provider_s_request_id_and_told_who_answered(on: Stage) -> None:
+    async def answer(_request: Request, _body: object) -> Response:
+        answered = completion() | {"model": "somebody-else-7b", "service_tier": "default"}
+        return JSONResponse(answered, headers={"x-request-id": "req_4711"})
 
+    on.upstream.answer = answer
+    on.ask()
+    on.settled("call.closed")
+    answer_to = explain(on.installation, "req_4711")
+    assert answer_to.kind == "request"
+    text = " ".join(one.text for one in answer_to.narrative)
+    assert "The answer names somebody-else-7b as its model." in text
+    assert "The check reported-model raised a flag" in text
+    assert "model somebody-else-7b, service tier default, request id req_4711" in answer_to.questions[5].answer
+
+
+def test_a_limit_that_was_added_and_hit_is_told(on: Stage) -> None:
     async def cut(_request: Request, _body: object) -> Response:
         answer = completion()
         answer["choices"][0]["finish_reason"] = "length"
