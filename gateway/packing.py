@@ -98,6 +98,7 @@ class PackEvidence:
     def __init__(self, live: LiveEvidence, *, contents: bool) -> None:
         self._live, self._contents = live, contents
         self.opened: dict[tuple[int, str], Entry] = {}
+        self.unopened: dict[tuple[int, str], str] = {}
         self.quoted: dict[int, Entry] = {}
 
     def size(self) -> int:
@@ -117,12 +118,19 @@ class PackEvidence:
 
     def content(self, entry: Entry, name: str) -> Content:
         if name not in OPENED_ALWAYS and not self._contents:
-            return Content(None, "withheld")
-        found = self._live.content(entry, name)
+            found = Content(None, "withheld")
+        else:
+            found = self._live.content(entry, name)
         if found.missing is None:
             self.opened[entry.seq, name] = entry
             self.quoted[entry.seq] = entry
+        else:
+            self.unopened[entry.seq, name] = found.missing
         return found
+
+    def lacking(self) -> list[dict[str, Any]]:
+        """List what this pack would quote and does not have, and why, in the order of the log."""
+        return [{"seq": seq, "name": name, "why": why} for (seq, name), why in sorted(self.unopened.items())]
 
     def integrity(self, entries: Sequence[Entry]) -> Integrity:
         self.quoted |= {entry.seq: entry for entry in entries}
@@ -200,7 +208,7 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head))
     html = as_html(
         said, facts, examples, organisation=_organisation(installation), vkey=installation.signer.vkey,
-        certificate=installation.seal_key.digest,
+        certificate=installation.seal_key.digest, unopened=evidence.lacking(),
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)
 

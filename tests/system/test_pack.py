@@ -377,6 +377,24 @@ def test_the_verifier_writes_out_what_it_checked_and_nothing_else(
     assert "copy the whole key" in capsys.readouterr().err
 
 
+def test_what_is_withheld_and_what_cannot_be_opened_is_listed_apart(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.store.vault import Vault
+
+    def damaged(*_args: Any, **_more: Any) -> dict[str, str]:
+        return {}
+
+    with opened(exported.settings) as installation:
+        withheld = compose(installation, ALWAYS).html
+        monkeypatch.setattr(Vault, "unseal", damaged)
+        lacking = compose(installation, replace(ALWAYS, contents=True)).html
+    title = "What is withheld, and what could not be opened"
+    assert title in withheld
+    assert "withheld from this pack" in withheld.partition(title)[2]
+    assert "it does not match its commitment" in lacking.partition(title)[2]
+
+
 def test_true_is_no_number_of_an_entry(exported: Exported) -> None:
     files = bundle.read(exported.made.bundle)
     opened_ones = files["disclosures.jsonl"]
