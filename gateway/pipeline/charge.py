@@ -14,6 +14,9 @@ from gateway.pipeline.call import Attempt, Check, Opened, Outcome, Plan, Target
 from gateway.pipeline.words import as_tier, is_dated_form
 from ledger.entry import parse_time
 
+ELSEWHERE = frozenset({"storage_searches_kcount"})
+"""Kinds of a row that no chat completion is billed by: searching stored files is a tool of another API."""
+
 
 class Charge(NamedTuple):
     """The cost of a call in nano-EUR, its state, and what it was computed from."""
@@ -44,9 +47,10 @@ def charge(
     amount, state = max(computed, stated or 0), "provider_reported"
     if stated is not None and stated > computed:
         state = "provider_stated"
-    checks = [*_who(target, outcome), *_contradictions(outcome)]
+    checks = [*_who(target, outcome), *_contradictions(outcome), *_uncounted(row)]
     if row is None:
-        checks.append(Check("service-tier", "flag", "no price is known for the tier that answered", _tier(outcome)))
+        tier = {"service_tier": as_tier(outcome.service_tier or "")}
+        checks.append(Check("service-tier", "flag", "no price is known for the tier that answered", tier))
     if row is None or not outcome.complete:
         amount, state = max(plan.reserved, amount), "upper_bound"
     return Charge(
@@ -80,5 +84,8 @@ def _contradictions(outcome: Outcome) -> tuple[Check, ...]:
     return (Check("usage-consistent", "flag", "the counts contradict one another", inputs),)
 
 
-def _tier(outcome: Outcome) -> dict[str, Any]:
-    return {"service_tier": as_tier(outcome.service_tier or "")}
+def _uncounted(row: PriceRow | None) -> tuple[Check, ...]:
+    kinds = [kind for kind in row.unpriced if kind not in ELSEWHERE] if row else []
+    if not kinds:
+        return ()
+    return (Check("price-kinds", "flag", "its price row has kinds that are not counted here", {"kinds": kinds}),)

@@ -1,0 +1,37 @@
+"""A call is charged by what was reported, and what cannot be charged is said."""
+
+from gateway.economics.money import Rate, Reported, Usage
+from gateway.economics.prices import PriceHistory
+from gateway.pipeline.call import Opened, Outcome, Plan, Target
+from gateway.pipeline.charge import Charge, charge
+
+USD = Rate(num=1, den=1, date="", source="")
+OPENED = Opened("call", 0, "ent", None, (), 10**9, "2026-11-28T12:00:00.000000Z")
+PLAN = Plan("r", False, (), (), 0, 1.0, 1, False, 0, 10**9, (), {})
+
+
+def charged(*rows: dict[str, object], **said: object) -> Charge:
+    target = Target(provider="p", model="m", alias_of=None, prices=PriceHistory("m", rows), simulated=False)
+    outcome = Outcome(result="answered", reported=Reported(Usage(10, 0, 0, 5)), complete=True)._replace(**said)
+    return charge(PLAN, OPENED, (), target, outcome, USD)
+
+
+def test_a_row_with_kinds_that_nobody_here_counts_is_flagged() -> None:
+    row = {"prices": {"input": 10**6, "output": 10**6}, "source": "s"}
+    assert charged(row).checks == ()
+    (check,) = charged(row | {"unpriced": ["audio_hours"]}).checks
+    assert (check.id, check.inputs) == ("price-kinds", {"kinds": ["audio_hours"]})
+    assert charged(row | {"unpriced": ["storage_searches_kcount"]}).checks == ()
+
+
+def test_the_tier_that_answered_is_charged_and_an_unknown_one_is_an_upper_bound() -> None:
+    rows = (
+        {"prices": {"input": 10**6, "output": 10**6}, "source": "s"},
+        {"prices": {"input": 2 * 10**6, "output": 2 * 10**6}, "source": "s", "tier": "priority"},
+    )
+    found = [charged(*rows, service_tier=tier) for tier in (None, "default", "priority", "made up")]
+    assert [(one.amount, one.state) for one in found] == [
+        (15_000, "provider_reported"), (15_000, "provider_reported"), (30_000, "provider_reported"),
+        (10**9, "upper_bound"),
+    ]  # fmt: skip
+    assert [check.id for check in found[-1].checks] == ["service-tier"]
