@@ -30,7 +30,7 @@ check: setup ## format, lint, types, import contracts, fast tests (under 60 s)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/lint-imports --no-cache > .imports.log || { cat .imports.log; exit 1; }
 	@$(BIN)/pytest -q -m "not slow"
 
 test: setup ## everything: what CI runs
@@ -38,7 +38,7 @@ test: setup ## everything: what CI runs
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/lint-imports --no-cache > .imports.log || { cat .imports.log; exit 1; }
 	@$(BIN)/python -m tests.sabotage
 	@$(BIN)/pytest -q
 

@@ -18,9 +18,8 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ledger.continuity import GAP, HALT
 from ledger.entry import Draft, Entry
-from ledger.unit import State
+from ledger.unit import GAP, HALT, State
 
 CONTROL = "control"
 EPHEMERAL = ("boot:", "checkpoint", HALT)

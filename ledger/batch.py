@@ -17,14 +17,14 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ledger import merkle
-from ledger.continuity import HALT, ROWS, Memory, halted
+from ledger.continuity import ROWS, Memory, halted
 from ledger.entry import Draft, encode, format_time, parse_time
 from ledger.errors import LedgerUnavailable
 from ledger.links import links
 from ledger.store import writer
 from ledger.store.driver import Busy, Driver, WriteConnection
 from ledger.store.engine import WriteLock, in_words
-from ledger.unit import Unit
+from ledger.unit import HALT, Unit
 
 MAX_KEPT = 20_000
 FIND_OUT_SECONDS = 10.0

@@ -19,14 +19,13 @@ from typing import Any
 from ledger import checkpoint as checkpoints
 from ledger import merkle
 from ledger.checkpoint import Checkpoint
-from ledger.continuity import GAP
 from ledger.entry import format_time
 from ledger.errors import LogHalted, NoteInvalid
 from ledger.log import Log
 from ledger.note import Signer
 from ledger.store.reader import Reader
 from ledger.store.writer import Head
-from ledger.unit import State, Step, Unit
+from ledger.unit import GAP, State, Step, Unit
 
 KEY = "checkpoint"
 TURN = timedelta(seconds=10)

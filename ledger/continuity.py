@@ -15,8 +15,8 @@ from typing import Any
 
 from ledger.errors import LogWentBack
 from ledger.store.writer import End, Head
+from ledger.unit import GAP, HALT
 
-HALT, GAP = "halt", "gap"
 ROWS = frozenset({HALT, GAP})
 WHAT_TO_DO = (
     "No call is opened and nothing is signed. Put the newer database back; if it is lost, an admin goes on from here, "

@@ -18,6 +18,10 @@ Changes = Mapping[str, Any]
 """New row values by key; None deletes the row."""
 
 
+HALT, GAP = "halt", "gap"
+"""State rows: why nothing may be written, and the last loss that a person declared (`ledger.continuity`)."""
+
+
 class Step(NamedTuple):
     """What a unit decided."""
 

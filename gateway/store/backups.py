@@ -24,7 +24,6 @@ from gateway.store.contents import opening_with, root_key
 from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
 from ledger import custody
 from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
-from ledger.continuity import HALT
 from ledger.entry import Draft, b64
 from ledger.errors import LedgerUnavailable, LogHalted
 from ledger.ids import new_id
@@ -34,7 +33,7 @@ from ledger.store.copying import copy_tables, is_empty
 from ledger.store.engine import open_engine
 from ledger.store.live import open_live
 from ledger.store.reader import Reader
-from ledger.unit import State, Step, Unit
+from ledger.unit import HALT, State, Step, Unit
 from ledger.verify_log import verify_log
 
 FILES = ("log.db", "vault.db", "head.note")

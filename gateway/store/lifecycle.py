@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.state import changes_of
-from ledger.continuity import HALT
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.reader import Reader
-from ledger.unit import State, Step, Unit
+from ledger.unit import HALT, State, Step, Unit
 
 LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 2.0

@@ -20,8 +20,9 @@ from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.web.documents import PROBLEM, Models, Overridden, Problem, Ready, Stopped, Why, problems
-from ledger.continuity import HALT, halted
+from ledger.continuity import halted
 from ledger.errors import LedgerUnavailable, LogHalted
+from ledger.unit import HALT
 from reports.why.answer import NothingFound, WhyAnswer, why
 
 COOKIE = "whyledger_token"

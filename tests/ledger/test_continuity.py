@@ -10,14 +10,14 @@ from conftest import OpenLog, appending
 
 from gateway.state import changes_of
 from ledger import merkle
-from ledger.continuity import GAP, HALT, Memory
+from ledger.continuity import Memory
 from ledger.entry import Draft
 from ledger.errors import LedgerUnavailable, LogHalted, LogWentBack
 from ledger.ids import new_id
 from ledger.store.driver import Driver
 from ledger.store.reader import Reader
 from ledger.store.writer import End, Head
-from ledger.unit import State, Step, Unit
+from ledger.unit import GAP, HALT, State, Step, Unit
 
 
 def go_back(log: OpenLog, size: int) -> None:
