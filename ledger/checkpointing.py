@@ -181,8 +181,8 @@ class Checkpointer:
         held = held_checkpoint(self.head_file, self._signer.vkey)
         if later.size <= held.size:
             return
-        fresh = self._reader.tree  # what is kept at hand of it was read before and must fit what is there now
-        if fresh.subtree(0, held.size) != held.root or fresh.subtree(0, later.size) != later.root:
+        tree = self._reader.tree  # what is kept at hand of it was read before, and must fit what is read now
+        if tree.subtree(0, held.size) != held.root or tree.subtree(0, later.size) != later.root:
             raise LogHalted(f"the head of {later.size} entries does not go on from the one of {held.size} that is kept")
         self.head_file.write(signed)
 

@@ -51,8 +51,7 @@ def verify_pack(
         steps.run("bundle beside", lambda: _same(state["archive"], beside))
     if not steps.run("bundle", lambda: _read_bundle(state)):
         return _finish(steps, held)
-    pack = _Pack(state["files"], vkeys)
-    pack.hold(held)
+    pack = _Pack(state["files"], vkeys, held)
     _prove(steps, pack, data if is_pdf else None)
     if seed is None:
         steps.skip("auditor's seed", "no --seed was given: whose seed drew the examples is not proved")
@@ -112,9 +111,12 @@ def _read_bundle(state: dict[str, Any]) -> str:
 class _Pack:
     """The files of a bundle, step by step turned into what they prove."""
 
-    def __init__(self, files: dict[str, bytes], vkeys: Sequence[str]) -> None:
+    def __init__(self, files: dict[str, bytes], vkeys: Sequence[str], held: Sequence[bytes]) -> None:
         self._files, self._vkeys, self.pins = files, vkeys, bool(vkeys)
-        self._heads: Sequence[Checkpoint] = ()
+        self._heads: list[Checkpoint] = []
+        for signed in held if vkeys else ():  # whether they verify is a step of its own
+            with contextlib.suppress(LedgerError):
+                self._heads.append(checkpoints.verified(signed, vkeys))
         self._checkpoint = Checkpoint("", 0, b"")
         self._range = bundle.Range(0, 0, 0, (), ())
         self._entries: list[Entry] = []
@@ -150,12 +152,6 @@ class _Pack:
             self._checkpoint.size, found.low, self._leaves, found.left, found.right, self._checkpoint.root
         )
         return "exactly these entries are the leaves of the range under the checkpoint"
-
-    def hold(self, held: Sequence[bytes]) -> None:
-        """Take the heads that are given; whether they verify is a step of its own."""
-        for signed in held if self.pins else ():
-            with contextlib.suppress(LedgerError):
-                self._heads = (*self._heads, checkpoints.verified(signed, self._vkeys))
 
     def consistency_holds(self) -> str:
         """Check a consistency proof that is there, whether or not a head is given that it leads from."""

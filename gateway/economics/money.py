@@ -65,8 +65,6 @@ INPUTS = (
     "video_input",
 )  # fmt: skip
 OUTPUTS = ("output", "audio_output", "image_output", "video_output", "reasoning", "citation")
-APIECE = ("request", "web_search")
-KINDS = (*INPUTS, *OUTPUTS, *APIECE)
 SEARCHES = 10
 """Most web searches that a call is expected to make; more are charged and flagged (`within-reservation`)."""
 
@@ -82,7 +80,7 @@ class PriceRow:
     output: int
     source: str
     others: Mapping[str, int] = field(default_factory=dict)
-    """Kinds that are priced apart, by their names in `KINDS`."""
+    """Kinds that are priced apart: those of `INPUTS` and `OUTPUTS`, a request, a web search."""
     above: int | None = None
     """Calls with more input tokens than this cost as in `upper`."""
     upper: "PriceRow | None" = None
@@ -113,6 +111,11 @@ class PriceRow:
             row = row.upper
         return row
 
+    def facts_for(self, usage: "Usage") -> dict[str, Any]:
+        """Return what applies to a usage, with the price of each rarer kind in it: cost can be recomputed from it."""
+        row = self.at(usage.all_input)
+        return row.facts | {f"{kind}_pico_usd": row.price(kind) for kind, _ in usage.others}
+
     def price(self, kind: str) -> int:
         """Return the price of one of a kind; kinds that are not priced apart cost as those they are counted alike."""
         if kind in ("input", "cached", "cache_write", "output"):
@@ -131,7 +134,7 @@ class Usage(NamedTuple):
     output: int = 0
     reasoning: int = 0
     others: tuple[tuple[str, int], ...] = ()
-    """Counts of the rarer kinds of `KINDS`."""
+    """Counts of the rarer kinds, by the names that price rows have for them."""
 
     def facts(self) -> dict[str, int]:
         return {

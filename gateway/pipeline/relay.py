@@ -197,7 +197,7 @@ class Relay:
             return result
         if self._transcript.error or not self._transcript.finished:
             return "upstream_cut"
-        return "refused_answer" if self._called_ungranted() else "answered"
+        return "refused_answer" if self._not_granted() else "answered"
 
     def _broken(self, result: str) -> UpstreamFailed:
         if result == "refused_answer":
@@ -277,9 +277,6 @@ class Relay:
         """Tell whether the answer calls a tool that is not granted. Streams may cut a name into pieces."""
         begun = not self._transcript.finished
         return any(not (begun and self._may_become_granted(name)) for name in self._not_granted())
-
-    def _called_ungranted(self) -> bool:
-        return bool(self._not_granted())
 
     def _not_granted(self) -> list[str]:
         return [name for name, _ in self._transcript.tool_calls() if name not in self.workflow.tools]

@@ -77,7 +77,7 @@ def _served(
         served["service_tier"] = as_tier(outcome.service_tier)
     facts: dict[str, Any] = {"served": served, "fx": ports.rules.now.rate.facts}
     if charged.price:
-        facts["price"] = charged.price.facts
+        facts["price"] = charged.price.facts_for(charged.usage) if charged.usage else charged.price.facts
     if charged.stated is not None:
         facts |= {"computed_nano_eur": charged.computed, "stated_nano_eur": charged.stated}
     if attempts and attempts[-1].request_id not in (None, OTHER):

@@ -24,6 +24,19 @@ def test_a_row_with_kinds_that_nobody_here_counts_is_flagged() -> None:
     assert charged(row | {"unpriced": ["storage_searches_kcount"]}).checks == ()
 
 
+def test_the_cost_follows_from_the_price_and_the_usage_that_the_entry_states() -> None:
+    row = {"prices": {"input": [10**6, [[100, 3 * 10**6]]], "output": 10**6, "cached": 5 * 10**5}, "source": "s"}
+    usage = Usage(90, 20, 0, 5, 0, (("audio_input", 7),))
+    found = charged(row, reported=Reported(usage))
+    assert found.price is not None
+    price = found.price.facts_for(usage)
+    counts = {
+        name.removesuffix("_tokens"): count for name, count in usage.facts().items() if name != "reasoning_tokens"
+    }
+    assert found.amount == sum(count * price[f"{kind}_pico_usd"] for kind, count in counts.items()) // 1000
+    assert price["input_pico_usd"] == price["audio_input_pico_usd"] == 3 * 10**6  # above 100 tokens of input
+
+
 def test_the_tier_that_answered_is_charged_and_an_unknown_one_is_an_upper_bound() -> None:
     rows = (
         {"prices": {"input": 10**6, "output": 10**6}, "source": "s"},
