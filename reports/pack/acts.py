@@ -4,7 +4,7 @@ from typing import Any
 
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.words import clock, coded, person, quoted, verb_of
+from reports.why.words import clock, coded, name_of, person, quoted, verb_of
 
 KINDS = {
     "config.activated": "activated the configuration",
@@ -57,7 +57,7 @@ def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:
     """Return in words what an act was about, and the id of it where the words do not name it."""
     facts = entry.facts
     if whom := facts.get("person_ref"):
-        return f"{_name(str(whom), evidence)}: {', '.join(facts.get('roles', ()))}", ""
+        return f"{name_of(str(whom), evidence)}: {', '.join(facts.get('roles', ()))}", ""
     if key := facts.get("key"):
         whose = f"of {entry.workflow} " if entry.workflow else ""
         room = f"in {facts['environment']}" if "environment" in facts else ""
@@ -66,11 +66,3 @@ def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:
     if noun in ("task", "key"):
         return f"a {noun}", what
     return ("everything" if noun == "all" else f"{noun} {what}" if what else entry.workflow or ""), ""
-
-
-def _name(whom: str, evidence: Evidence) -> str:
-    enrolled = evidence.first("person", whom)
-    if enrolled is None or enrolled.facts.get("person_ref") != whom:
-        return whom
-    content = evidence.content(enrolled, "name")
-    return str(content.value) if content.missing is None else f"a person whose name was erased ({whom})"

@@ -75,18 +75,24 @@ def person(entry: Entry, evidence: Evidence) -> str:
     """Name the person who acted, and how sure that is."""
     if not entry.act:
         return "nobody (the system itself)"
-    name = entry.act
-    one = evidence.first("person", entry.act)  # nobody acts before they are enrolled
-    if one and one.kind == "person.enrolled" and one.facts.get("person_ref") == entry.act:
-        content = evidence.content(one, "name")
-        gone = "was erased" if content.missing == "erased" else f"is {MISSING.get(content.missing or '')}"
-        name = str(content.value) if content.missing is None else f"a person whose name {gone} ({entry.act})"
     sure = {
         "token": "signed in with a personal token",
         "claimed": "named by whoever ran the command; identity not checked",
         "first": "as the first person of this installation",
     }
-    return f"{name} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
+    return f"{name_of(entry.act, evidence)} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
+
+
+def name_of(whom: str, evidence: Evidence) -> str:
+    """Name an enrolled person by their pseudonym, or say why the name cannot be shown."""
+    one = evidence.first("person", whom)  # nobody acts before they are enrolled
+    if one is None or one.kind != "person.enrolled" or one.facts.get("person_ref") != whom:
+        return whom
+    content = evidence.content(one, "name")
+    if content.missing is None:
+        return str(content.value)
+    gone = "was erased" if content.missing == "erased" else f"is {MISSING[content.missing]}"
+    return f"a person whose name {gone} ({whom})"
 
 
 def quoted(entry: Entry, name: str, evidence: Evidence) -> str:

@@ -393,6 +393,7 @@ def test_what_is_withheld_and_what_cannot_be_opened_is_listed_apart(
     assert title in withheld
     assert "withheld from this pack" in withheld.partition(title)[2]
     assert "it does not match its commitment" in lacking.partition(title)[2]
+    assert "name was erased" not in lacking, "nothing was erased"
 
 
 def test_true_is_no_number_of_an_entry(exported: Exported) -> None:
