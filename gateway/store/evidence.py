@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from gateway.pipeline.words import as_identifier
 from gateway.store.contents import disclosures_of
 from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints
@@ -150,7 +151,7 @@ class LiveEvidence:
             return "call", self.find("call", ref)
         if found := self.find("response", vault.pseudonym("response", ref)):
             return "response", found
-        if found := self.find("request", ref):
+        if as_identifier(ref) == ref and (found := self.find("request", ref)):
             return "request", found
         if listed := self.find_task(vault.pseudonym(TASK, ref)):
             return TASK, listed
