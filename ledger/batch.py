@@ -171,7 +171,10 @@ class BatchWriter:
         at_text = max(format_time(clock or self._clock()), old.at)  # the clock may jump back; the log does not
         at = parse_time(at_text)
         working = self._rows
-        working |= writer.load_state(connection, (_keys(units, at) | ROWS) - working.keys())
+        wanted = _keys(units, at) - working.keys()
+        if old is not self._head:  # else nobody has written since: what is not in the rows is not there
+            wanted |= ROWS
+        working |= writer.load_state(connection, wanted)
         end, changes, new = old.end, dict[str, Any](), list[writer.NewEntry]()
         # A head that is still known has been held against the memory already.
         finding = self._memory.finding(old, leaf, working) if old is not self._head else ""

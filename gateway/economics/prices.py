@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.economics.money import PriceRow
+from ledger.entry import format_time, parse_time
 
 Row = Mapping[str, Any]
 STANDARD = frozenset({"", "auto", "default", "standard", "on_demand"})
@@ -34,16 +35,20 @@ class PriceHistory:
     def __init__(self, model: str, rows: Sequence[Row]) -> None:
         self._model, self._rows = model, tuple(rows)
         self._standard = [row for row in rows if not row.get("tier")]
-        self._chosen: dict[tuple[int, str], PriceRow | None] = {}
+        self._chosen: dict[tuple[str, str], PriceRow | None] = {}
         self._days: dict[str, tuple[PriceRow, ...]] = {}
 
     def at(self, instant: datetime, tier: str | None = None) -> PriceRow | None:
         """Return the row of an instant and a service tier, or None when that tier has no price here."""
-        place = segment_of(instant), tier or ""
+        return self.row_of(format_time(instant), tier)
+
+    def row_of(self, at: str, tier: str | None = None) -> PriceRow | None:
+        """As `at`, of the instant of an entry: looked up by its minute, as it is asked for at the end of every call."""
+        place = at[:16], tier or ""
         if place not in self._chosen:
             if len(self._chosen) > 100:
                 self._chosen.clear()
-            self._chosen[place] = self._choose(instant, tier or "")
+            self._chosen[place] = self._choose(parse_time(at), tier or "")
         return self._chosen[place]
 
     def of_day(self, instant: datetime) -> tuple[PriceRow, ...]:

@@ -160,7 +160,7 @@ class Outcome(NamedTuple):
     finish: str | None = None
     reported: Reported | None = None
     raw_usage: str | None = None
-    """The usage objects as received, for sealing."""
+    """The usage objects of a stream as received, for sealing: the caller may not have got them."""
     model: str | None = None
     """The model that the answer names."""
     service_tier: str | None = None

@@ -6,7 +6,6 @@ itself, the larger of the two counts.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.economics.money import PriceRow, Rate, Usage, cost
@@ -37,12 +36,12 @@ def charge(
     ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")
     if outcome.cached_from or target is None:
         return Charge(ambiguous, "upper_bound" if ambiguous else "none")
-    at = parse_time(opened.at)
     if outcome.reported is None:
         return Charge(
-            ambiguous + plan.reserved, "upper_bound", price=target.prices.at(at), checks=_who(target, outcome)
-        )
-    row, computed, usage = _priced(target, at, outcome, rate)
+            ambiguous + plan.reserved, "upper_bound", price=target.prices.row_of(opened.at),
+            checks=_who(target, outcome),
+        )  # fmt: skip
+    row, computed, usage = _priced(target, opened.at, outcome, rate)
     stated = None if outcome.reported.stated is None else rate.nano_eur(outcome.reported.stated)
     amount, state = max(computed, stated or 0), "provider_reported"
     if stated is not None and stated > computed:
@@ -58,14 +57,14 @@ def charge(
     )
 
 
-def _priced(target: Target, at: datetime, outcome: Outcome, rate: Rate) -> tuple[PriceRow | None, int, Usage]:
+def _priced(target: Target, at: str, outcome: Outcome, rate: Rate) -> tuple[PriceRow | None, int, Usage]:
     """Return the row, the cost by it and the usage with what is billed apiece. Without a row for the tier that answered
     the cost is by the dearest of the day."""
     assert outcome.reported is not None
     usage = outcome.reported.usage
-    row = target.prices.at(at, outcome.service_tier)
-    rows = [row] if row else target.prices.of_day(at)
-    if any(one.price("request") for one in rows):
+    row = target.prices.row_of(at, outcome.service_tier)
+    rows = [row] if row else target.prices.of_day(parse_time(at))
+    if any([one.price("request") for one in rows]):
         usage = usage._replace(others=(*usage.others, ("request", 1)))
     return row, max(cost(usage, one, rate) for one in rows), usage
 

@@ -1,6 +1,7 @@
 """Words of a provider that may stand in an entry: those with the shape of an identifier, and known ones of a list."""
 
 import re
+from functools import lru_cache
 
 OTHER = "other"
 _IDENTIFIER = re.compile(r"[A-Za-z0-9@/][A-Za-z0-9._:/@+-]{0,127}")
@@ -23,6 +24,7 @@ def as_finish(text: str) -> str:
     return text if text in _FINISHES else OTHER
 
 
+@lru_cache(maxsize=1024)
 def is_dated_form(reported: str, asked: str) -> bool:
     """Tell whether a model is the one that was asked for, or a dated version of it: `gpt-4o-2024-08-06` of `gpt-4o`.
 

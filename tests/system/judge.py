@@ -172,7 +172,7 @@ def _answered(
         if (found := sealed.get(f"tool_call_{number}", {}).get("arguments")) != arguments:
             wrong.append(f"arguments of call {number}: {found!r} are not {arguments!r}")
     for usage in recording.usages[-1:]:
-        if not _holds(sealed.get("usage"), usage):
+        if not _holds(sealed.get("usage") or sealed.get("answer"), usage):
             wrong.append(f"the usage as received is not in the ledger: {sealed.get('usage')!r}")
     ref = pseudonym if recording.response_id else None
     if closed.facts.get("response_ref") != ref:
