@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
 def listening(app: Any, port: int, *, lifespan: str = "off") -> Iterator[_Server]:
     """Serve an ASGI app from a thread."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="critical", lifespan=lifespan, timeout_graceful_shutdown=3
+        app, host="127.0.0.1", port=port, log_config=None, lifespan=lifespan, timeout_graceful_shutdown=3
     )  # type: ignore[arg-type]
     server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -194,12 +194,7 @@ class Transcript:
 def _choices(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the choices of an answer or an event, having looked at the spelling of what decides."""
     _require_spelling(value)
-    choices = value.get("choices")
-    if choices is None:
-        return
-    if not isinstance(choices, list):
-        raise Unreadable("its choices are not a list")
-    for choice in choices:
+    for choice in _list(value, "choices"):
         _object(choice, "a choice")
         for name in ("delta", "message"):
             if (inner := choice.get(name)) is not None:
@@ -207,13 +202,15 @@ def _choices(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield choice
 
 
+def _list(value: dict[str, Any], name: str) -> list[Any]:
+    items = value.get(name)
+    if not isinstance(items, list | None):
+        raise Unreadable(f"its {name} are not a list")
+    return items or []
+
+
 def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    calls = message.get("tool_calls")
-    if calls is None:
-        return
-    if not isinstance(calls, list):
-        raise Unreadable("its tool_calls are not a list")
-    for call in calls:
+    for call in _list(message, "tool_calls"):
         yield _object(call, "a tool call")
 
 

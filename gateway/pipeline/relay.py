@@ -301,8 +301,9 @@ class Relay:
         )
         return Outcome(
             result=result, finish=transcript.finish, reported=transcript.reported(),
-            raw_usage=transcript.raw_usage() if self.call.stream else None, model=transcript.model, service_tier=transcript.service_tier, complete=self._complete,
-            response_id=transcript.response_id, tool_calls=tools, checks=(self._checked(tools),),
+            raw_usage=transcript.raw_usage() if self.call.stream else None, model=transcript.model,
+            service_tier=transcript.service_tier, complete=self._complete, response_id=transcript.response_id,
+            tool_calls=tools, checks=(self._checked(tools),),
             answer=_text(b"".join(self._sent)) if self._sent else None,
         )  # fmt: skip
 
