@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import evidence, operate, people
+from gateway.cli import classify, evidence, operate, people
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError
 
@@ -32,6 +32,7 @@ def common(
 
 operate.add_first(app)
 evidence.add(app)
+classify.add(app)
 operate.add_rest(app)
 people.add(app)
 
