@@ -6,7 +6,7 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
     person:<pseudonym>      roles
-    workflow:<name>         registered and released, and as which version
+    workflow:<name>         registered, released and classified, and as which version
     budget:<scope>:<day>    nano-EUR spent and reserved
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
@@ -43,6 +43,13 @@ def release_of(row: Mapping[str, Any] | None) -> str:
     if not row or not row.get("released"):
         return "none"
     return "released" if row.get("released_version") == row.get("version") else "stale"
+
+
+def class_of(row: Mapping[str, Any] | None) -> str:
+    """Return how a workflow's class stands: `none`, `confirmed`, or `stale` when the workflow changed since."""
+    if not row or not row.get("classified"):
+        return "none"
+    return "confirmed" if row.get("classified_version") == row.get("version") else "stale"
 
 
 def task_row(workflow: str | None, task: str | None) -> str:
@@ -130,6 +137,10 @@ def _person(item: Item, state: State) -> Changes:
 def _workflow(item: Item, state: State) -> Changes:
     name = f"workflow:{item.workflow}"
     row = state.get(name) or {"released": None, "registered": None}
+    if item.kind == "workflow.classified":
+        facts = {"classified": item.id, "classified_version": item.refs["workflow"], "tier": item.facts["tier"]}
+        row = row | facts | {"law": item.refs["law"], "barred": item.facts["bars"]}
+        return {name: row | ({"released": None} if item.facts["bars"] else {})} | _controlled(item, state)
     if item.kind == "workflow.released":
         return {name: row | {"released": item.id, "released_version": item.refs.get("workflow")}} | _controlled(
             item, state
@@ -158,4 +169,5 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "role.revoked": _person,
     "workflow.registered": _workflow,
     "workflow.released": _workflow,
+    "workflow.classified": _workflow,
 }

@@ -1,6 +1,7 @@
 """The law data: records with text versions, intervals, bearers and sources, as they stood in the books of a day."""
 
 import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -86,7 +87,7 @@ class Law:
 
     def said(self, name: str) -> str:
         """Return a class or overlay in plain words."""
-        return self.words[name]
+        return self.words.get(name, name)
 
     def group(self, name: str) -> Iterator[Point]:
         return (point for point in self.points.values() if point.group == name)
@@ -98,13 +99,13 @@ class Law:
 
 @cache
 def data() -> tuple[Mapping[str, Any], str]:
-    """Return what the files say, by the name of the file, and the digest of them all."""
+    """Return what the files say, by the name of the file, and the digest of them all: SHA-256, base64url."""
     folder, total, said = files("classifiers.law"), hashlib.sha256(), {}
     for name in FILES:
         text = folder.joinpath(f"{name}.yaml").read_bytes()
         total.update(hashlib.sha256(text).digest())
         said[name] = _frozen(YAML(typ="safe", pure=True).load(text))
-    return said, total.hexdigest()
+    return said, urlsafe_b64encode(total.digest()).decode().rstrip("=")
 
 
 def _frozen(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from classifiers.facts import FactsInvalid
 from gateway.cli import classify, evidence, operate, people
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError
@@ -41,7 +42,7 @@ def main() -> None:
     """Run the command line; what the user can mend is one line on stderr, and a traceback quotes no value."""
     try:
         app(standalone_mode=True)
-    except (LedgerError, SettingsError, FileExistsError) as error:
+    except (LedgerError, SettingsError, FactsInvalid, FileExistsError) as error:
         print(f"whyledger: {error}", file=sys.stderr)
         raise SystemExit(1) from error
     except Exception as error:

@@ -33,7 +33,7 @@ def classify(
     """Say which risk class of the AI Act the facts of a workflow lead to. Exit 3: a class is undetermined."""
     try:
         text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
-        cases = read_cases(text, today=_today())
+        cases = read_cases(text, today=today())
         results = list(classified(cases, draft=not without_draft))
     except (FactsInvalid, OSError, UnicodeDecodeError) as error:
         typer.echo(f"whyledger: {error}; nothing was classified", err=True)
@@ -42,6 +42,19 @@ def classify(
         typer.echo(line)
     _aside(cases)
     if any(result.tier == UNDETERMINED for _, result in results):
+        raise SystemExit(3)
+
+
+def show(case: Case, *, draft: bool) -> None:
+    """Show what one case leads to.
+
+    Raises:
+        SystemExit: 3, the class is open.
+    """
+    ((_, result),) = classified([case], draft=draft)
+    typer.echo(told(case, result, law_on(case.at, draft=draft)))
+    _aside([case])
+    if result.tier == UNDETERMINED:
         raise SystemExit(3)
 
 
@@ -58,7 +71,7 @@ def _aside(cases: Sequence[Case]) -> None:
     ignored = sorted({name for case in cases for name in case.ignored})
     if ignored:
         typer.echo(f"whyledger: members that are none of a case's were not read: {', '.join(ignored)}", err=True)
-    if line := stale_line(_today()):
+    if line := stale_line(today()):
         typer.echo(f"whyledger: {line}", err=True)
     typer.echo(f"whyledger: {DISCLAIMER} {data()[0]['sources']['standing_line']}", err=True)
 
@@ -66,12 +79,12 @@ def _aside(cases: Sequence[Case]) -> None:
 @law.command("check")
 def law_check() -> None:
     """List what of the law data is due for a check. Exit 1: the day by which all of it had to be checked has passed."""
-    for one in due_for_recheck(_today()):
+    for one in due_for_recheck(today()):
         typer.echo(f"{one.checked_on}  {one.why}: {one.what}")
-    if line := stale_line(_today()):
+    if line := stale_line(today()):
         typer.echo(line, err=True)
         raise SystemExit(1)
 
 
-def _today() -> str:
+def today() -> str:
     return date.today().isoformat()  # noqa: DTZ011 - the day of whoever asks

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from gateway.settings import Settings
 
 person = typer.Typer(no_args_is_help=True, help="Enrol people and give them roles.")
 key = typer.Typer(no_args_is_help=True, help="Issue and revoke gateway keys.")
-workflow = typer.Typer(no_args_is_help=True, help="Release workflows.")
+workflow = typer.Typer(no_args_is_help=True, help="Classify and release workflows.")
 
 As = Annotated[str, typer.Option("--as", help="The person who acts; their token in WHYLEDGER_TOKEN proves it.")]
 Reason = Annotated[str, typer.Option(help="Why, in words.")]
@@ -92,6 +93,29 @@ def key_revoke(context: typer.Context, key: str, as_: As, reason: Reason) -> Non
     with _acting(context, as_) as (installation, actor):
         revoked = acts.revoke_key(installation, actor, key, reason)  # type: ignore[arg-type]
     typer.echo(f"revoked {revoked}")
+
+
+@workflow.command("classify")
+def workflow_classify(
+    context: typer.Context,
+    name: str,
+    answers: Annotated[Path, typer.Option(help="File of the answers; made and filled by the questionnaire.")],
+    as_: Annotated[str | None, typer.Option("--as", help="Confirm the class, as this person.")] = None,
+    reason: Annotated[str, typer.Option(help="Why the person stands by the answers.")] = "",
+    without_draft: Annotated[bool, typer.Option("--without-draft", help="Leave draft guidance out.")] = False,
+) -> None:
+    """Ask what decides the risk class of a workflow and show it; with --as, confirm it. Exit 3: it is still open."""
+    from gateway.cli.classify import show, today
+    from gateway.cli.questionnaire import asked
+
+    case = asked(answers, name, today=today())
+    show(case, draft=not without_draft)
+    if as_:
+        from gateway.oversight.classifying import confirm_class
+
+        with _acting(context, as_) as (installation, actor):
+            confirm_class(installation, actor, name, case, reason, draft=not without_draft)  # type: ignore[arg-type]
+        typer.echo(f"confirmed for {name} as it is now, by {as_}; it goes stale when the workflow changes")
 
 
 @workflow.command("release")

@@ -22,7 +22,7 @@ from reports.why.words import ACTIONS, REASON_CODES
 _STOPPERS = ("engineer", "compliance", "approver", "admin")
 
 
-def _act(
+def act(
     installation: Installation, kind: str, actor: Actor | None, *, roles: Sequence[str] = (), keys: Sequence[str] = (),
     facts: Mapping[str, Any], texts: Mapping[str, object] | None = None, key_ref: str = LEDGER_KEY,
     refs: Mapping[str, str] | None = None, task: str | None = None, call: str | None = None,
@@ -59,7 +59,7 @@ def bind_signer(installation: Installation) -> None:
     """Record the log key and the certificate of the PDF seal: the first entry of a log."""
     facts = {"vkey": installation.signer.vkey, "seal_certificate": installation.seal_key.digest, "custody": "file"}
     facts["signer_ref"] = "log"  # by which all bindings of keys are found
-    _act(installation, "signer.added", None, facts=facts)
+    act(installation, "signer.added", None, facts=facts)
 
 
 def enrol(installation: Installation, actor: Actor | None, name: str, roles: Sequence[str]) -> str:
@@ -85,9 +85,9 @@ def enrol(installation: Installation, actor: Actor | None, name: str, roles: Seq
     token = new_token()
     installation.vault.remember_token(token, subject.pseudonym)
     facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))}
-    act = actor or Actor(subject.pseudonym, "first")
-    _act(
-        installation, "person.enrolled", act, roles=("admin",) if actor else (), keys=(row,), facts=facts,
+    first = actor or Actor(subject.pseudonym, "first")
+    act(
+        installation, "person.enrolled", first, roles=("admin",) if actor else (), keys=(row,), facts=facts,
         texts={"name": name}, key_ref=subject.ref, check=check,
     )  # fmt: skip
     return token
@@ -101,7 +101,7 @@ def activate(installation: Installation, actor: Actor, text: str, reason: str) -
         ActRefused: no reason, or the actor is neither engineer nor admin.
     """
     configuration = load(text)
-    _require_reason(reason)
+    require_reason(reason)
     prices = compile_rows(configuration)
     refs = {"config": digest(text), "prices": digest(prices)}
     installation.vault.keep_text(refs["config"], text)
@@ -127,7 +127,7 @@ def activate(installation: Installation, actor: Actor, text: str, reason: str) -
         "workflows": len(configuration.workflows),
         "config_ref": refs["config"],
     }
-    _act(
+    act(
         installation, "config.activated", actor, roles=("engineer", "admin"),
         keys=[f"workflow:{name}" for name in names], facts=facts, refs=refs, texts={"reason": reason},
         check=unchanged, more=registrations,
@@ -170,7 +170,7 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
             raise ActRefused("another configuration took effect meanwhile: try again")
         return [_registration(configuration, workflow, config, actor, at)]
 
-    _act(
+    act(
         installation, "key.issued", actor, roles=("engineer", "admin"), keys=(f"workflow:{workflow}",), facts=facts,
         workflow=workflow, more=registration,
     )  # fmt: skip
@@ -183,9 +183,9 @@ def revoke_key(installation: Installation, actor: Actor, secret_or_id: str, reas
     row = f"key:{key}"
     if installation.reader.state(row) is None:
         raise ActRefused("no gateway key by this id or secret")
-    _require_reason(reason)
+    require_reason(reason)
     facts = {"key": key, "key_ref": key}
-    _act(
+    act(
         installation, "key.revoked", actor, roles=("engineer", "compliance", "admin"), keys=(row,), facts=facts,
         texts={"reason": reason},
     )  # fmt: skip
@@ -200,7 +200,7 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
     Raises:
         ActRefused: not registered, changed meanwhile, no reason, or neither compliance nor admin.
     """
-    _require_reason(reason)
+    require_reason(reason)
     row = f"workflow:{workflow}"
     if installation.reader.state(row) is None:
         raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
@@ -210,8 +210,10 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
     def check(state: State) -> None:
         if (state.get(row) or {}).get("version") != seen:
             raise ActRefused(f"{workflow} is registered as something else: activate the configuration, then release")
+        if state[row].get("barred"):
+            raise ActRefused(f"{workflow} is classified as a practice that is prohibited; it cannot be released")
 
-    _act(
+    act(
         installation, "workflow.released", actor, roles=("compliance", "admin"), keys=(row,),
         facts={"workflow_ref": workflow}, refs={"workflow": seen, "config": config}, texts={"reason": reason},
         workflow=workflow, check=check,
@@ -256,10 +258,10 @@ def stop_scope(
 
 def stop(installation: Installation, actor: Actor, scope: tuple[str, str | None], reason: str) -> None:
     """Stop a scope: no call in it is opened any more, running streams end."""
-    _require_reason(reason)
+    require_reason(reason)
     name, task = scope
     workflow = name.removeprefix("workflow:") if name.startswith("workflow:") else None
-    _act(
+    act(
         installation, "stop.engaged", actor, roles=_STOPPERS, facts={"scope": name, "scope_ref": name},
         texts={"reason": reason}, task=task, workflow=workflow,
     )  # fmt: skip
@@ -267,14 +269,14 @@ def stop(installation: Installation, actor: Actor, scope: tuple[str, str | None]
 
 def release_stop(installation: Installation, actor: Actor, scope: tuple[str, str | None], reason: str) -> None:
     """Lift a stop."""
-    _require_reason(reason)
+    require_reason(reason)
     name, task = scope
 
     def check(state: State) -> None:
         if name not in control_of(state)["stops"]:
             raise ActRefused("this scope is not stopped")
 
-    _act(
+    act(
         installation, "stop.released", actor, roles=("compliance", "approver", "admin"),
         facts={"scope": name, "scope_ref": name}, texts={"reason": reason}, task=task, check=check,
     )  # fmt: skip
@@ -302,7 +304,7 @@ def override(
     if not opened:
         raise ActRefused(f"there is no call {call}")
     texts = {"reason": reason, "presented": presented, "before": before, "after": after}
-    written = _act(
+    written = act(
         installation, "override.recorded", actor, roles=("approver", "compliance", "admin"),
         facts={"action": action, "reason_code_ref": reason_code or None}, texts={k: v for k, v in texts.items() if v},
         call=call, task=opened[0].task, workflow=opened[0].workflow,
@@ -321,9 +323,10 @@ def grant(installation: Installation, actor: Actor, name: str, role: str, *, tak
         raise ActRefused(f"{name} is the last admin")
     facts = {"person_ref": person.pseudonym, "roles": [role]}
     kind = "role.revoked" if take else "role.granted"
-    _act(installation, kind, actor, roles=("admin",), keys=(row, *admins), facts=facts)
+    act(installation, kind, actor, roles=("admin",), keys=(row, *admins), facts=facts)
 
 
-def _require_reason(reason: str) -> None:
+def require_reason(reason: str) -> None:
+    """Refuse an act without a reason."""
     if not reason.strip():
         raise ActRefused("say why: --reason TEXT")

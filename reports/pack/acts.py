@@ -9,6 +9,7 @@ from reports.why.words import clock, coded, name_of, person, quoted, verb_of
 KINDS = {
     "config.activated": "activated the configuration",
     "workflow.released": "released workflow",
+    "workflow.classified": "confirmed the risk class of",
     "stop.engaged": "stopped",
     "stop.released": "lifted the stop of",
     "key.issued": "issued a gateway key",

@@ -115,6 +115,7 @@ _MOMENTS = {
     "stop.released": "person: stop of {scope} lifted",
     "config.activated": "configuration activated",
     "workflow.released": "workflow released",
+    "workflow.classified": "risk class confirmed: {tier}",
     "key.issued": "gateway key issued",
     "key.revoked": "gateway key revoked",
 }
@@ -143,6 +144,7 @@ def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
         "workflow_release": (
             story.releases, changed if story.stale_releases else "Nobody has released the workflow."
         ),
+        "risk_class": (story.classifications, "Nobody has confirmed a risk class of the workflow as it was here."),
     }  # fmt: skip
     return {
         name: {"people": decided_by(entries, evidence), "said": "" if entries else nobody}

@@ -13,6 +13,7 @@ from reports.why.words import (
     REASONS,
     RESULTS,
     asked_for,
+    classed,
     clock,
     coded,
     person,
@@ -214,4 +215,16 @@ def _approvals(story: Story, evidence: Evidence) -> Iterator[Sentence]:
             f"Workflow {entry.workflow} was released at {clock(entry.at)} by {person(entry, evidence)}: "
             f"{quoted(entry, 'reason', evidence)}.",
             (pointer(entry, "act"), pointer(entry, "workflow"), pointer(entry, "c.reason")),
+        )
+    for entry in story.classifications:
+        facts = entry.facts
+        yield Sentence(
+            f"Its risk class under the AI Act, asked for {facts['asked_for']}, was confirmed at {clock(entry.at)} by "
+            f"{person(entry, evidence)}: {classed(facts)}; {quoted(entry, 'reason', evidence)}.",
+            (
+                pointer(entry, "facts.tier"),
+                pointer(entry, "act"),
+                pointer(entry, "refs.law"),
+                pointer(entry, "c.reason"),
+            ),
         )

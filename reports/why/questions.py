@@ -292,10 +292,8 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
         )
     if not any(call.overrides for call in story.every):
         lines.append("Whether a person looked at it without recording anything.")
-    if not story.releases:
-        lines.append("Who confirmed the risk tier of the workflow: no release of what it was is on record.")
-    else:
-        lines.append("The risk tier of the workflow: classification is not part of this version.")
+    if not story.classifications:
+        lines.append("The risk class of the workflow as it was here: no person has confirmed one on record.")
     return lines
 
 

@@ -80,13 +80,16 @@ class Story:
     """Those that were in force: of what a call quotes as its workflow."""
     stale_releases: tuple[Entry, ...]
     """Releases of something that the workflow was no more."""
+    classifications: tuple[Entry, ...]
+    """The last confirmed risk class of each workflow that a call quotes, as the workflow was."""
     key_issues: tuple[Entry, ...]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries that are told of: of the calls that are told, and what people did about any of them."""
         told = [entry for call in self.calls for entry in call.entries]
-        told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.stale_releases, *self.key_issues]
+        told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.stale_releases]
+        told += [*self.classifications, *self.key_issues]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
     @cached_property
@@ -147,6 +150,7 @@ def collect(
         ),
         releases=in_force,
         stale_releases=stale,
+        classifications=_classes(firsts, workflows, last, evidence),
         key_issues=tuple(
             entry
             for key in _unique(entry.facts.get("key") for entry in firsts)
@@ -172,6 +176,20 @@ def _releases(
         tuple([one for one in released if one.refs.get("workflow") in versions]),
         tuple([one for one in released if known and one.refs.get("workflow") not in versions]),
     )
+
+
+def _classes(
+    firsts: Sequence[Entry | Brief], workflows: Iterable[str], last: int, evidence: Evidence
+) -> tuple[Entry, ...]:
+    """Return the last class that was confirmed before the calls for what they quote as their workflow."""
+    versions = {one.refs.get("workflow") for one in firsts}
+    found = {
+        str(entry.workflow): entry
+        for workflow in workflows
+        for entry in evidence.find("workflow", workflow)
+        if entry.kind == "workflow.classified" and entry.seq < last and entry.refs.get("workflow") in versions
+    }
+    return tuple(found.values())
 
 
 def _latest_before(activations: Sequence[Entry], seq: int) -> Sequence[Entry]:

@@ -14,7 +14,12 @@ def as_text(answer: WhyAnswer) -> str:
     for number, sentence in enumerate(answer.narrative, start=1):
         lines += _wrapped(f"{sentence.text} [{', '.join(sentence.facts)}]", f"{number:>3}. ")
     lines += ["", "who approved it"]
-    for level, name in (("this_call", "this call"), ("rules_in_force", "rules"), ("workflow_release", "release")):
+    for level, name in (
+        ("this_call", "this call"),
+        ("rules_in_force", "rules"),
+        ("workflow_release", "release"),
+        ("risk_class", "risk class"),
+    ):
         said = answer.approvals[level]
         for text in [_decision(one) for one in said["people"]] or [said["said"]]:
             lines += _wrapped(text, f"  {name:<10} ")

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from classifiers.law.records import law_on
 from ledger.entry import Entry
 from reports.ports import Evidence
 
@@ -123,7 +124,16 @@ _VERBS = {
     "stop.released": "lifted the stop",
     "config.activated": "activated the rules",
     "workflow.released": "released the workflow",
+    "workflow.classified": "confirmed its risk class",
 }
+
+
+def classed(facts: Any) -> str:
+    """Say a confirmed class in words, with what else one may read."""
+    law = law_on(facts["asked_for"], draft=facts["draft_guidance"])
+    others = sorted({law.said(one["tier"]) for one in facts["readings"]} - {law.said(facts["tier"])})
+    debated = f" (debatable: another reading says {' or '.join(others)})" if others else ""
+    return law.said(facts["tier"]) + debated
 
 
 def coded(entry: Entry) -> str:

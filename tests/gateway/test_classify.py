@@ -37,7 +37,7 @@ def test_an_array_and_lines_give_one_line_each_in_order(tmp_path: Path, array: b
     assert (first["id"], first["tier"], first["in_effect"]) == ("support", "transparency", ["art50_1", "art50_2"])
     assert (second["id"], second["at"], second["in_effect"]) == ("later", "2026-05-01", [])
     assert {"tier_range", "legal_basis", "trace", "readings", "conservative_tier", "ask"} <= set(first)
-    assert len(first["law"]["digest"]) == 64
+    assert len(first["law"]["digest"]) == 43
     assert "not reviewed by counsel" in first["note"]
     assert "not reviewed by counsel" in result.stderr
 
@@ -92,12 +92,12 @@ def test_plain_words_name_the_day_the_dates_and_the_sources(tmp_path: Path) -> N
 
 
 def test_law_check_lists_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli.classify._today", lambda: "2026-11-28")
+    monkeypatch.setattr("gateway.cli.classify.today", lambda: "2026-11-28")
     fresh = CliRunner().invoke(app, ["law", "check"])
     assert fresh.exit_code == 0
     assert "a draft: look for the final text" in fresh.stdout
     assert "From when must exempt systems be registered?" in fresh.stdout
-    monkeypatch.setattr("gateway.cli.classify._today", lambda: "2027-01-01")
+    monkeypatch.setattr("gateway.cli.classify.today", lambda: "2027-01-01")
     stale = CliRunner().invoke(app, ["law", "check"])
     assert stale.exit_code == 1
     assert "all law data" in stale.stdout

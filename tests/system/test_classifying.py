@@ -1,0 +1,128 @@
+"""A confirmed risk class: by a named person, for the workflow as it was, told by why, stale when the workflow changes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from stage import Stage, stage
+from typer.testing import CliRunner
+
+from classifiers.cases import Case
+from gateway.cli import app
+from gateway.oversight import acts
+from gateway.oversight.classifying import confirm_class
+from gateway.oversight.people import ActRefused
+from gateway.state import class_of
+from gateway.store.rebuild import replay
+from gateway.web.api import explain
+
+SUPPORT = {"contact": "direct", "output_kinds": ["new_text"]}
+RANKING = {"recruitment_step": "picks_or_rates_people", "profiles_persons": True}
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Iterator[Stage]:
+    with stage(tmp_path) as made:
+        yield made
+
+
+def case(facts: dict[str, Any], *, complete: bool = True) -> Case:
+    return Case(id="agent", facts=facts, answers_complete=complete, at="2026-11-28")
+
+
+def row(on: Stage) -> dict[str, Any]:
+    return on.installation.reader.state("workflow:agent") or {}
+
+
+def test_a_confirmed_class_names_its_person_answers_and_law_and_why_tells_it(on: Stage) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(RANKING), "answered with the team")
+    on.ask()
+    entry = on.entries("workflow.classified")[-1]
+    assert (entry.facts["tier"], entry.facts["answers"]) == ("high_risk_annex_iii", RANKING)
+    assert entry.facts["applies_from"] == {"high_risk_annex_iii": "2027-12-02"}
+    assert entry.refs["workflow"] == on.entries("call.opened")[-1].refs["workflow"]
+    assert len(entry.refs["law"]) == 43
+    told = explain(on.installation, str(on.settled("call.closed")[-1].call))
+    (level,) = told.approvals["risk_class"]["people"]
+    assert level["action"] == "confirmed its risk class"
+    assert level["person"].startswith("ada")
+    assert any("asked for 2026-11-28" in one.text and "high-risk, Annex III" in one.text for one in told.narrative)
+    assert not [line for line in told.unknown if "risk class" in line]
+
+
+def test_without_a_confirmed_class_why_says_so(on: Stage) -> None:
+    on.ask()
+    told = explain(on.installation, str(on.settled("call.closed")[-1].call))
+    assert told.approvals["risk_class"]["said"].startswith("Nobody has confirmed")
+    assert [line for line in told.unknown if "no person has confirmed one on record" in line]
+
+
+def test_a_class_goes_stale_with_the_workflow_and_does_not_hold_for_what_it_became(on: Stage) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "answered with the team")
+    assert class_of(row(on)) == "confirmed"
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    changed = text.replace("agent: {purpose: test", "agent: {purpose: ranks applicants")
+    acts.activate(on.installation, on.person("ada"), changed, "new purpose")
+    assert class_of(row(on)) == "stale"
+    acts.release(on.installation, on.person("ada"), "agent", "as it is now")
+    on.ask()
+    told = explain(on.installation, str(on.settled("call.closed")[-1].call))
+    assert told.approvals["risk_class"]["people"] == []
+
+
+def test_an_open_class_cannot_be_confirmed_and_the_questions_are_named(on: Stage) -> None:
+    with pytest.raises(ActRefused, match=r"question\(s\) can still change it \(.*, \.\.\.\)"):
+        confirm_class(on.installation, on.person("ada"), "agent", case({}, complete=False), "x")
+    with pytest.raises(ActRefused, match="not in the vocabulary: high_risk"):
+        confirm_class(on.installation, on.person("ada"), "agent", case({"high_risk": False}), "x")
+    with pytest.raises(ActRefused, match="say why"):
+        confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), " ")
+    with pytest.raises(ActRefused, match="this needs the role compliance or admin"):
+        confirm_class(on.installation, on.person("victor"), "agent", case(SUPPORT), "x")
+    with pytest.raises(ActRefused, match="nothing is not registered"):
+        confirm_class(on.installation, on.person("ada"), "nothing", case(SUPPORT), "x")
+    assert on.entries("workflow.classified") == []
+
+
+def test_a_prohibition_that_binds_takes_the_release_back_and_bars_the_next_one(on: Stage) -> None:
+    on.ask()
+    confirm_class(on.installation, on.person("ada"), "agent", case({"face_database": "untargeted_scraping"}), "seen")
+    with pytest.raises(openai.PermissionDeniedError, match="not released"):
+        on.ask()
+    with pytest.raises(ActRefused, match="cannot be released"):
+        acts.release(on.installation, on.person("ada"), "agent", "anyway")
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "the database is gone")
+    acts.release(on.installation, on.person("ada"), "agent", "looked at it")
+    on.ask()
+
+
+def test_the_class_is_a_projection_of_the_log(on: Stage) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "answered with the team")
+    assert replay(on.installation.reader)[0]["workflow:agent"] == row(on)
+
+
+def test_the_questionnaire_asks_until_it_is_settled_and_resumes(on: Stage, tmp_path: Path) -> None:
+    answers, home = tmp_path / "agent.json", str(on.settings.home)
+    command = ["--home", home, "workflow", "classify", "agent", "--answers", str(answers)]
+    first = CliRunner().invoke(app, command, input="1\nx\n1\nq\n")
+    assert first.exit_code == 3, first.output
+    assert json.loads(answers.read_text())["facts"] == {"technique": "language_model", "eu_link": ["offered_in_eu"]}
+    assert "that is none of these" in first.stderr
+    second = CliRunner().invoke(app, [*command, "--as", "ada", "--reason", "only for the army"], input="3\n")
+    assert second.exit_code == 0, second.output
+    assert "How does the most capable step" not in second.stdout
+    assert "outside the Regulation" in second.stdout
+    assert on.entries("workflow.classified")[-1].facts["answers"]["military_use"] == "only"
+
+
+def test_answers_of_another_workflow_are_refused(on: Stage, tmp_path: Path) -> None:
+    answers = tmp_path / "other.json"
+    answers.write_text(json.dumps({"id": "other", "facts": {}}))
+    result = CliRunner().invoke(
+        app, ["--home", str(on.settings.home), "workflow", "classify", "agent", "--answers", str(answers)]
+    )
+    assert "does not hold the answers of agent" in str(result.exception)
+    assert "other" in answers.read_text()
