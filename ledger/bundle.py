@@ -5,6 +5,7 @@ no second spelling of a bundle. Standard library only.
 """
 
 import base64
+import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ ORDER = (
     "range", "seal.der",
 )  # fmt: skip
 OPTIONAL = frozenset({"consistency"})
+_REPORT = re.compile(r"report/[a-z0-9-]{1,60}\.(?:json|jsonl|csv)")
+"""Tables that whoever made the pack computed; pack.json names their digests. They come last, in order of their names."""
 MAX_BUNDLE = 2**30
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
@@ -35,13 +38,14 @@ def write(files: Mapping[str, bytes]) -> bytes:
         BundleInvalid: a file is missing, unknown, or the whole is too large.
     """
     missing = set(ORDER) - OPTIONAL - files.keys()
-    unknown = files.keys() - set(ORDER)
+    tables = sorted(report_of(files))
+    unknown = files.keys() - set(ORDER) - set(tables)
     if missing or unknown:
         raise BundleInvalid(f"files differ: missing {sorted(missing)}, unknown {sorted(unknown)}")
     local: list[bytes] = []
     central: list[bytes] = []
     offset = 0
-    names = [name for name in ORDER if name in files]
+    names = [*(name for name in ORDER if name in files), *tables]
     for name in names:
         data, encoded = files[name], name.encode("ascii")
         middle = (_VERSION, 0, 0, 0, _DATE, zlib.crc32(data), len(data), len(data), len(encoded), 0)
@@ -54,6 +58,11 @@ def write(files: Mapping[str, bytes]) -> bytes:
     directory = b"".join(central)
     end = _END.pack(b"PK\x05\x06", 0, 0, len(names), len(names), len(directory), offset, 0)
     return b"".join([*local, directory, end])
+
+
+def report_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those of the files that are tables of the report."""
+    return {name: data for name, data in files.items() if _REPORT.fullmatch(name)}
 
 
 def read(archive: bytes) -> dict[str, bytes]:

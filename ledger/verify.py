@@ -271,6 +271,8 @@ class _Pack:
             "examples": tally.examples(seed_of(said["seed"], self._checkpoint)),
             "pack": pack_id(self._checkpoint, scope, at=said["at"], seed=said["seed"], contents=said["contents"]),
         }  # fmt: skip
+        if tables := bundle.report_of(self._files):
+            ours["report"] = {name: b64(hashlib.sha256(data).digest()) for name, data in tables.items()}
         absent = object()
         wrong = [
             name for name in sorted(ours.keys() | said.keys())

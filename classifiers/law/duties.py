@@ -24,6 +24,7 @@ class Duty:
     cannot_prove: str
     starts: Mapping[str, str]
     disputes: tuple[Mapping[str, Any], ...]
+    deadlines: Mapping[str, Any]
 
     def status(self, at: str) -> str:
         """Return `disputed`, `adopted_not_applicable` when no start has come, or `in_force`."""
@@ -50,6 +51,7 @@ def _duty(row: Mapping[str, Any], valid: Mapping[str, Any], starts: Mapping[str,
         bearer=row["bearer"], applies_to=row["applies_to"], evidence_class=row["evidence_class"],
         evidence_needed=row["evidence_needed"], records=row["ledger_records"], cannot_prove=row["cannot_prove"],
         starts=starts, disputes=tuple(disputes[name] for name in row.get("readings", ())),
+        deadlines=row.get("deadlines", {}),
     )  # fmt: skip
 
 

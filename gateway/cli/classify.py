@@ -20,6 +20,7 @@ law = typer.Typer(no_args_is_help=True, help="The law data: what is due for a ch
 
 def add(app: typer.Typer) -> None:
     app.command()(classify)
+    app.command()(suggest)
     app.add_typer(law, name="law")
 
 
@@ -74,6 +75,19 @@ def _aside(cases: Sequence[Case]) -> None:
     if line := stale_line(today()):
         typer.echo(f"whyledger: {line}", err=True)
     typer.echo(f"whyledger: {DISCLAIMER} {data()[0]['sources']['standing_line']}", err=True)
+
+
+def suggest(
+    file: Annotated[Path, typer.Argument(help="A description, a prompt, names of tools: any text.")],
+    as_json_: Annotated[bool, typer.Option("--json", help="Print one JSON line for each question.")] = False,
+) -> None:
+    """Say which questions a text makes worth asking, and for which words. It answers none of them."""
+    from classifiers.suggestions import suggest as suggested
+
+    for one in suggested(file.read_text("utf-8")):
+        words = ", ".join(one.words)
+        said = {"fact": one.fact, "question": one.question, "words": one.words}
+        typer.echo(json.dumps(said) if as_json_ else f"{one.question} ({one.fact}; because of: {words})")
 
 
 @law.command("check")

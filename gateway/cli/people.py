@@ -23,6 +23,7 @@ def add(app: typer.Typer) -> None:
     app.add_typer(key, name="key")
     app.add_typer(workflow, name="workflow")
     app.command()(override)
+    app.command()(record)
     app.command()(correct)
     app.command()(stop)
 
@@ -153,6 +154,35 @@ def override(
             presented=presented, before=before, after=after,
         )  # fmt: skip
     typer.echo(entry)
+
+
+def record(
+    context: typer.Context,
+    register: Annotated[
+        str, typer.Argument(help="notice, marking, training, attestation, document, request, incident.")
+    ],
+    as_: As,
+    set_: Annotated[list[str], typer.Option("--set", metavar="FIELD=ANSWER", help="A field of the register.")],
+    workflow: Annotated[str | None, typer.Option(help="The workflow that it is about.")] = None,
+    words: Annotated[str, typer.Option(help="What was said, shown or stated; sealed.")] = "",
+    file: Annotated[Path | None, typer.Option(help="A document; only its SHA-256 is kept.")] = None,
+    incident: Annotated[str | None, typer.Option(help="The incident that this goes on with.")] = None,
+) -> None:
+    """Put a notice, a mark, training, a statement, a document, a request or an incident on record."""
+    from gateway.cli.classify import today
+    from gateway.oversight.registers import record as put
+    from gateway.oversight.registers import report_by
+
+    fields = dict(one.partition("=")[::2] for one in set_)
+    with _acting(context, as_) as (installation, actor):
+        made = put(
+            installation, actor, register, workflow, fields, words=words,  # type: ignore[arg-type]
+            content=file.read_bytes() if file else None, incident=incident,
+        )  # fmt: skip
+    typer.echo(made)
+    if register == "incident" and incident is None:
+        last, why = report_by(fields, today())
+        typer.echo(f"report to the authority by {last}: {why}" if last else f"no day for a report: {why}")
 
 
 def correct(

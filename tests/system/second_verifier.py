@@ -288,7 +288,9 @@ def read_archive(data: bytes) -> dict[str, bytes]:
         infos = archive.infolist()
         need(all(i.compress_type == 0 and i.file_size <= len(data) for i in infos), "archive: a file is not stored")
         names = [info.filename for info in infos]
-        need(names in (FILES, [name for name in FILES if name != "consistency"]), "archive: not exactly the files")
+        tables = [name for name in names if re.fullmatch(r"report/[a-z0-9-]{1,60}\.(json|jsonl|csv)", name)]
+        allowed = [[*FILES, *sorted(tables)], [*(name for name in FILES if name != "consistency"), *sorted(tables)]]
+        need(names in allowed and len(set(names)) == len(names), "archive: not exactly the files")
         files = {info.filename: archive.read(info) for info in infos}
     body = directory = b""
     for name, content in files.items():
@@ -372,9 +374,13 @@ def check_bindings(known: dict[int, dict[str, Any]], note: Note, vkeys: Sequence
         raise Refused("the key of the seal is not on P-256")
 
 
-def check_pack(raw: bytes, note: Note, tree: Tree, known: dict[int, dict[str, Any]]) -> tuple[dict[str, Any], set[str]]:
+def check_pack(
+    raw: bytes, note: Note, tree: Tree, known: dict[int, dict[str, Any]], tables: dict[str, bytes]
+) -> tuple[dict[str, Any], set[str]]:
     """pack.json and the period; returns it, and `completeness` where nothing shows that the period was over."""
-    pack = canonical(raw, PACK, "pack.json")
+    pack = canonical(raw, PACK | ({"report"} if tables else set()), "pack.json")
+    digests = {name: url(sha(content)) for name, content in tables.items()}
+    need(not tables or form(pack["report"]) == form(digests), "pack.json: other tables of the report")
     scope = only_members(pack["scope"], {"from", "to", "workflow"}, "scope")
     start, end, workflow = instant(scope["from"]), instant(scope["to"]), scope["workflow"]
     need(start <= end, "scope ends before it begins")
@@ -441,7 +447,9 @@ def check_bundle(data: bytes, vkeys: Sequence[str], held: Sequence[bytes], seed:
     known = dict(sorted((dict(enumerate(entries, tree.a)) | context).items()))
     check_log(known, leaf_of)
     check_bindings(known, note, vkeys, files["seal.der"])
-    pack, unchecked = check_pack(files["pack.json"], note, tree, known)
+    pack, unchecked = check_pack(
+        files["pack.json"], note, tree, known, {name: files[name] for name in files if name.startswith("report/")}
+    )
     need(seed in (None, pack["seed"]), "the examples are drawn by another seed than the auditor's")
     check_disclosures(files["disclosures.jsonl"], known, set() if pack["contents"] else set(pack["examples"]))
     heads = [read_note(raw) for raw in held if vkeys]

@@ -19,6 +19,7 @@ from gateway.state import class_of
 from gateway.store.rebuild import replay
 from gateway.web.api import explain
 
+pytestmark = pytest.mark.slow
 SUPPORT = {"contact": "direct", "output_kinds": ["new_text"]}
 RANKING = {"recruitment_step": "picks_or_rates_people", "profiles_persons": True}
 

@@ -1,0 +1,128 @@
+"""What people put on record beside calls: notices, marks, training, statements, documents, requests, incidents.
+
+Fields are closed answers, days and counts, so that no personal data gets into an entry; words are sealed. What a
+register takes is data (registers.yaml).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from classifiers.facts import FactsInvalid, day
+from classifiers.law.duties import duties_on
+from gateway.oversight.acts import act
+from gateway.oversight.people import Actor, ActRefused
+from gateway.store.installation import Installation
+from ledger.entry import b64
+from ledger.ids import new_id
+
+MOST_PEOPLE = 1_000_000
+
+
+@cache
+def registers() -> Mapping[str, Mapping[str, Any]]:
+    """Return the registers by name: kind, title, fields and who may write."""
+    text = files("gateway.oversight").joinpath("registers.yaml").read_text("utf-8")
+    found: dict[str, Mapping[str, Any]] = YAML(typ="safe", pure=True).load(text)
+    return found
+
+
+def record(
+    installation: Installation, actor: Actor, register: str, workflow: str | None, fields: Mapping[str, str],
+    *, words: str = "", content: bytes | None = None, incident: str | None = None,
+) -> str:  # fmt: skip
+    """Put a fact on record and return the id of its entry; of an incident, the id of the incident.
+
+    Args:
+        words: sealed; what was said, shown or stated.
+        content: of a document; only its SHA-256 is kept.
+        incident: the incident that this goes on with.
+
+    Raises:
+        ActRefused: unknown register, field, answer or workflow; something required is missing; or no role for it.
+    """
+    if register not in registers():
+        raise ActRefused(f"registers are {', '.join(registers())}; not {register}")
+    row = registers()[register]
+    facts = _facts(row, fields, follows=incident is not None)
+    if workflow is not None and installation.reader.state(f"workflow:{workflow}") is None:
+        raise ActRefused(f"workflow {workflow} is not registered")
+    if bool(row.get("file")) != (content is not None):
+        raise ActRefused(f"{register}: give the file with --file" if row.get("file") else f"{register} takes no file")
+    kind, more = _kind(installation, row, facts, incident)
+    refs = {"document": b64(hashlib.sha256(content).digest())} if content is not None else {}
+    written = act(
+        installation, kind, actor, roles=row["roles"], workflow=workflow, refs=refs, facts=facts | more,
+        texts={"words": words} if words.strip() else None,
+    )  # fmt: skip
+    return str(more.get("incident_ref") or written.receipts[0].id)
+
+
+def _kind(
+    installation: Installation, row: Mapping[str, Any], facts: Mapping[str, Any], incident: str | None
+) -> tuple[str, dict[str, Any]]:
+    if "follow_up" not in row:
+        if incident:
+            raise ActRefused("only an incident is gone on with")
+        return str(row["kind"]), {}
+    if incident is None:
+        return str(row["kind"]), {"incident_ref": new_id("inc", installation.clock())}
+    if not installation.reader.find("incident", incident):
+        raise ActRefused(f"there is no incident {incident}")
+    return str(row["follow_up"][facts.get("state", "updated")]), {"incident_ref": incident}
+
+
+def _facts(row: Mapping[str, Any], fields: Mapping[str, str], *, follows: bool) -> dict[str, Any]:
+    if strange := sorted(set(fields) - set(row["fields"])):
+        raise ActRefused(f"no field {', '.join(strange)}; there are {', '.join(row['fields'])}")
+    missing = [] if follows else [name for name in row["required"] if name not in fields]
+    if missing:
+        raise ActRefused(f"still needed: {', '.join(missing)}")
+    return {name: _read(name, row["fields"][name], given) for name, given in fields.items()}
+
+
+def _read(name: str, kind: Any, given: str) -> Any:
+    try:
+        if kind == "day":
+            return day(given, name)
+        if kind == "count":
+            number = int(given)
+            if not 0 <= number <= MOST_PEOPLE:
+                raise ValueError
+            return number
+    except FactsInvalid as error:
+        raise ActRefused(str(error)) from None
+    except ValueError:
+        raise ActRefused(f"{name}: {given!r} is no number of people") from None
+    known = [duty.id for duty in duties_on(date.today().isoformat())] if kind == "duty" else list(kind)  # noqa: DTZ011
+    if given not in known:
+        raise ActRefused(f"{name}: {given!r} is not one of {', '.join(known)}")
+    return given
+
+
+def report_by(facts: Mapping[str, Any], today: str) -> tuple[str | None, str]:
+    """Return the last day for a report to the authority, and what it rests on; no day where there is none to give.
+
+    The days are those of the duty in the books (Art. 73 in the law data); whether the duty binds at all is another
+    question, which the duty table answers.
+    """
+    duty = next(one for one in duties_on(today) if one.deadlines)
+    if facts["harm"] == "not_serious":
+        return None, "no serious incident was stated"
+    days = duty.deadlines["default_days"]
+    if facts["harm"] in ("widespread", "critical_infrastructure"):
+        days = duty.deadlines["widespread_or_critical_infrastructure_days"]
+    elif facts["harm"] == "death":
+        days = duty.deadlines["death_days"]
+    limited = {"unknown": "; ask first whether another law limits this duty", "no": ""}.get(
+        facts["limited"], "; only breaches of fundamental rights are reported here"
+    )
+    if limited.startswith("; only") and facts["harm"] != "fundamental_rights":
+        return None, f"{duty.article}: limited{limited}"
+    last = date.fromisoformat(facts["aware_on"]) + timedelta(days=days)
+    return last.isoformat(), f"{duty.article}: {days} days after awareness at the latest{limited}"
