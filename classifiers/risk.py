@@ -47,6 +47,8 @@ class Classification:
     readings: tuple[Reading, ...]
     conservative_tier: str
     ask: tuple[str, ...]
+    roles: tuple[str, ...]
+    """What the company that asks is by its answers: provider, deployer, importer, distributor."""
 
 
 def classify(facts: Mapping[str, Any], *, complete: bool, at: str, draft: bool = True) -> Classification:
@@ -116,6 +118,7 @@ class _Question:
             applies_from=book.applies_from(tier, overlays), in_effect=certain(base.in_effect),
             debatable=bool(readings), readings=readings, conservative_tier=worst,
             ask=tuple(sorted(self.diagrams.facts(*base.result))),
+            roles=certain({role: plain.of(self.law.terms[role]) for role in self.law.roles}),
         )  # fmt: skip
 
     def _world(self, treatments: Sequence[Treatment]) -> World:

@@ -42,7 +42,7 @@ def _beginning(words: Sequence[Any]) -> re.Pattern[str]:
 
 
 def suggest(text: str) -> tuple[Suggestion, ...]:
-    """Return the questions that a description, a prompt or names of tools make worth asking, in the order of the law."""
+    """Return the questions that a description, a prompt or names of tools make worth asking, in the law's order."""
     found = {fact: tuple(_hits(rows, text)) for fact, rows in _patterns().items()}
     return tuple(
         Suggestion(fact=name, question=fact.question, words=tuple(dict.fromkeys(found[name])))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.configuration.load import load
+from gateway.configuration.model import Configuration
+from gateway.configuration.releases import released_parts
 from gateway.oversight.people import Actor, ActRefused, by_name
 from gateway.state import CONTROL, control_of
 from gateway.store.evidence import LiveEvidence
@@ -22,15 +25,17 @@ from ledger.errors import NoteInvalid
 from ledger.ids import new_id
 from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.unit import State, Step, Unit
+from reports.pack.calls import Calls
 from reports.pack.document import as_html
 from reports.pack.examples import Example, worked
 from reports.pack.facts import gather
 from reports.pack.pdf import render, require_renderer
+from reports.pack.report import Report, Watch, report_of, tables
 from reports.pack.sealing import seal
 from reports.ports import Content, Integrity
 from reports.why.answer import why
 
-OPENED_ALWAYS = frozenset({"name", "reason"})
+OPENED_ALWAYS = frozenset({"name", "reason", "words"})
 """Statements of named people about their own acts; all other contents are withheld unless asked for."""
 EXPORTERS = ("compliance", "auditor", "admin")
 
@@ -186,7 +191,10 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     head = checkpoints.verified(signed, [installation.signer.vkey])
     at = _made_at(installation, request.at, head.size)
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
-    tally, lines = Tally(request.workflow), io.BytesIO()
+    tally, lines, table = Tally(request.workflow), io.BytesIO(), io.StringIO()
+    configuration = _configuration(installation)
+    watch = Watch(request.workflow, *_workflows(installation, configuration))
+    seed = seed_of(request.seed, head)
 
     def walked() -> Iterator[Entry]:
         """Read the range once, an entry at a time: decoded it is many times as large as its bytes."""
@@ -197,17 +205,22 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
             yield entry
 
     evidence = PackEvidence(LiveEvidence(installation), contents=request.contents)
-    facts = gather(walked(), request.workflow, evidence)
+    facts = gather(
+        walked(), request.workflow, evidence, calls=Calls(seed, table.write), also=[watch]
+    )  # fmt: skip
+    report = report_of(watch, evidence, end=scope["to"], made=at)
+    made = tables_of(report, table.getvalue())
     said: dict[str, Any] = {
         "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, high],
         "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
-        "examples": tally.examples(seed_of(request.seed, head)),
+        "examples": tally.examples(seed),
+        "report": {name: b64(hashlib.sha256(one).digest()) for name, one in made.items()},
         "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),
     }  # fmt: skip
     examples = [_example(call, evidence) for call in said["examples"]]
-    archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head))
+    archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head, made))
     html = as_html(
-        said, facts, examples, organisation=_organisation(installation), vkey=installation.signer.vkey,
+        said, facts, report, examples, organisation=_organisation(configuration), vkey=installation.signer.vkey,
         certificate=installation.seal_key.digest, unopened=evidence.lacking(),
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)
@@ -255,12 +268,29 @@ def _instant(text: str) -> str:
     return format_time(found.replace(tzinfo=UTC) if found.tzinfo is None else found)
 
 
-def _organisation(installation: Installation) -> str:
-    from gateway.configuration.load import load
-
+def _configuration(installation: Installation) -> Configuration | None:
     control = control_of({CONTROL: installation.reader.state(CONTROL)})
     text = installation.vault.text(control["config"]) if control["config"] else None
-    return load(text).organisation.name if text else "not named"
+    return load(text) if text else None
+
+
+def _organisation(configuration: Configuration | None) -> str:
+    return configuration.organisation.name if configuration else "not named"
+
+
+def _workflows(
+    installation: Installation, configuration: Configuration | None
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return what is declared of each registered workflow, and how it stands."""
+    standing = {row.removeprefix("workflow:"): one for row, one in installation.reader.states("workflow:").items()}
+    declared = {name: released_parts(configuration, name) for name in standing} if configuration else {}
+    return declared, standing
+
+
+def tables_of(report: Report, calls: str) -> dict[str, bytes]:
+    """Return the tables of the report as files of the bundle."""
+    found = {f"report/{name}.json": canonicalize(value) + b"\n" for name, value in tables(report).items()}
+    return found | {"report/calls.csv": calls.encode()}
 
 
 def _example(call: str, evidence: PackEvidence) -> Example:
@@ -270,7 +300,7 @@ def _example(call: str, evidence: PackEvidence) -> Example:
 
 def _archive(
     installation: Installation, said: dict[str, Any], signed: bytes, head: Checkpoint, entries: bytes,
-    evidence: PackEvidence, since_head: bytes | None,
+    evidence: PackEvidence, since_head: bytes | None, tables: Mapping[str, bytes],
 ) -> bytes:  # fmt: skip
     reader = installation.reader
     low, high = said["range"]
@@ -297,6 +327,7 @@ def _archive(
         "pack.json": canonicalize(said),
         "range": proof.text(),
         "seal.der": installation.seal_key.certificate_der,
+        **tables,
     }
     if since_head:
         files["consistency"] = _consistency(installation, since_head, head)

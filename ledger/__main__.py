@@ -120,6 +120,7 @@ def _write(file: Path, folder: Path) -> None:
     archive = embedded_file(data) if data.startswith(b"%PDF-") else data
     folder.mkdir(parents=True)
     for name, content in {"bundle.zip": archive, **bundle.read(archive)}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     print(f"wrote the bundle and its files to {folder}")
 

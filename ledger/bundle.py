@@ -21,7 +21,7 @@ ORDER = (
 )  # fmt: skip
 OPTIONAL = frozenset({"consistency"})
 _REPORT = re.compile(r"report/[a-z0-9-]{1,60}\.(?:json|jsonl|csv)")
-"""Tables that whoever made the pack computed; pack.json names their digests. They come last, in order of their names."""
+"""Tables that whoever made the pack computed; pack.json names their digests. They come last, in order of names."""
 MAX_BUNDLE = 2**30
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")

@@ -1,6 +1,6 @@
 """The duties that a gateway's records can touch, in the wording and with the dates of a day."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +25,17 @@ class Duty:
     starts: Mapping[str, str]
     disputes: tuple[Mapping[str, Any], ...]
     deadlines: Mapping[str, Any]
+    overlays: tuple[str, ...]
+    """The overlays of a class that bring this duty; empty: it does not depend on one."""
+
+    whole: bool
+    """Records can evidence it, not partly only."""
+    shown_by: Mapping[str, tuple[str, ...]]
+
+    @property
+    def annex_iv(self) -> bool:
+        """It is an item of the technical documentation's list."""
+        return self.id.startswith("annexIV")
 
     def status(self, at: str) -> str:
         """Return `disputed`, `adopted_not_applicable` when no start has come, or `in_force`."""
@@ -51,8 +62,34 @@ def _duty(row: Mapping[str, Any], valid: Mapping[str, Any], starts: Mapping[str,
         bearer=row["bearer"], applies_to=row["applies_to"], evidence_class=row["evidence_class"],
         evidence_needed=row["evidence_needed"], records=row["ledger_records"], cannot_prove=row["cannot_prove"],
         starts=starts, disputes=tuple(disputes[name] for name in row.get("readings", ())),
-        deadlines=row.get("deadlines", {}),
+        deadlines=row.get("deadlines", {}), overlays=row.get("overlays", ()),
+        whole=row.get("whole", False), shown_by=row.get("shown_by", {}),
     )  # fmt: skip
+
+
+def classes() -> Mapping[str, str]:
+    """Return what each class is called in `applies_to` of a duty."""
+    found: Mapping[str, str] = data()[0]["duties"]["classes"]
+    return found
+
+
+def decided_roles() -> tuple[str, ...]:
+    """Return the bearers of which the answers of a classification say whether the company is one."""
+    found: tuple[str, ...] = data()[0]["duties"]["decided_roles"]
+    return found
+
+
+def roles_with(roles: Iterable[str], overlays: Iterable[str]) -> set[str]:
+    """Return roles, and those that overlays bring."""
+    brought = data()[0]["duties"]["roles_of_overlays"]
+    return {*roles, *(brought[one] for one in overlays if one in brought)}
+
+
+def kinds_of(duty: Duty, record: str | None = None) -> tuple[str, ...]:
+    """Return the kinds of entries that are records of a duty, or those of one of its record types."""
+    types = data()[0]["duties"]["record_types"]
+    names = duty.records if record is None else (record,)
+    return tuple(dict.fromkeys(kind for name in names for kind in duty.shown_by.get(name, types[name]["kinds"])))
 
 
 def unprintable() -> tuple[str, ...]:

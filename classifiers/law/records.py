@@ -84,6 +84,7 @@ class Law:
     starts: Mapping[str, str]
     tried: tuple[str, ...]
     words: Mapping[str, str]
+    roles: tuple[str, ...]
 
     def said(self, name: str) -> str:
         """Return a class or overlay in plain words."""
@@ -148,7 +149,7 @@ def law_on(at: str, *, draft: bool = True) -> Law:
         debates=tuple(Debate(**row | {"sources": tuple(Source(**one) for one in row["sources"])})
                       for row in said["debates"]["debates"]),
         starts=_starts(dates["starts"], at),
-        tried=dates["tried"], words=rules["words"],
+        tried=dates["tried"], words=rules["words"], roles=rules["roles"],
     )  # fmt: skip
 
 

@@ -171,7 +171,7 @@ def record(
     """Put a notice, a mark, training, a statement, a document, a request or an incident on record."""
     from gateway.cli.classify import today
     from gateway.oversight.registers import record as put
-    from gateway.oversight.registers import report_by
+    from reports.registers import report_by
 
     fields = dict(one.partition("=")[::2] for one in set_)
     with _acting(context, as_) as (installation, actor):

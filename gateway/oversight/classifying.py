@@ -71,6 +71,7 @@ def facts_of(workflow: str, case: Case, result: Classification, *, draft: bool) 
         "in_effect": list(result.in_effect), "conservative_tier": result.conservative_tier,
         "readings": [{"tier": one.tier, "rules": list(one.rules)} for one in result.readings[:16]],
         "answers": {name: value for name, value in sorted(case.facts.items())},
-        "answers_complete": case.answers_complete, "law_version": law.version, "draft_guidance": draft,
+        "roles": list(result.roles), "answers_complete": case.answers_complete, "law_version": law.version,
+        "draft_guidance": draft,
         "bars": result.tier in result.in_effect and result.tier == law.severity[-1],
     }  # fmt: skip

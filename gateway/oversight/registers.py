@@ -1,17 +1,13 @@
 """What people put on record beside calls: notices, marks, training, statements, documents, requests, incidents.
 
 Fields are closed answers, days and counts, so that no personal data gets into an entry; words are sealed. What a
-register takes is data (registers.yaml).
+register takes is data (reports/registers.yaml).
 """
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, timedelta
-from functools import cache
-from importlib.resources import files
+from datetime import date
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from classifiers.facts import FactsInvalid, day
 from classifiers.law.duties import duties_on
@@ -20,16 +16,9 @@ from gateway.oversight.people import Actor, ActRefused
 from gateway.store.installation import Installation
 from ledger.entry import b64
 from ledger.ids import new_id
+from reports.registers import registers
 
 MOST_PEOPLE = 1_000_000
-
-
-@cache
-def registers() -> Mapping[str, Mapping[str, Any]]:
-    """Return the registers by name: kind, title, fields and who may write."""
-    text = files("gateway.oversight").joinpath("registers.yaml").read_text("utf-8")
-    found: dict[str, Mapping[str, Any]] = YAML(typ="safe", pure=True).load(text)
-    return found
 
 
 def record(
@@ -103,26 +92,3 @@ def _read(name: str, kind: Any, given: str) -> Any:
     if given not in known:
         raise ActRefused(f"{name}: {given!r} is not one of {', '.join(known)}")
     return given
-
-
-def report_by(facts: Mapping[str, Any], today: str) -> tuple[str | None, str]:
-    """Return the last day for a report to the authority, and what it rests on; no day where there is none to give.
-
-    The days are those of the duty in the books (Art. 73 in the law data); whether the duty binds at all is another
-    question, which the duty table answers.
-    """
-    duty = next(one for one in duties_on(today) if one.deadlines)
-    if facts["harm"] == "not_serious":
-        return None, "no serious incident was stated"
-    days = duty.deadlines["default_days"]
-    if facts["harm"] in ("widespread", "critical_infrastructure"):
-        days = duty.deadlines["widespread_or_critical_infrastructure_days"]
-    elif facts["harm"] == "death":
-        days = duty.deadlines["death_days"]
-    limited = {"unknown": "; ask first whether another law limits this duty", "no": ""}.get(
-        facts["limited"], "; only breaches of fundamental rights are reported here"
-    )
-    if limited.startswith("; only") and facts["harm"] != "fundamental_rights":
-        return None, f"{duty.article}: limited{limited}"
-    last = date.fromisoformat(facts["aware_on"]) + timedelta(days=days)
-    return last.isoformat(), f"{duty.article}: {days} days after awareness at the latest{limited}"

@@ -1,19 +1,31 @@
-"""A pack as HTML: facts in a fixed order of pages. Rendering to PDF is `reports.pack.pdf`."""
+"""A pack as HTML: facts in a fixed order of sections. Rendering to PDF is `reports.pack.pdf`."""
 
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.resources import files
+from math import sqrt
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from ruamel.yaml import YAML
 
+from classifiers.law.duties import duties_on, unprintable
+from classifiers.law.records import data
+from classifiers.risk import DISCLAIMER
+from classifiers.text import source_said
 from ledger.amounts import eur
+from reports.pack.calls import MAX_ROWS
+from reports.pack.charts import bars
 from reports.pack.examples import Example
-from reports.pack.facts import MAX_ROWS, PackFacts
+from reports.pack.facts import PackFacts
 from reports.pack.glyphs import PLACE
-from reports.pack.words import hexadecimal, instant, on_one_line, soft
+from reports.pack.report import Report, open_findings
+from reports.pack.words import cents, hexadecimal, instant, on_one_line, soft
 from reports.why.answer import BOUNDARY
 from reports.why.words import MISSING
+
+SHOWN_DAYS = 31
 
 
 @cache
@@ -22,14 +34,23 @@ def _environment() -> Environment:
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "eur": eur, "soft": soft, "instant": instant, "hexadecimal": hexadecimal, "on_one_line": on_one_line,
-        "quoted_for_shell": shlex.quote,
+        "quoted_for_shell": shlex.quote, "cents": cents,
+        "source_of": lambda source, locus: source_said(f"{source}: {locus}"),
     }  # fmt: skip
     return environment
 
 
+@cache
+def _fixed() -> Mapping[str, Any]:
+    """Return the fixed words of a pack: titles of sections, what is never evidenced, the glossary."""
+    text = files("reports.pack").joinpath("fixed.yaml").read_text("utf-8")
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return found
+
+
 def as_html(
-    said: Mapping[str, Any], facts: PackFacts, examples: Sequence[Example], *, organisation: str, vkey: str,
-    certificate: str, unopened: Sequence[Mapping[str, Any]] = (),
+    said: Mapping[str, Any], facts: PackFacts, report: Report, examples: Sequence[Example], *, organisation: str,
+    vkey: str, certificate: str, unopened: Sequence[Mapping[str, Any]] = (),
 ) -> str:  # fmt: skip
     """Return the document.
 
@@ -40,7 +61,45 @@ def as_html(
         certificate: the digest of the seal's certificate, base64url.
         unopened: `seq`, `name` and `why` of contents that this pack would quote and does not have.
     """
+    fixed = _fixed()
+    sources = [one for one in data()[0]["sources"]["sources"].values() if one["how"] != "memory"]
     return _environment().get_template("pack.html.j2").render(
-        said=said, facts=facts, examples=examples, organisation=organisation, vkey=vkey, certificate=certificate,
-        unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
+        said=said, facts=facts, report=report, examples=examples, organisation=organisation, vkey=vkey,
+        certificate=certificate, unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
+        titles=fixed["titles"], never=fixed["never"], glossary=fixed["glossary"], sources=sources, note=DISCLAIMER,
+        findings=open_findings(report), charts=_charts(facts, report), interval=interval, left_out=len(unprintable()),
+        owners=", ".join(sorted({str(one.declared["owner"]) for one in report.systems if one.declared.get("owner")})),
+        exemption=_exemption(report.day), registry=source_said(fixed["registry_source"]),
     )  # fmt: skip
+
+
+def _exemption(day: str) -> list[dict[str, str]]:
+    """Return what an exemption record always says: the duty of the record, and that an authority may re-open it."""
+    return [
+        {
+            "article": duty.article, "obligation": duty.obligation,
+            "source_said": source_said(f"{duty.source.id}: {duty.source.locus}"),
+        }
+        for duty in duties_on(day)
+        if duty.applies_to == ("annex_iii_exempt",)
+    ]  # fmt: skip
+
+
+def _charts(facts: PackFacts, report: Report) -> dict[str, str]:
+    days = [(day, count, str(count)) for day, count in facts.days[:SHOWN_DAYS]]
+    models = [(name, nano, f"EUR {cost}") for name, _, cost, nano, _ in facts.models]
+    words = [report.law.said(one.tier) if one.tier else "no class that holds" for one in report.systems]
+    tiers = [(word, words.count(word), str(words.count(word))) for word in sorted(set(words))]
+    return {
+        "days": bars(days, "Calls by day"), "models": bars(models, "Cost by model"),
+        "tiers": bars(tiers, "Workflows by risk class") if tiers else "",
+    }  # fmt: skip
+
+
+def interval(successes: int, trials: int) -> str:
+    """Return a share with its 95 % interval (Wilson 1927), as ` (92.0 %, 95 %: 88.1 to 94.7)`."""
+    z, share = 1.959964, successes / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return f" ({share * 100:.1f} %, 95 %: {low * 100:.1f} to {high * 100:.1f})"

@@ -1,17 +1,16 @@
 """What a pack states, computed from entries in one pass: rows of calls, of human acts, of gaps."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ledger.entry import Entry
 from reports.pack.acts import KINDS, act, decision, is_approval
-from reports.pack.words import COSTS, RESULTS, decimals, served, spaced
+from reports.pack.calls import MAX_ROWS, Calls
+from reports.pack.words import COSTS, RESULTS, cents, served, spaced
 from reports.ports import Evidence
-from reports.why.words import REASONS, clock
-
-MAX_ROWS = 500
+from reports.why.words import REASONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +18,9 @@ class PackFacts:
     """The tables of a pack. `calls` and the others hold at most `MAX_ROWS` rows; the numbers say how many there are."""
 
     calls: tuple[dict[str, Any], ...]
+    """Exceptions first, then a drawn sample; in the order of the log."""
     number_of_calls: int
+    number_of_exceptions: int
     results: tuple[tuple[str, int], ...]
     """How calls ended: all that ended in the period."""
     costs: tuple[tuple[str, int, str], ...]
@@ -32,7 +33,10 @@ class PackFacts:
     number_of_acts: int
     refusals: tuple[tuple[str, str, int], ...]
     flags: tuple[tuple[str, int], ...]
-    models: tuple[tuple[str, int, str], ...]
+    models: tuple[tuple[str, int, str, int, int], ...]
+    """Model, calls, cost to the cent, cost in nano-EUR, and how many of the calls are charged at an upper bound."""
+    days: tuple[tuple[str, int], ...]
+    """Calls that ended or were refused, by UTC day."""
     gaps: tuple[str, ...]
     simulated: int
     last: str
@@ -42,9 +46,10 @@ class PackFacts:
 class _Gathering:
     """What has been seen so far of a range. Keeps rows that are shown, and of the rest only what is counted."""
 
-    def __init__(self, workflow: str | None) -> None:
+    def __init__(self, workflow: str | None, calls: Calls) -> None:
         self._workflow = workflow
-        self.calls: dict[str, dict[str, Any] | None] = {}
+        self.calls = calls
+        self.days: Counter[str] = Counter()
         self.approvals: list[Entry] = []
         self.overrides: list[Entry] = []
         self.decided: Counter[str] = Counter()
@@ -54,6 +59,7 @@ class _Gathering:
         self.flagged: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
         self.cost: Counter[str] = Counter()
+        self.bounded: Counter[str] = Counter()
         self.results: Counter[str] = Counter()
         self.states: Counter[str] = Counter()
         self.charged: Counter[str] = Counter()
@@ -74,13 +80,13 @@ class _Gathering:
 
     def _see_mine(self, entry: Entry) -> None:
         facts = entry.facts
-        if entry.call and entry.kind.startswith("call."):
-            self._see_call(entry, entry.call)
+        self.calls.see(entry)
         if entry.kind == "override.recorded":
             self._see_decision(entry)
         elif entry.kind == "call.refused":
             self.refused[str(facts["reason_ref"])] += 1
             self.results["refused"] += 1
+            self.days[entry.at[:10]] += 1
         elif entry.kind == "call.opened":
             self.simulated += any(target.get("simulated") for target in facts["targets"])
         elif entry.kind in ("call.closed", "call.interrupted"):
@@ -98,34 +104,45 @@ class _Gathering:
     def _see_end(self, entry: Entry) -> None:
         facts = entry.facts
         self.results[str(facts.get("result", "interrupted"))] += 1
+        self.days[entry.at[:10]] += 1
         self.states[str(facts["cost_state"])] += 1
         self.charged[str(facts["cost_state"])] += facts["cost_nano_eur"]
         if target := facts.get("served"):
             name = f"{served(facts)} at {target['provider']}" + (" (simulated)" if target.get("simulated") else "")
             self.served[name] += 1
             self.cost[name] += facts["cost_nano_eur"]
-
-    def _see_call(self, entry: Entry, call: str) -> None:
-        if call not in self.calls:
-            empty = {"route": "", "result": RESULTS["open"], "cost": "", "served": ""}
-            row = {"call": call, "at": clock(entry.at), "seq": entry.seq} | empty
-            self.calls[call] = row if len(self.calls) < MAX_ROWS else None
-        if shown := self.calls[call]:
-            _fill(shown, entry)
+            self.bounded[name] += facts["cost_state"] == "upper_bound"
 
 
-def gather(entries: Iterable[Entry], workflow: str | None, evidence: Evidence) -> PackFacts:
-    """Compute the facts over the entries of a range in one pass, restricted to a workflow if one is given."""
-    seen = _Gathering(workflow)
+class Sees(Protocol):
+    """Whatever else looks at the entries of a range while they are read."""
+
+    def see(self, entry: Entry) -> None: ...
+
+
+def gather(
+    entries: Iterable[Entry], workflow: str | None, evidence: Evidence, *, calls: Calls | None = None,
+    also: Sequence[Sees] = (),
+) -> PackFacts:  # fmt: skip
+    """Compute the facts over the entries of a range in one pass, restricted to a workflow if one is given.
+
+    Args:
+        calls: takes the calls; it writes the complete table of them.
+        also: shown every entry of the range too.
+    """
+    calls = calls or Calls("", len)
+    seen = _Gathering(workflow, calls)
     for entry in entries:
         seen.see(entry)
+        for other in also:
+            other.see(entry)
     return PackFacts(
-        calls=tuple(row for row in seen.calls.values() if row),
-        number_of_calls=len(seen.calls),
+        calls=calls.finish(),
+        number_of_calls=calls.number,
+        number_of_exceptions=calls.exceptions,
+        days=tuple(sorted(seen.days.items())),
         results=tuple((RESULTS.get(result, spaced(result)), count) for result, count in seen.results.most_common()),
-        costs=tuple(
-            (COSTS.get(one, spaced(one)), seen.states[one], decimals(seen.charged[one])) for one in seen.states
-        ),
+        costs=tuple((COSTS.get(one, spaced(one)), seen.states[one], cents(seen.charged[one])) for one in seen.states),
         approvals=tuple(decision(entry, evidence) for entry in seen.approvals),
         number_of_approvals=seen.decided["approvals"],
         overrides=tuple(decision(entry, evidence) for entry in seen.overrides),
@@ -134,23 +151,14 @@ def gather(entries: Iterable[Entry], workflow: str | None, evidence: Evidence) -
         number_of_acts=seen.number_of_acts,
         refusals=tuple((code, REASONS.get(code, code), count) for code, count in sorted(seen.refused.items())),
         flags=tuple(sorted(seen.flagged.items())),
-        models=tuple((name, seen.served[name], decimals(seen.cost[name])) for name in sorted(seen.served)),
+        models=tuple(
+            (name, seen.served[name], cents(seen.cost[name]), seen.cost[name], seen.bounded[name])
+            for name in sorted(seen.served)
+        ),
         gaps=tuple(seen.gaps.lines()),
         simulated=seen.simulated,
         last=seen.last,
     )
-
-
-def _fill(row: dict[str, Any], entry: Entry) -> None:
-    facts = entry.facts
-    row["route"] = row["route"] or str(facts.get("route_ref") or facts.get("route") or "")
-    if entry.kind == "call.refused":
-        row["result"] = f"refused: {spaced(facts['reason_ref'])}"
-    elif entry.kind in ("call.closed", "call.interrupted"):
-        result = str(facts.get("result", "interrupted"))
-        row["result"] = RESULTS.get(result, spaced(result))
-        row["cost"] = decimals(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
-        row["served"] = served(facts)
 
 
 class _Gaps:

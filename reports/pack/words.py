@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -45,6 +45,13 @@ def served(facts: Mapping[str, Any]) -> str:
         flagged = any(check["id"] == "reported-model" for check in facts.get("checks", ()))
         name += f" (the answer names {reported}{', another model' if flagged else ''})"
     return name
+
+
+def cents(nano: int) -> str:
+    """Write nano-EUR to the cent; what is above zero and below half a cent is said to be so."""
+    if 0 < nano < 5_000_000:
+        return "< 0.01"
+    return f"{(Decimal(nano).scaleb(-9)).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):,}"
 
 
 def decimals(nano: int) -> str:

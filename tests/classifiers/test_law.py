@@ -171,7 +171,7 @@ def test_a_law_of_no_day_is_refused() -> None:
 def test_no_sentence_says_what_must_never_be_said() -> None:
     never = (
         r"\bcompliant\b", r"\bcertified\b", r"audit-proof", r"court-proof", r"human in the loop", r"registration .* abolished",
-        r"no obligations", r"(?<!, )qualified (?!persons)", r"requires tamper", r"applies to every deployer", r"presumption of conformity",
+        r"no obligations", r"qualified", r"requires tamper", r"applies to every deployer", r"presumption of conformity",
     )  # fmt: skip
     for path in (ROOT / "classifiers").rglob("*.yaml"):
         text = path.read_text("utf-8").lower()

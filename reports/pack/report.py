@@ -1,0 +1,169 @@
+"""Everything a pack prints beside its calls, put together: the law of its day, systems, duties, tests, registers."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from classifiers.law.duties import duties_on
+from classifiers.law.records import Law, data, law_on, stale_line
+from classifiers.text import source_said
+from ledger.entry import Entry
+from reports.pack.classes import ClassPage, class_page
+from reports.pack.controls import Controls, Tested, catalogue, query_of
+from reports.pack.duty_table import DutyRow, duty_rows
+from reports.pack.kept import Kept
+from reports.pack.systems import System, Systems
+from reports.ports import Evidence
+
+
+class Watch:
+    """All that looks at the entries of a range while they are read."""
+
+    def __init__(
+        self, workflow: str | None, declared: Mapping[str, Mapping[str, Any]], standing: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        self.systems, self.controls, self.kept = (
+            Systems(workflow, declared, standing),
+            Controls(workflow),
+            Kept(workflow),
+        )
+        self.kinds: Counter[str] = Counter()
+        self._workflow = workflow
+
+    def see(self, entry: Entry) -> None:
+        if self._workflow is None or entry.workflow in (self._workflow, None):
+            self.kinds[entry.kind] += 1
+            if whom := entry.facts.get("notice_for"):
+                self.kinds[f"{entry.kind}:{whom}"] += 1
+        self.systems.see(entry)
+        self.controls.see(entry)
+        self.kept.see(entry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the sections of a pack are written from."""
+
+    day: str
+    """The last day of the period, or of the pack where that is earlier: its law is printed."""
+    law: Law
+    stale: str | None
+    standing_line: str
+    systems: tuple[System, ...]
+    classes: Mapping[str, ClassPage]
+    duties: tuple[DutyRow, ...]
+    statuses: tuple[tuple[str, int], ...]
+    tests: tuple[Tested, ...]
+    kept: Mapping[str, tuple[dict[str, Any], ...]]
+    dates: tuple[tuple[str, str, str], ...]
+    """What starts to bind, on which day, and where that stands."""
+    disputes: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]
+
+    @property
+    def annex_iv(self) -> bool:
+        """A view by Annex IV is given for a high-risk class only that is confirmed, and released."""
+        return any(system.released and _high_risk(system.tier) for system in self.systems)
+
+
+def _high_risk(tier: str | None) -> bool:
+    return tier in data()[0]["duties"]["chapter_iii_classes"]
+
+
+def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Report:
+    """Put a report together.
+
+    Args:
+        end: the instant at which the period ends.
+        made: the instant of the pack; both RFC 3339.
+    """
+    day = max(min(_day_before(end), made[:10]), data()[0]["dates"]["first_day"])
+    law = law_on(day)
+    systems = tuple(watch.systems.found.values())
+    duties = duty_rows(duties_on(day), systems, watch.kinds)
+    shown = Counter(row.status for row in duties)
+    return Report(
+        day=day, law=law, stale=stale_line(made[:10]), standing_line=data()[0]["sources"]["standing_line"],
+        systems=systems, duties=duties, statuses=tuple(sorted(shown.items())), tests=tuple(watch.controls.tests),
+        classes={one.name: class_page(one.classified, evidence) for one in systems if one.classified},
+        kept=watch.kept.tables(evidence), dates=tuple(_dates(law)), disputes=tuple(_disputes()),
+    )  # fmt: skip
+
+
+def _day_before(instant: str) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime.fromisoformat(instant).astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
+
+
+def _dates(law: Law) -> list[tuple[str, str, str]]:
+    starts = data()[0]["dates"]["starts"]
+    rows = []
+    for name, day in sorted(law.starts.items(), key=lambda one: one[1]):
+        valid = next(one for one in starts[name]["versions"] if one["day"] == day)
+        rows.append((starts[name]["title"], day, source_said(f"{valid['source']['id']}: {valid['source']['locus']}")))
+    return rows
+
+
+def _disputes() -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
+    found = []
+    for dispute in data()[0]["duties"]["disputes"].values():
+        readings = tuple(
+            (one["says"], one["because"], source_said(f"{one['source']['id']}: {one['source']['locus']}"))
+            for one in dispute["readings"]
+        )
+        found.append((dispute["question"], readings))
+    return found
+
+
+def tables(report: Report) -> dict[str, Any]:
+    """Return the machine-readable twin of the sections, by the name of the file (`report/<name>.json`)."""
+    return {
+        "classification": {name: asdict(page) for name, page in report.classes.items()},
+        "duties": [_duty(row) for row in report.duties],
+        "law-data": {
+            "version": report.law.version, "digest": report.law.digest, "checked_on": report.law.checked_on,
+            "recheck_by": report.law.recheck_by, "day": report.day, "stale": report.stale,
+            "sources": data()[0]["sources"]["sources"],
+        },
+        "queries": [{"id": row["id"], "query": query_of(row)} for row in catalogue()],
+        "systems": [_system(one) for one in report.systems],
+        "tests": [
+            {"id": one.id, "population": one.population, "exceptions": one.exceptions, "result": one.result,
+             "query": one.query, "named": list(one.named)}
+            for one in report.tests
+        ],
+    } | {f"register-{name}": list(rows) for name, rows in report.kept.items()}  # fmt: skip
+
+
+def _duty(row: DutyRow) -> dict[str, Any]:
+    duty = row.duty
+    return {
+        "id": duty.id, "article": duty.article, "bearer": list(duty.bearer), "status": row.status,
+        "reason": row.reason, "concerns": list(row.concerns), "records": dict(row.records),
+        "starts": dict(duty.starts), "source": {"id": duty.source.id, "locus": duty.source.locus},
+        "cannot_prove": duty.cannot_prove,
+    }  # fmt: skip
+
+
+def _system(one: System) -> dict[str, Any]:
+    return {
+        "name": one.name, "declared": dict(one.declared), "calls": one.calls, "models": dict(one.models),
+        "results": dict(one.results), "tools": dict(one.tools), "tier": one.tier, "released": one.released,
+        "undeclared_models": one.undeclared_models,
+    }  # fmt: skip
+
+
+def open_findings(report: Report) -> Sequence[str]:
+    """List in words what the summary has to name: exceptions of tests, contradictions, what has no confirmed class."""
+    found = [
+        f"{test.id}: {test.exceptions} of {test.population}: {test.fails}" for test in report.tests if test.exceptions
+    ]
+    for system in report.systems:
+        if system.calls and system.tier is None:
+            why = "changed since its class was confirmed" if system.classified else "has no confirmed risk class"
+            found.append(f"Workflow {system.name} made {system.calls} calls and {why}.")
+        if system.undeclared_models:
+            models = ", ".join(system.undeclared_models)
+            found.append(f"Workflow {system.name}: answered by models that it does not declare: {models}.")
+    return found
