@@ -16,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.console.packs import Packs
 from gateway.halting import Halting
 from gateway.logs import said
 from gateway.pipeline.ports import Ports
@@ -25,7 +26,7 @@ from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
-from gateway.web import api, pages
+from gateway.web import api, console, pages
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -63,6 +64,8 @@ class Gateway:
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(pages.router(lambda: self.running))
+        self._rest.include_router(console.router(lambda: self.running, Packs(settings.home / "packs")))
+        self._rest.add_exception_handler(pages.SignInNeeded, lambda _, error: pages.sign_in(error.after))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
         self._rest.add_middleware(BoundedBody)

@@ -52,6 +52,8 @@ class PackRequest:
     at: str | None = None
     person: str | None = None
     token: str | None = None
+    actor: Actor | None = None
+    """The person, where they are signed in already; else `person`, with `token`."""
     since_head: bytes | None = None
 
 
@@ -157,9 +159,14 @@ def export(installation: Installation, request: PackRequest) -> MadePack:
 
 
 def _require_exporter(installation: Installation, request: PackRequest) -> None:
-    if request.person:
-        actor = by_name(installation, request.person, request.token)
+    if actor := _exporter(installation, request):
         actor.require({actor.row: installation.reader.state(actor.row)}, *EXPORTERS)
+
+
+def _exporter(installation: Installation, request: PackRequest) -> Actor | None:
+    if request.actor or not request.person:
+        return request.actor
+    return by_name(installation, request.person, request.token)
 
 
 def sealed(installation: Installation, composed: Composed) -> MadePack:
@@ -209,15 +216,15 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
         walked(), request.workflow, evidence, calls=Calls(seed, table.write), also=[watch]
     )  # fmt: skip
     report = report_of(watch, evidence, end=scope["to"], made=at)
-    made = tables_of(report, table.getvalue())
     said: dict[str, Any] = {
         "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, high],
         "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
         "examples": tally.examples(seed),
-        "report": {name: b64(hashlib.sha256(one).digest()) for name, one in made.items()},
         "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),
     }  # fmt: skip
     examples = [_example(call, evidence) for call in said["examples"]]
+    made = tables_of(report, table.getvalue(), evidence.lacking())
+    said["report"] = {name: b64(hashlib.sha256(one).digest()) for name, one in made.items()}
     archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head, made))
     html = as_html(
         said, facts, report, examples, organisation=_organisation(configuration), vkey=installation.signer.vkey,
@@ -287,9 +294,10 @@ def _workflows(
     return declared, standing
 
 
-def tables_of(report: Report, calls: str) -> dict[str, bytes]:
+def tables_of(report: Report, calls: str, withheld: list[dict[str, Any]]) -> dict[str, bytes]:
     """Return the tables of the report as files of the bundle."""
-    found = {f"report/{name}.json": canonicalize(value) + b"\n" for name, value in tables(report).items()}
+    told = tables(report) | {"withheld": withheld}
+    found = {f"report/{name}.json": canonicalize(value) + b"\n" for name, value in told.items()}
     return found | {"report/calls.csv": calls.encode()}
 
 
@@ -359,8 +367,8 @@ def _consistency(installation: Installation, since_head: bytes, head: Checkpoint
 
 
 def record(installation: Installation, request: PackRequest, made: MadePack) -> None:
-    """Record `pack.exported`, by the person of the request if one is named."""
-    actor: Actor | None = by_name(installation, request.person, request.token) if request.person else None
+    """Record `pack.exported`, by the person of the request if there is one."""
+    actor = _exporter(installation, request)
     said = made.said
     facts = {
         "pack_ref": made.pack_id, "range": said["range"], "size": said["size"], "contents": said["contents"],

@@ -1,10 +1,14 @@
 """Templates to HTML. Everything is escaped; templates see values, never rows."""
 
 from functools import cache
+from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.why.answer import BOUNDARY, WhyAnswer
+from classifiers.law.records import data
+from classifiers.risk import DISCLAIMER
+from reports.why.answer import BOUNDARY
 
 
 @cache
@@ -13,11 +17,12 @@ def _environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def why_page(answer: WhyAnswer) -> str:
-    """Return the page of a why answer."""
-    return _environment().get_template("why.html.j2").render(answer=answer, boundary=BOUNDARY)
+def page(template: str, /, **values: Any) -> str:
+    """Return a page from its template."""
+    fixed = {"boundary": BOUNDARY, "note": DISCLAIMER, "standing_line": data()[0]["sources"]["standing_line"]}
+    return _environment().get_template(f"{template}.html.j2").render(**fixed, **values)
 
 
-def message_page(title: str, text: str, *, login: bool = False, after: str = "/") -> str:
-    """Return a page with one message, and the sign-in form or the question box."""
-    return _environment().get_template("message.html.j2").render(title=title, text=text, login=login, next=after)
+@cache
+def stylesheet() -> bytes:
+    return files("gateway.console").joinpath("static/console.css").read_bytes()

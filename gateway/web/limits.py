@@ -4,6 +4,8 @@ from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 2**20
+MAX_UPLOAD = {"/packs/verify": 64 * 2**20}
+"""Paths that take more."""
 
 
 class BoundedBody:
@@ -17,21 +19,22 @@ class BoundedBody:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
+    most = MAX_UPLOAD.get(scope["path"], MAX_BODY)
     announced = [int(value) for name, value in scope["headers"] if name == b"content-length" and value.isdigit()]
     size = 0
 
     async def counted() -> Message:
         nonlocal size
-        if max(announced, default=0) > MAX_BODY:
-            raise _too_large()
+        if max(announced, default=0) > most:
+            raise _too_large(most)
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         return message
 
     return counted
 
 
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"the body is larger than {MAX_BODY // 2**20} MiB; send less")
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"the body is larger than {most // 2**20} MiB; send less")

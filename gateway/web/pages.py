@@ -1,77 +1,133 @@
-"""The pages: the why page, the question box, signing in. Server-rendered; they work without JavaScript."""
+"""The pages: why, calls, systems and their questionnaire, packs. Server-rendered; they work without JavaScript."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Annotated
-from urllib.parse import parse_qs, quote
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, quote, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.console.render import message_page, why_page
-from gateway.oversight.people import by_token, roles_of
+from gateway.console.listing import FIELDS, list_calls, results
+from gateway.console.render import page as rendered
+from gateway.console.render import stylesheet
+from gateway.console.session import Session, same_page, session_of
 from gateway.store.installation import Installation
 from gateway.web.api import COOKIE, Page, explain, token_of
 from reports.why.answer import NothingFound
 
 SAFE = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
 Token = Annotated[str | None, Depends(token_of)]
+Running = Callable[[], Installation]
 
 
-def router(running: Callable[[], Installation]) -> APIRouter:
-    """Return the page routes; they stand outside the OpenAPI document."""
+class SignInNeeded(Exception):
+    """A page was asked for without a session; the sign-in page stands in its place, and leads back."""
+
+    def __init__(self, after: str) -> None:
+        super().__init__(after)
+        self.after = after
+
+
+def signed_in(running: Running) -> Callable[..., Session]:
+    """Return the dependency that gives a page its session."""
+
+    def session(request: Request, token: Token) -> Session:
+        found = session_of(running(), token)
+        if found is None:
+            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            raise SignInNeeded(path if request.method == "GET" else "/")
+        return found
+
+    return session
+
+
+async def form_of(request: Request, session: Session) -> list[tuple[str, str]]:
+    """Return the fields of a form that our own page sent.
+
+    Raises:
+        HTTPException: 403, it came from elsewhere.
+    """
+    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    if not same_page(session, dict(fields).get("csrf", "")):
+        raise HTTPException(403, "this form did not come from a page of yours; open the page and send it again")
+    return [(name, value) for name, value in fields if name != "csrf"]
+
+
+def router(running: Running) -> APIRouter:
+    """Return the routes of why, calls and signing in; they stand outside the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
+    In = Annotated[Session, Depends(signed_in(running))]  # noqa: N806 - a type
+
+    @routes.get("/static/console.css")
+    def css() -> Response:
+        return Response(stylesheet(), media_type="text/css", headers={"x-content-type-options": "nosniff"})
 
     @routes.get("/")
-    def home(token: Token) -> Response:
-        if not _may_read(running(), token):
-            return _sign_in("/")
-        return _page(message_page("Why?", "Paste any id from a log line, a response header or a ticket."))
+    def home(session: In) -> Response:
+        return shown("message", session, "/", title="Why?", login=False,
+                     text="Paste any id from a log line, a response header or a ticket.")  # fmt: skip
 
     @routes.get("/why")
-    def ask(q: str, token: Token) -> Response:
+    def ask(q: str, session: In) -> Response:
         return RedirectResponse(f"/why/{quote(q, safe='/:')}", status_code=303)
 
     @routes.get("/why/{ref:path}")
-    def why(ref: str, token: Token, page: Page = 1) -> Response:
-        if not _may_read(running(), token):
-            return _sign_in(f"/why/{quote(ref, safe='/:')}" + (f"?page={page}" if page > 1 else ""))
+    def why(ref: str, session: In, page: Page = 1) -> Response:
         try:
-            return _page(why_page(explain(running(), ref, page=page)))
+            return shown("why", session, "/", answer=explain(running(), ref, page=page))
         except NothingFound as error:
-            return _page(message_page("Nothing found", str(error) or f"No entry is linked to {ref}."), status=404)
+            text = str(error) or f"No entry is linked to {ref}."
+            return shown("message", session, "/", title="Nothing found", text=text, login=False, status=404)
+
+    @routes.get("/calls")
+    async def calls(request: Request, session: In, before: int | None = None) -> Response:
+        chosen = {name: request.query_params.get(name, "")[:200] for name in FIELDS}
+        found = await asyncio.to_thread(list_calls, running(), chosen, before if before and before > 0 else None)
+        return shown("calls", session, "/calls", filter=chosen, filtered=any(chosen.values()), results=results(),
+                     rows=found.rows, size=found.size, before=found.before, older=found.older)  # fmt: skip
 
     @routes.post("/login")
     async def login(request: Request) -> Response:
-        form = parse_qs((await request.body()).decode("utf-8", "replace"))
-        token = form.get("token", [""])[0].strip()
-        after = form.get("next", ["/"])[0]
-        if not _may_read(running(), token):
-            return _sign_in(after, "This token is not known here. Ask an admin for one.", status=403)
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        token, after = form.get("token", "").strip(), form.get("next", "/")
+        if session_of(running(), token) is None:
+            return sign_in(after, "This token is not known here. Ask an admin for one.", status=403)
         safe = after if after.startswith("/") and not after.startswith(("//", "/\\")) else "/"
         response = RedirectResponse(safe, status_code=303)
         secure = request.url.scheme == "https"
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, max_age=12 * 3600)
         return response
 
+    @routes.post("/logout")
+    async def logout(request: Request, session: In) -> Response:
+        await form_of(request, session)
+        response = RedirectResponse("/", status_code=303)
+        response.delete_cookie(COOKIE)
+        return response
+
     return routes
 
 
-def _may_read(installation: Installation, token: str | None) -> bool:
-    actor = by_token(installation, token)
-    return actor is not None and bool(roles_of(installation, actor))
+def shown(template: str, session: Session, here: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page of a signed-in person."""
+    return HTMLResponse(rendered(template, session=session, here=here, **values), status_code=status, headers=SAFE)
 
 
-def _page(html: str, *, status: int = 200) -> HTMLResponse:
+def sign_in(
+    after: str, text: str = "This page shows what people asked; sign in to see it.", status: int = 401
+) -> Response:
+    """Return the sign-in page, which leads back to where somebody wanted to go."""
+    html = rendered("message", title="Sign in", text=text, login=True, next=after)
     return HTMLResponse(html, status_code=status, headers=SAFE)
 
 
-def _sign_in(
-    after: str, text: str = "This page shows what people asked; sign in to see it.", status: int = 401
-) -> Response:
-    return _page(message_page("Sign in", text, login=True, after=after), status=status)
+def queried(given: list[tuple[str, str]]) -> str:
+    """Return fields as the query of an address, with its question mark; empty for none."""
+    return f"?{urlencode(given)}" if given else ""

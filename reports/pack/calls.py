@@ -66,6 +66,11 @@ class Calls:
         return tuple(sorted((*self._exceptions, *drawn), key=lambda row: int(row["entry"])))
 
 
+def ended_row(entry: Entry) -> dict[str, Any]:
+    """Return the row of a call from the entry that ends it alone."""
+    return _ended(_row(entry), entry)
+
+
 def _row(entry: Entry) -> dict[str, Any]:
     facts = entry.facts
     return {
@@ -88,7 +93,8 @@ def _ended(row: dict[str, Any], entry: Entry) -> dict[str, Any]:
     if result != "answered":
         why.insert(0, RESULTS.get(result, spaced(result)))
     return row | {
-        "ended_at": entry.at, "route": row["route"] or facts.get("route_ref") or facts.get("route") or "",
+        "ended_at": entry.at, "ended_as": result,
+        "route": row["route"] or facts.get("route_ref") or facts.get("route") or "",
         "result": reason or RESULTS.get(result, spaced(result)), "served_by": served(facts),
         "cost": _cost(facts), "provider": target.get("provider", ""), "cost_nano_eur": facts.get("cost_nano_eur", ""),
         "cost_state": facts.get("cost_state", ""), "exception": "; ".join(why),

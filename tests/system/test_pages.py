@@ -43,10 +43,10 @@ def test_a_person_signs_in_and_reads_why(on: Stage, browser: Any) -> None:
     answer = page.goto(f"{on.url}/why/ticket:7")
     assert answer.status == 401
     page.fill("#token", "wlp_wrong")
-    page.click("button")
+    page.click("main button")
     assert "not known here" in page.content()
     page.fill("#token", on.tokens["victor"])
-    page.click("button")
+    page.click("main button")
     assert page.url == f"{on.url}/why/ticket:7"
     assert page.title() == "Why: ticket:7"
     assert "entries proved" in page.inner_text(".badge.good")
@@ -80,7 +80,7 @@ def test_the_question_box_leads_to_the_answer_and_says_when_nothing_is_found(on:
     page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
     page.goto(f"{on.url}/")
     page.fill("#q", "ticket:7")
-    page.click("button")
+    page.click("main button")
     assert page.title() == "Why: ticket:7"
     assert page.goto(f"{on.url}/why/nothing-here").status == 404
     assert "No entry is linked" in page.content()

@@ -110,11 +110,14 @@ def test_every_kind_and_every_fact_is_in_the_format_page(demo: tuple[Path, subpr
     import json
     import sqlite3
 
+    from reports.registers import by_kind
+
     page = (ROOT / "docs" / "formats" / "kinds.md").read_text("utf-8")
     source = "\n".join(path.read_text("utf-8") for path in (ROOT / "gateway").rglob("*.py"))
     kinds = set(re.findall(r'kind="([a-z_]+\.[a-z_]+)"', source)) | set(
-        re.findall(r'_act\(\s*installation, "([a-z.]+)"', source)
+        re.findall(r'\bact\(\s*installation, "([a-z.]+)"', source)
     )
+    kinds |= set(by_kind())
     assert len(kinds) >= 15
     for kind in kinds:
         assert f"**`{kind}`**" in page, kind

@@ -1,0 +1,66 @@
+"""Answers of the questionnaire as an address holds them, and back. The page keeps nothing: its address is the draft."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from classifiers.facts import UNKNOWN, Fact, FactsInvalid
+
+Given = Sequence[tuple[str, str]]
+
+
+def read_answers(vocabulary: Mapping[str, Fact], given: Given) -> dict[str, Any]:
+    """Return the answers that an address gives.
+
+    Raises:
+        FactsInvalid: one is outside the vocabulary.
+    """
+    texts: dict[str, list[str]] = {}
+    for name, value in given:
+        if name not in vocabulary:
+            raise FactsInvalid(f"there is no question {name[:80]}")
+        texts.setdefault(name, []).append(value)
+    answers = {name: _read(vocabulary[name], values) for name, values in texts.items()}
+    for name, value in answers.items():
+        if value != UNKNOWN:
+            vocabulary[name].read(value)
+    return answers
+
+
+def _read(fact: Fact, values: list[str]) -> Any:
+    if values[-1] == UNKNOWN:
+        return UNKNOWN
+    if fact.type == "set_of":
+        return sorted({value for value in values if value})
+    if fact.type == "date":
+        return values[-1] or None
+    if fact.type == "yes_no":
+        return {"true": True, "false": False}.get(values[-1], values[-1])
+    return values[-1]
+
+
+def as_given(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return answers as the fields of an address: the inverse of `read_answers`."""
+    return [(name, value) for name, answer in answers.items() for value in _values(answer)]
+
+
+def _values(answer: Any) -> Iterable[str]:
+    if isinstance(answer, list):
+        return ["", *answer]
+    if isinstance(answer, bool):
+        return ["true" if answer else "false"]
+    return [answer or ""]
+
+
+def in_words(fact: Fact, answer: Any) -> str:
+    """Write an answer as its question offers it."""
+    if answer == UNKNOWN:
+        return "not known"
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    if isinstance(answer, list):
+        return "; ".join(fact.values[one] for one in answer) or "none of them"
+    return (
+        fact.values.get(answer, answer or "nobody relies on an earlier start")
+        if answer is not None
+        else ("nobody relies on an earlier start")
+    )

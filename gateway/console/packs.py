@@ -1,0 +1,89 @@
+"""Packs that people make from the console: one at a time in a thread, kept as files beside the databases."""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import HTTP
+from pathlib import Path
+
+from gateway.packing import PackRequest, export
+from gateway.store.installation import Installation
+from ledger.errors import LedgerError
+from reports.pack.pdf import PdfUnavailable
+
+NAME = re.compile(r"[A-Za-z0-9_-]{43}\.pdf")
+
+
+@dataclass(slots=True)
+class Job:
+    """A pack that is being made. `said` tells how it stands, in words."""
+
+    said: str
+    running: bool = True
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A pack that was made here."""
+
+    name: str
+    made: str
+    size: int
+
+
+class Packs:
+    """The packs of one installation; made one after the other, so that pages stay quick."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self.jobs: list[Job] = []
+
+    def make(self, installation: Installation, request: PackRequest) -> None:
+        """Begin to make a pack; `jobs` tells what becomes of it."""
+        job = Job(f"The pack of {request.start} to {request.end} is being made. This page looks again by itself.")
+        self.jobs = [*self.jobs[-4:], job]
+        threading.Thread(target=self._run, args=(installation, request, job), daemon=True).start()
+
+    def _run(self, installation: Installation, request: PackRequest, job: Job) -> None:
+        try:
+            with self._lock:
+                made = export(installation, request)
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                beside = self._folder / f"{made.pack_id}.part"
+                beside.write_bytes(made.pdf)
+                beside.replace(self._folder / f"{made.pack_id}.pdf")
+            job.said = f"Pack {made.pack_id}: {made.entries} entries, {made.calls} calls."
+        except (LedgerError, PdfUnavailable, OSError) as error:
+            job.said, job.failed = f"No pack of {request.start} to {request.end}: {error}", True
+        finally:
+            job.running = False
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield the packs that are here, the latest first."""
+        found = [path for path in self._folder.glob("*.pdf") if NAME.fullmatch(path.name)]
+        for path in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True):
+            made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            yield Kept(path.name, f"{made:%Y-%m-%d %H:%M:%S} UTC", path.stat().st_size)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a pack by its name; nothing for any other name."""
+        path = self._folder / name
+        return path.read_bytes() if NAME.fullmatch(name) and path.is_file() else None
+
+
+def uploaded(content_type: str, body: bytes) -> dict[str, bytes]:
+    """Return the fields of a multipart form (RFC 7578), by name; empty for anything else."""
+    head = f"content-type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    found: dict[str, bytes] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            found[name] = content
+    return found

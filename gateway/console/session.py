@@ -1,0 +1,31 @@
+"""Who looks at a page: the person of the cookie, and the word that proves that a form came from our own page."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from gateway.oversight.people import Actor, by_token, roles_of
+from gateway.store.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in person. `csrf` is in every form that changes something; a stranger's page cannot know it."""
+
+    actor: Actor
+    roles: tuple[str, ...]
+    csrf: str
+
+
+def session_of(installation: Installation, token: str | None) -> Session | None:
+    """Return the session of a token; nothing if it is nobody's, or its person has no role."""
+    actor = by_token(installation, token)
+    roles = tuple(roles_of(installation, actor)) if actor else ()
+    if actor is None or not roles or not token:
+        return None
+    return Session(actor, roles, hmac.new(token.encode(), b"whyledger console form", hashlib.sha256).hexdigest())
+
+
+def same_page(session: Session, given: str) -> bool:
+    """Say whether a form came from a page of this session."""
+    return hmac.compare_digest(session.csrf.encode(), given.encode())
