@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.console.packs import Packs
 from gateway.halting import Halting
 from gateway.logs import said
+from gateway.oversight.contradictions import look
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
 from gateway.providers.upstream import HttpUpstream
@@ -39,6 +40,7 @@ HOT = "/v1/chat/completions"
 POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 1.0
 UNKNOWN_KEYS_SECONDS = 60.0
+LOOK_SECONDS = 60.0
 
 log = structlog.get_logger()
 
@@ -160,6 +162,15 @@ class Gateway:
             await rules.refresh()
             self._chat.enforce_stops()
 
+        looked = installation.reader.head().size
+
+        async def contradicted() -> None:
+            nonlocal looked
+            if not halting.halted:
+                looked, raised = await asyncio.to_thread(look, installation, looked)
+                for line in raised:
+                    log.warning("traffic contradicts what was declared", workflow=line)
+
         async def count() -> None:
             if not halting.halted:
                 await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
@@ -169,6 +180,7 @@ class Gateway:
             (POLL_SECONDS, refresh),
             (CHECKPOINT_SECONDS, halting.sign),
             (UNKNOWN_KEYS_SECONDS, count),
+            (LOOK_SECONDS, contradicted),
         )
         return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
 

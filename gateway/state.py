@@ -139,8 +139,10 @@ def _workflow(item: Item, state: State) -> Changes:
     row = state.get(name) or {"released": None, "registered": None}
     if item.kind == "workflow.classified":
         facts = {"classified": item.id, "classified_version": item.refs["workflow"], "tier": item.facts["tier"]}
-        row = row | facts | {"law": item.refs["law"], "barred": item.facts["bars"]}
+        row = row | facts | {"law": item.refs["law"], "barred": item.facts["bars"], "contradicted": []}
         return {name: row | ({"released": None} if item.facts["bars"] else {})} | _controlled(item, state)
+    if item.kind == "workflow.contradicted":  # changes nothing that decides on a call
+        return {name: row | {"contradicted": [*row.get("contradicted", ()), item.facts["signal"]]}}
     if item.kind == "workflow.released":
         return {name: row | {"released": item.id, "released_version": item.refs.get("workflow")}} | _controlled(
             item, state
@@ -170,4 +172,5 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "workflow.registered": _workflow,
     "workflow.released": _workflow,
     "workflow.classified": _workflow,
+    "workflow.contradicted": _workflow,
 }

@@ -119,6 +119,19 @@ def workflow_classify(
         typer.echo(f"confirmed for {name} as it is now, by {as_}; it goes stale when the workflow changes")
 
 
+@workflow.command("check")
+def workflow_check(context: typer.Context) -> None:
+    """Hold the latest traffic of classified workflows against what was declared. Exit 1: something does not fit."""
+    from gateway.oversight.contradictions import look
+    from gateway.store.installation import opened
+
+    with opened(context.obj) as installation:
+        _, raised = look(installation)
+    for line in raised:
+        typer.echo(line)
+    raise SystemExit(1 if raised else 0)
+
+
 @workflow.command("release")
 def workflow_release(context: typer.Context, name: str, as_: As, reason: Reason) -> None:
     """Release a workflow for prod as it is now: the named person takes responsibility for it."""

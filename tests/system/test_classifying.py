@@ -127,3 +127,26 @@ def test_answers_of_another_workflow_are_refused(on: Stage, tmp_path: Path) -> N
     )
     assert "does not hold the answers of agent" in str(result.exception)
     assert "other" in answers.read_text()
+
+
+def test_traffic_that_contradicts_what_was_declared_is_raised_once_with_its_calls(on: Stage) -> None:
+    from gateway.oversight.contradictions import look
+
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "a summariser")
+    for number in range(3):
+        on.ask(
+            text=f"Summarise: curriculum vitae of person {number}. Work experience: bakery. Education: degree in law. Skills: SQL"
+        )
+    on.settled("call.closed", 3)
+    _, raised = look(on.installation)
+    assert raised == ["agent: prompts hold application papers, and no answer declares a step of recruitment"]
+    (entry,) = on.entries("workflow.contradicted")
+    assert entry.facts["signal"] == "cv_content"
+    assert set(entry.facts["calls"]) == {one.call for one in on.entries("call.opened")}
+    assert look(on.installation)[1] == []
+    assert row(on)["tier"] == "transparency"  # it changes no class
+    assert class_of(row(on)) == "confirmed"
+    on.ask()  # and stops nothing
+    assert replay(on.installation.reader)[0]["workflow:agent"] == row(on)
+    confirm_class(on.installation, on.person("ada"), "agent", case(RANKING), "as it is used")
+    assert look(on.installation)[1] == []
