@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.configuration.load import load
 from gateway.configuration.model import Configuration
-from gateway.configuration.releases import released_parts
 from gateway.oversight.people import Actor, ActRefused, by_name
+from gateway.oversight.standing import systems_at
 from gateway.state import CONTROL, control_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -200,7 +200,7 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
     tally, lines, table = Tally(request.workflow), io.BytesIO(), io.StringIO()
     configuration = _configuration(installation)
-    watch = Watch(request.workflow, *_workflows(installation, configuration))
+    watch = Watch(request.workflow, systems_at(installation, high, request.workflow))
     seed = seed_of(request.seed, head)
 
     def walked() -> Iterator[Entry]:
@@ -283,15 +283,6 @@ def _configuration(installation: Installation) -> Configuration | None:
 
 def _organisation(configuration: Configuration | None) -> str:
     return configuration.organisation.name if configuration else "not named"
-
-
-def _workflows(
-    installation: Installation, configuration: Configuration | None
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Return what is declared of each registered workflow, and how it stands."""
-    standing = {row.removeprefix("workflow:"): one for row, one in installation.reader.states("workflow:").items()}
-    declared = {name: released_parts(configuration, name) for name in standing} if configuration else {}
-    return declared, standing
 
 
 def tables_of(report: Report, calls: str, withheld: list[dict[str, Any]]) -> dict[str, bytes]:

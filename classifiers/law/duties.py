@@ -30,7 +30,8 @@ class Duty:
 
     whole: bool
     """Records can evidence it, not partly only."""
-    shown_by: Mapping[str, tuple[str, ...]]
+    decisive: tuple[str, ...] | None
+    """Kinds of entries without which nothing is shown; `None`: no single kind decides."""
 
     @property
     def annex_iv(self) -> bool:
@@ -46,12 +47,12 @@ class Duty:
 
 @cache
 def duties_on(at: str) -> tuple[Duty, ...]:
-    """Return the duties in the books on a day. What only memory vouches for is left out: it may not be printed."""
+    """Return the duties in the books on a day; not those whose source nobody opened, nor what is no duty."""
     said, sources = data()[0]["duties"], data()[0]["sources"]["sources"]
     found = []
     for row in said["duties"]:
         valid, dates = in_books(row["versions"], at), in_books(said["dates"][row["applies_from"]], at)
-        if valid and dates and sources[valid["source"]["id"]]["how"] != "memory":
+        if valid and dates and not row.get("no_duty") and sources[valid["source"]["id"]]["how"] != "memory":
             found.append(_duty(row, valid, dates["values"], said["disputes"]))
     return tuple(found)
 
@@ -63,7 +64,7 @@ def _duty(row: Mapping[str, Any], valid: Mapping[str, Any], starts: Mapping[str,
         evidence_needed=row["evidence_needed"], records=row["ledger_records"], cannot_prove=row["cannot_prove"],
         starts=starts, disputes=tuple(disputes[name] for name in row.get("readings", ())),
         deadlines=row.get("deadlines", {}), overlays=row.get("overlays", ()),
-        whole=row.get("whole", False), shown_by=row.get("shown_by", {}),
+        whole=row.get("whole", False), decisive=row.get("decisive"),
     )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def kinds_of(duty: Duty, record: str | None = None) -> tuple[str, ...]:
     """Return the kinds of entries that are records of a duty, or those of one of its record types."""
     types = data()[0]["duties"]["record_types"]
     names = duty.records if record is None else (record,)
-    return tuple(dict.fromkeys(kind for name in names for kind in duty.shown_by.get(name, types[name]["kinds"])))
+    return tuple(dict.fromkeys(kind for name in names for kind in types[name]["kinds"]))
 
 
 def unprintable() -> tuple[str, ...]:

@@ -14,13 +14,12 @@ from classifiers.law.records import law_on, stale_line
 from classifiers.risk import classify
 from classifiers.suggestions import suggest
 from classifiers.text import source_said
-from gateway.configuration.releases import released_parts
 from gateway.console.answers import as_given, in_words, read_answers
 from gateway.console.packs import Packs, uploaded
 from gateway.console.session import Session, same_page
-from gateway.oversight.acts import active_configuration
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
+from gateway.oversight.standing import system_at
 from gateway.packing import PackRequest
 from gateway.state import class_of, release_of
 from gateway.store.evidence import LiveEvidence
@@ -51,7 +50,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
 
     @routes.get("/systems/{name:path}/questions")
     def questions(name: str, request: Request, session: In) -> Response:
-        _require(running(), name)
+        _system(running(), name)
         given = parse_qsl(request.url.query, keep_blank_values=True)
         return _questions(name, given, session)
 
@@ -70,7 +69,6 @@ def router(running: Running, packs: Packs) -> APIRouter:
 
     @routes.get("/systems/{name:path}")
     def system(name: str, session: In) -> Response:
-        _require(running(), name)
         one = _system(running(), name)
         page = class_page(one.classified, LiveEvidence(running())) if one.classified else None
         again = queried(as_given(one.classified.facts["answers"])) if one.classified else ""
@@ -155,22 +153,11 @@ def _names(installation: Installation) -> list[str]:
     return sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
 
 
-def _require(installation: Installation, name: str) -> None:
-    if installation.reader.state(f"workflow:{name}") is None:
-        raise HTTPException(404, "no workflow of this name is registered")
-
-
 def _system(installation: Installation, name: str) -> System:
-    standing = installation.reader.state(f"workflow:{name}") or {}
-    try:
-        declared = released_parts(active_configuration(installation)[0], name)
-    except ActRefused:
-        declared = {}
-    one = System(name=name, declared=declared, standing=standing)
-    if standing.get("classified"):
-        found = installation.reader.entries(installation.reader.find("workflow", name))
-        one.classified = next((entry for entry in reversed(found) if entry.id == standing["classified"]), None)
-    return one
+    found = system_at(installation, name, installation.reader.head().size)
+    if found is None:
+        raise HTTPException(404, "no workflow of this name is registered")
+    return found
 
 
 def _class_words(one: System) -> str:

@@ -93,6 +93,13 @@ def router(running: Running) -> APIRouter:
         return shown("calls", session, "/calls", filter=chosen, filtered=any(chosen.values()), results=results(),
                      rows=found.rows, size=found.size, before=found.before, older=found.older)  # fmt: skip
 
+    _add_session(routes, running)
+    return routes
+
+
+def _add_session(routes: APIRouter, running: Running) -> None:
+    In = Annotated[Session, Depends(signed_in(running))]  # noqa: N806 - a type
+
     @routes.post("/login")
     async def login(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
@@ -111,8 +118,6 @@ def router(running: Running) -> APIRouter:
         response = RedirectResponse("/", status_code=303)
         response.delete_cookie(COOKIE)
         return response
-
-    return routes
 
 
 def shown(template: str, session: Session, here: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -8,6 +8,7 @@ from reports.why.words import clock, coded, name_of, person, quoted, verb_of
 
 KINDS = {
     "config.activated": "activated the configuration",
+    "workflow.registered": "registered workflow",
     "workflow.released": "released workflow",
     "workflow.classified": "confirmed the risk class of",
     "stop.engaged": "stopped",
@@ -50,6 +51,7 @@ def act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
         "person": person(entry, evidence),
         "what": f"{KINDS[entry.kind]} {about}".strip(),
         "id": named,
+        "stop": entry.kind.startswith("stop."),
         "reason": quoted(entry, "reason", evidence) if "reason" in entry.c else "",
     }
 

@@ -12,6 +12,8 @@ from reports.pack.words import RESULTS, decimals, served, spaced
 from reports.why.words import clock
 
 MAX_ROWS = 500
+SAMPLE = 100
+"""Calls that are drawn beside the exceptions where not all are printed."""
 COLUMNS = (
     "call", "opened_at", "ended_at", "entry", "workflow", "environment", "route", "result", "served_by", "provider",
     "cost_nano_eur", "cost_state", "exception",
@@ -62,6 +64,8 @@ class Calls:
         for row in self._open.values():
             self._ended(row | {"exception": "no end on record in the period"})
         room = MAX_ROWS - len(self._exceptions)
+        if self.number > MAX_ROWS:
+            room = min(room, SAMPLE)
         drawn = [row for _, _, row in sorted(self._drawn, key=lambda one: -one[0])[:room]]
         return tuple(sorted((*self._exceptions, *drawn), key=lambda row: int(row["entry"])))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, LABEL, HEIGHT, GAP = 480, 150, 14, 5
+WIDTH, LABEL, HEIGHT, GAP = 480, 200, 14, 5
 
 
 def bars(rows: Sequence[tuple[str, int, str]], title: str) -> str:
@@ -26,8 +26,8 @@ def _bar(at: int, row: tuple[str, int, str], most: int) -> str:
     label, value, said = row
     y = at * (HEIGHT + GAP)
     long = round((WIDTH - LABEL - 120) * value / most, 1)
-    shown = label if len(label) <= 26 else label[:25] + "\u2026"
-    text = f'font-family="DejaVu Sans" font-size="8" y="{y + HEIGHT - 4}"'
+    shown = label if len(label) <= 42 else label[:41] + "\u2026"
+    text = f'font-family="DejaVu Sans" font-size="7.5" y="{y + HEIGHT - 4}"'
     return (
         f'<text x="0" {text}>{escape(shown)}</text>'
         f'<rect x="{LABEL}" y="{y}" width="{max(long, 0.5)}" height="{HEIGHT}" fill="#4a6785"/>'

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from math import sqrt
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +19,7 @@ from reports.pack.charts import bars
 from reports.pack.examples import Example
 from reports.pack.facts import PackFacts
 from reports.pack.glyphs import PLACE
+from reports.pack.intervals import interval
 from reports.pack.report import Report, open_findings
 from reports.pack.words import cents, hexadecimal, instant, on_one_line, soft
 from reports.why.answer import BOUNDARY
@@ -94,12 +94,3 @@ def _charts(facts: PackFacts, report: Report) -> dict[str, str]:
         "days": bars(days, "Calls by day"), "models": bars(models, "Cost by model"),
         "tiers": bars(tiers, "Workflows by risk class") if tiers else "",
     }  # fmt: skip
-
-
-def interval(successes: int, trials: int) -> str:
-    """Return a share with its 95 % interval (Wilson 1927), as ` (92.0 %, 95 %: 88.1 to 94.7)`."""
-    z, share = 1.959964, successes / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return f" ({share * 100:.1f} %, 95 %: {low * 100:.1f} to {high * 100:.1f})"

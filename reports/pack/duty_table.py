@@ -28,27 +28,31 @@ class DutyRow:
     starts: tuple[str, ...]
 
 
-def duty_rows(duties: Iterable[Duty], systems: Sequence[System], counts: Mapping[str, int]) -> tuple[DutyRow, ...]:
-    """Return a row for every duty in the books.
+Counts = Mapping[str | None, Mapping[str, int]]
+"""Entries of each kind, by workflow; under `None` those that belong to no workflow."""
 
-    Args:
-        counts: entries of each kind in the period, of all workflows and of none.
-    """
+
+def duty_rows(duties: Iterable[Duty], systems: Sequence[System], counts: Counts) -> tuple[DutyRow, ...]:
+    """Return a row for every duty in the books."""
     return tuple(_row(duty, systems, counts) for duty in duties)
 
 
-def _row(duty: Duty, systems: Sequence[System], counts: Mapping[str, int]) -> DutyRow:
+def _row(duty: Duty, systems: Sequence[System], counts: Counts) -> DutyRow:
     reasons = {system.name: _excluded(duty, system) for system in systems}
     concerned = tuple(name for name, reason in reasons.items() if not reason)
-    records = {kind: counts.get(kind, 0) for kind in kinds_of(duty)}
+    seen = Counter[str]()
+    for name in (*concerned, None):  # records of other workflows show nothing about this duty
+        seen.update(counts.get(name, {}))
+    kinds = (*kinds_of(duty), *(duty.decisive or ()), f"document.attached:{duty.id}", f"attestation.recorded:{duty.id}")
     if systems and not concerned:
         common = Counter(reason for reason in reasons.values() if reason).most_common(1)[0][0]
         status, reason = "not applicable", common
     else:
-        status, reason = _shown(duty, systems, records, counts)
+        status, reason = _shown(duty, systems, seen)
     return DutyRow(
         duty=duty, status=status, reason=reason, concerns=concerned,
-        records={kind: count for kind, count in records.items() if count}, starts=_starts(duty),
+        records={kind: seen[kind] for kind in dict.fromkeys(kinds) if seen[kind]},
+        starts=tuple(sorted(set(duty.starts.values()))),
     )  # fmt: skip
 
 
@@ -67,29 +71,27 @@ def _excluded(duty: Duty, system: System) -> str:
     return ""
 
 
-def _shown(
-    duty: Duty, systems: Sequence[System], records: Mapping[str, int], counts: Mapping[str, int]
-) -> tuple[str, str]:
-    there = [kind for kind, count in records.items() if count]
+def _shown(duty: Duty, systems: Sequence[System], seen: Mapping[str, int]) -> tuple[str, str]:
     if "risk_classification" in duty.records and any(system.contradictions for system in systems):
-        return "contradicted", "traffic contradicts what was declared"
-    if "gap" in duty.records and counts.get("gap.declared"):
+        return "contradicted", "traffic does not fit what was declared"
+    if "gap" in duty.records and seen["gap.declared"]:
         return "gap declared", "signed entries were lost in the period"
-    if duty.evidence_class == "none" or not there:
-        return "not evidenced by this system", "no such record in the period"
-    if duty.evidence_class == "attested":
-        said = {"attestation.recorded", "training.recorded", "workflow.classified"} & set(there)
-        return ("attested only", "statements of named people") if said else _ABSENT
-    if duty.evidence_class == "attached":
-        return ("attached only", "by digest, content not checked") if "document.attached" in there else _ABSENT
+    if duty.evidence_class == "attached" or seen[f"document.attached:{duty.id}"]:
+        return ("attached only", "by digest, content not checked") if seen[f"document.attached:{duty.id}"] else _NONE
+    if duty.evidence_class == "attested" or duty.decisive is not None:
+        return ("attested only", "statements of named people") if _stated(duty, seen) else _NONE
     needed = [kind for record in duty.records if record != "gap" for kind in kinds_of(duty, record)]
-    if duty.whole and all(records[kind] for kind in needed):
+    if duty.evidence_class == "none" or not any(seen[kind] for kind in needed):
+        return _NONE
+    if duty.whole and all(seen[kind] for kind in needed):
         return "evidenced", "what it asks for is itself on record"
     return "partly evidenced", "some of what it asks for is on record"
 
 
-_ABSENT = ("not evidenced by this system", "records beside it, none of the kind that shows it")
+def _stated(duty: Duty, seen: Mapping[str, int]) -> bool:
+    kinds = duty.decisive or (() if duty.decisive is not None else _STATEMENTS & set(kinds_of(duty)))
+    return any(seen[kind] for kind in (*kinds, f"attestation.recorded:{duty.id}"))
 
 
-def _starts(duty: Duty) -> tuple[str, ...]:
-    return tuple(sorted(set(duty.starts.values())))
+_STATEMENTS = {"training.recorded", "workflow.classified"}
+_NONE = ("not evidenced by this system", "no record in the period shows it")

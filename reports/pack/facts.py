@@ -142,7 +142,10 @@ def gather(
         number_of_exceptions=calls.exceptions,
         days=tuple(sorted(seen.days.items())),
         results=tuple((RESULTS.get(result, spaced(result)), count) for result, count in seen.results.most_common()),
-        costs=tuple((COSTS.get(one, spaced(one)), seen.states[one], cents(seen.charged[one])) for one in seen.states),
+        costs=tuple(
+            (COSTS.get(one, spaced(one)), seen.states[one], cents(seen.charged[one], one == "upper_bound"))
+            for one in seen.states
+        ),
         approvals=tuple(decision(entry, evidence) for entry in seen.approvals),
         number_of_approvals=seen.decided["approvals"],
         overrides=tuple(decision(entry, evidence) for entry in seen.overrides),
@@ -152,7 +155,7 @@ def gather(
         refusals=tuple((code, REASONS.get(code, code), count) for code, count in sorted(seen.refused.items())),
         flags=tuple(sorted(seen.flagged.items())),
         models=tuple(
-            (name, seen.served[name], cents(seen.cost[name]), seen.cost[name], seen.bounded[name])
+            (name, seen.served[name], cents(seen.cost[name], seen.bounded[name]), seen.cost[name], seen.bounded[name])
             for name in sorted(seen.served)
         ),
         gaps=tuple(seen.gaps.lines()),

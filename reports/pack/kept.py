@@ -48,4 +48,8 @@ def _clock(entry: Entry) -> str:
     if entry.kind != "incident.opened":
         return ""
     last, why = report_by(entry.facts, entry.at[:10])
-    return f"report by {last}: {why}" if last else f"no day for a report: {why}"
+    told = (
+        f"reported on {entry.facts['reported_on']}" if "reported_on" in entry.facts else "no report is on record here"
+    )
+    when = f"report by {last}: {why}" if last else f"no day for a report: {why}"
+    return f"If the duty to report applies (section 6): {when}; {told}"

@@ -1,7 +1,7 @@
 """Everything a pack prints beside its calls, put together: the law of its day, systems, duties, tests, registers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,26 +16,22 @@ from reports.pack.kept import Kept
 from reports.pack.systems import System, Systems
 from reports.ports import Evidence
 
+_APART = ("notice_for", "duty")
+"""Members by which entries of one kind are told apart in the duty table."""
+
 
 class Watch:
     """All that looks at the entries of a range while they are read."""
 
-    def __init__(
-        self, workflow: str | None, declared: Mapping[str, Mapping[str, Any]], standing: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        self.systems, self.controls, self.kept = (
-            Systems(workflow, declared, standing),
-            Controls(workflow),
-            Kept(workflow),
-        )
-        self.kinds: Counter[str] = Counter()
+    def __init__(self, workflow: str | None, systems: Iterable[System]) -> None:
+        self.systems, self.controls, self.kept = Systems(systems), Controls(workflow), Kept(workflow)
+        self.kinds: dict[str | None, Counter[str]] = {}
         self._workflow = workflow
 
     def see(self, entry: Entry) -> None:
         if self._workflow is None or entry.workflow in (self._workflow, None):
-            self.kinds[entry.kind] += 1
-            if whom := entry.facts.get("notice_for"):
-                self.kinds[f"{entry.kind}:{whom}"] += 1
+            seen = self.kinds.setdefault(entry.workflow, Counter())
+            seen.update((entry.kind, *(f"{entry.kind}:{entry.facts[name]}" for name in _APART if name in entry.facts)))
         self.systems.see(entry)
         self.controls.see(entry)
         self.kept.see(entry)
@@ -59,6 +55,8 @@ class Report:
     dates: tuple[tuple[str, str, str], ...]
     """What starts to bind, on which day, and where that stands."""
     disputes: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]
+    roles: tuple[str, ...]
+    """What the company is by the answers of the classes that hold."""
 
     @property
     def annex_iv(self) -> bool:
@@ -86,7 +84,8 @@ def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Repor
         day=day, law=law, stale=stale_line(made[:10]), standing_line=data()[0]["sources"]["standing_line"],
         systems=systems, duties=duties, statuses=tuple(sorted(shown.items())), tests=tuple(watch.controls.tests),
         classes={one.name: class_page(one.classified, evidence) for one in systems if one.classified},
-        kept=watch.kept.tables(evidence), dates=tuple(_dates(law)), disputes=tuple(_disputes()),
+        kept=watch.kept.tables(evidence), dates=tuple(_dates(law)), disputes=tuple(_disputes(day)),
+        roles=tuple(sorted({role for one in systems for role in one.roles_by_answers})),
     )  # fmt: skip
 
 
@@ -105,14 +104,17 @@ def _dates(law: Law) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _disputes() -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
-    found = []
+def _disputes(day: str) -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
+    """Return the disputes of a day: two readings or more of texts that were in the books then."""
+    sources, found = data()[0]["sources"]["sources"], []
     for dispute in data()[0]["duties"]["disputes"].values():
         readings = tuple(
             (one["says"], one["because"], source_said(f"{one['source']['id']}: {one['source']['locus']}"))
             for one in dispute["readings"]
+            if sources[one["source"]["id"]].get("since", day) <= day
         )
-        found.append((dispute["question"], readings))
+        if len(readings) > 1 and dispute.get("printed", True):
+            found.append((dispute["question"], readings))
     return found
 
 
@@ -159,10 +161,21 @@ def open_findings(report: Report) -> Sequence[str]:
     found = [
         f"{test.id}: {test.exceptions} of {test.population}: {test.fails}" for test in report.tests if test.exceptions
     ]
+    if report.kept["incident"]:
+        found.append(f"Incidents are on record: {len(report.kept['incident'])} entries, section 13.")
+    if report.stale:
+        found.append(report.stale)
     for system in report.systems:
         if system.calls and system.tier is None:
             why = "changed since its class was confirmed" if system.classified else "has no confirmed risk class"
             found.append(f"Workflow {system.name} made {system.calls} calls and {why}.")
+        if system.roles_by_answers and system.role not in system.roles_by_answers:
+            found.append(f"Workflow {system.name}: declared as {system.role}, but not by the answers of section 4.")
+        elif len(system.roles_by_answers) > 1:
+            roles = " and ".join(system.roles_by_answers)
+            found.append(f"Workflow {system.name}: declared as {system.role}, {roles} by the answers of section 4.")
+        if system.name in report.classes and report.classes[system.name].readings and system.tier:
+            found.append(f"Workflow {system.name}: its class is debatable, section 4 shows the other reading.")
         if system.undeclared_models:
             models = ", ".join(system.undeclared_models)
             found.append(f"Workflow {system.name}: answered by models that it does not declare: {models}.")

@@ -1,7 +1,7 @@
 """The AI systems of a pack: what was declared of each workflow, what was seen of it, and its confirmed class."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,12 @@ from ledger.entry import Entry
 
 @dataclass(slots=True, kw_only=True)
 class System:
-    """One workflow. `declared` is what the configuration in force at the end says of it, a statement of its owner."""
+    """One workflow. `declared` is what it was last registered with, a statement of its owner."""
 
     name: str
     declared: Mapping[str, Any]
     standing: Mapping[str, Any]
-    """The workflow's state when the pack was made: version, and which version was released and classified."""
+    """The workflow's state at the end of the period: version, and which version was released and classified."""
     classified: Entry | None = None
     """The last confirmed class before the end of the period."""
     calls: int = 0
@@ -33,6 +33,11 @@ class System:
     def tier(self) -> str | None:
         """The class, if it is confirmed for the workflow as it was at the end."""
         return str(self.classified.facts["tier"]) if self.classified and self.class_holds else None
+
+    @property
+    def roles_by_answers(self) -> tuple[str, ...]:
+        """What the company is by the answers of the class, while it holds."""
+        return tuple(self.classified.facts.get("roles", ())) if self.classified and self.tier else ()
 
     @property
     def class_holds(self) -> bool:
@@ -58,13 +63,8 @@ class System:
 class Systems:
     """Sees entries in the order of the log."""
 
-    def __init__(
-        self, workflow: str | None, declared: Mapping[str, Mapping[str, Any]], standing: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        names = [workflow] if workflow is not None else sorted({*declared, *standing})
-        self.found = {
-            name: System(name=name, declared=declared.get(name, {}), standing=standing.get(name, {})) for name in names
-        }
+    def __init__(self, systems: Iterable[System]) -> None:
+        self.found = {system.name: system for system in systems}
 
     def see(self, entry: Entry) -> None:
         system = self.found.get(entry.workflow or "")
@@ -73,8 +73,6 @@ class Systems:
         system.kinds[entry.kind] += 1
         if entry.kind == "call.opened":
             system.calls += 1
-        elif entry.kind == "workflow.classified":
-            system.classified = entry
         elif entry.kind == "workflow.contradicted":
             system.contradictions.append(entry)
         elif entry.kind in ("call.closed", "call.refused", "call.interrupted"):

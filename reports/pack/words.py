@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -47,11 +47,12 @@ def served(facts: Mapping[str, Any]) -> str:
     return name
 
 
-def cents(nano: int) -> str:
-    """Write nano-EUR to the cent; what is above zero and below half a cent is said to be so."""
-    if 0 < nano < 5_000_000:
+def cents(nano: int, bounded: int = 0) -> str:
+    """Write nano-EUR to the cent; above zero and below half a cent is said so, and what holds a bound is never less."""
+    if 0 < nano < 5_000_000 and not bounded:
         return "< 0.01"
-    return f"{(Decimal(nano).scaleb(-9)).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):,}"
+    how = ROUND_UP if bounded else ROUND_HALF_UP
+    return f"{(Decimal(nano).scaleb(-9)).quantize(Decimal('0.01'), rounding=how):,}"
 
 
 def decimals(nano: int) -> str:

@@ -472,7 +472,7 @@ def test_hostile_text_in_a_prompt_is_text_in_the_document(exported: Exported) ->
             return []
 
     facts = replace(gather([], None, Nothing()), gaps=("<script>alert(1)</script><img src=file:///etc/passwd>",))  # type: ignore[arg-type]
-    report = report_of(Watch(None, {}, {}), None, end="2026-12-01T00:00:00Z", made="2026-12-01T00:00:00Z")  # type: ignore[arg-type]
+    report = report_of(Watch(None, []), None, end="2026-12-01T00:00:00Z", made="2026-12-01T00:00:00Z")  # type: ignore[arg-type]
     html = as_html(exported.made.said, facts, report, [], organisation="<b>x</b>", vkey="k", certificate="c")
     assert "<script>" not in html
     assert "<img" not in html

@@ -109,7 +109,7 @@ def page_of(home: Home, **changes: Any) -> str:
         "certificate": home.installation.seal_key.digest,
     }
     facts = changes.pop("facts", None) or gather([], None, None)  # type: ignore[arg-type]
-    report = report_of(Watch(None, {}, {}), None, end="2026-12-01T00:00:00Z", made="2026-12-01T00:00:00Z")  # type: ignore[arg-type]
+    report = report_of(Watch(None, []), None, end="2026-12-01T00:00:00Z", made="2026-12-01T00:00:00Z")  # type: ignore[arg-type]
     return as_html(composed.said | changes.pop("said", {}), facts, report, [], **(given | changes))
 
 
