@@ -20,6 +20,7 @@ class Case:
     facts: Mapping[str, Any]
     answers_complete: bool
     at: str
+    description: str = ""
     ignored: tuple[str, ...] = ()
     """Members that are none of a case's; a description is read by people only."""
 
@@ -30,16 +31,21 @@ def read_cases(text: str, *, today: str) -> list[Case]:
     Raises:
         FactsInvalid: it cannot be used; the message says where.
     """
-    return [_case(row, number, today) for number, row in enumerate(_rows(text), 1)]
+    cases = [_case(row, number, today) for number, row in enumerate(_rows(text), 1)]
+    if not cases:
+        raise FactsInvalid("there is no case in it")
+    return cases
 
 
 def _rows(text: str) -> list[Any]:
     try:
         if text.lstrip().startswith("["):
             return list(json.loads(text, object_pairs_hook=_unique))
-        return [json.loads(line, object_pairs_hook=_unique) for line in text.splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
-        raise FactsInvalid(f"neither a JSON array nor JSON Lines of cases: {error}") from None
+        return [json.loads(line, object_pairs_hook=_unique) for line in text.split("\n") if line.strip()]
+    except FactsInvalid:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FactsInvalid(f"neither a JSON array nor JSON Lines of cases: {str(error)[:200]}") from None
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -61,7 +67,10 @@ def _case(row: Any, number: int, today: str) -> Case:
     if not isinstance(complete, bool):
         raise FactsInvalid(f"case {name}: answers_complete is true or false, not {complete!r}")
     at = today if row.get("at") is None else day(row["at"], f"case {name}: at")
-    return Case(id=name, facts=facts, answers_complete=complete, at=at, ignored=tuple(sorted(set(row) - set(FIELDS))))
+    return Case(
+        id=name, facts=facts, answers_complete=complete, at=at, description=str(row.get("description", "")),
+        ignored=tuple(sorted(set(row) - set(FIELDS))),
+    )  # fmt: skip
 
 
 def classified(cases: Sequence[Case], *, draft: bool = True) -> Iterator[tuple[Case, Classification]]:

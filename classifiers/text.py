@@ -13,7 +13,8 @@ def told(case: Case, result: Classification, law: Law) -> str:
 
 
 def _lines(case: Case, result: Classification, law: Law) -> Iterator[str]:
-    yield f"{case.id}: {law.said(result.tier)} ({result.tier}), asked for {case.at}"
+    name = "".join(one if one.isprintable() else "?" for one in case.id)[:200]
+    yield f"{name}: {law.said(result.tier)} ({result.tier}), asked for {case.at}"
     if result.tier == UNDETERMINED:
         low, high = result.tier_range
         yield f"  between: {law.said(low)} and {law.said(high)}"

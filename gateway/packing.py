@@ -37,6 +37,7 @@ from reports.why.answer import why
 
 OPENED_ALWAYS = frozenset({"name", "reason", "words"})
 """Statements of named people about their own acts; all other contents are withheld unless asked for."""
+MOST_SEED = 200
 EXPORTERS = ("compliance", "auditor", "admin")
 
 
@@ -190,6 +191,8 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     scope: dict[str, Any] = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
     if scope["from"] > scope["to"]:
         raise ActRefused("the period ends before it begins")
+    if len(request.seed) > MOST_SEED:
+        raise ActRefused(f"a seed has at most {MOST_SEED} characters")
     _require_known(installation, request.workflow)
     _end_period(installation, scope["to"])
     reader = installation.reader

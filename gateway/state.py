@@ -38,11 +38,21 @@ def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
 
 
-def release_of(row: Mapping[str, Any] | None) -> str:
-    """Return how a workflow's row stands: `none`, `released`, or `stale` when it changed after its release."""
-    if not row or not row.get("released"):
+def release_of(row: Mapping[str, Any] | None, day: str = "") -> str:
+    """Return how a workflow's row stands: `none`, `released`, or `stale` when it changed after its release.
+
+    Args:
+        day: on and after the day on which its class begins to be a prohibition, no release holds.
+    """
+    if not row or not row.get("released") or barred(row, day):
         return "none"
     return "released" if row.get("released_version") == row.get("version") else "stale"
+
+
+def barred(row: Mapping[str, Any], day: str) -> bool:
+    """Say whether the confirmed class of a workflow forbids its use on a day."""
+    start = row.get("bars_from")
+    return bool(row.get("barred")) or (start is not None and start <= day)
 
 
 def class_of(row: Mapping[str, Any] | None) -> str:
@@ -140,6 +150,7 @@ def _workflow(item: Item, state: State) -> Changes:
     if item.kind == "workflow.classified":
         facts = {"classified": item.id, "classified_version": item.refs["workflow"], "tier": item.facts["tier"]}
         row = row | facts | {"law": item.refs["law"], "barred": item.facts["bars"], "contradicted": []}
+        row["bars_from"] = item.facts["bars_from"]
         return {name: row | ({"released": None} if item.facts["bars"] else {})} | _controlled(item, state)
     if item.kind == "workflow.contradicted":  # changes nothing that decides on a call
         return {name: row | {"contradicted": [*row.get("contradicted", ()), item.facts["signal"]]}}

@@ -59,5 +59,6 @@ def report_by(facts: Mapping[str, Any], today: str) -> tuple[str | None, str]:
     )
     if limited.startswith("; only") and facts["harm"] != "fundamental_rights":
         return None, f"{duty.article}: limited{limited}"
-    last = date.fromisoformat(facts["aware_on"]) + timedelta(days=days)
+    aware = date.fromisoformat(facts["aware_on"])
+    last = min(aware, date.max - timedelta(days=days)) + timedelta(days=days)
     return last.isoformat(), f"{duty.article}: {days} days after awareness at the latest{limited}"

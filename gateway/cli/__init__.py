@@ -42,7 +42,7 @@ def main() -> None:
     """Run the command line; what the user can mend is one line on stderr, and a traceback quotes no value."""
     try:
         app(standalone_mode=True)
-    except (LedgerError, SettingsError, FactsInvalid, FileExistsError) as error:
+    except (LedgerError, SettingsError, FactsInvalid, OSError, UnicodeDecodeError) as error:
         print(f"whyledger: {error}", file=sys.stderr)
         raise SystemExit(1) from error
     except Exception as error:

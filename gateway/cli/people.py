@@ -187,6 +187,8 @@ def record(
     from reports.registers import report_by
 
     fields = dict(one.partition("=")[::2] for one in set_)
+    if len(fields) < len(set_):
+        raise typer.BadParameter("a field is given twice", param_hint="--set")
     with _acting(context, as_) as (installation, actor):
         made = put(
             installation, actor, register, workflow, fields, words=words,  # type: ignore[arg-type]
@@ -195,6 +197,7 @@ def record(
     typer.echo(made)
     if register == "incident" and incident is None:
         last, why = report_by(fields, today())
+        typer.echo("if the duty to report applies to this workflow:")
         typer.echo(f"report to the authority by {last}: {why}" if last else f"no day for a report: {why}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def asked(file: Path, workflow: str, *, today: str) -> Case:
         answer = _ask(question)
         if answer is None:
             break
-        case = Case(id=case.id, facts={**case.facts, question.name: answer}, answers_complete=False, at=case.at)
+        case = replace(case, facts={**case.facts, question.name: answer}, answers_complete=False)
         _keep(file, case)
     return case
 
@@ -39,11 +40,17 @@ def _kept(file: Path, workflow: str, today: str) -> Case:
     cases = read_cases(file.read_text("utf-8"), today=today)
     if len(cases) != 1 or cases[0].id != workflow:
         raise FactsInvalid(f"{file} does not hold the answers of {workflow} and of nothing else")
-    return cases[0]
+    return replace(cases[0], at=today)  # the day is that of whoever asks now, not of whoever began
 
 
 def _keep(file: Path, case: Case) -> None:
-    said = {"id": case.id, "facts": case.facts, "answers_complete": case.answers_complete, "at": case.at}
+    said = {
+        "id": case.id,
+        "description": case.description,
+        "facts": case.facts,
+        "answers_complete": case.answers_complete,
+        "at": case.at,
+    }
     beside = file.with_name(file.name + ".new")
     beside.write_text(json.dumps(said) + "\n", "utf-8")
     beside.replace(file)

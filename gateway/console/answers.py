@@ -6,6 +6,8 @@ from typing import Any
 from classifiers.facts import UNKNOWN, Fact, FactsInvalid
 
 Given = Sequence[tuple[str, str]]
+NONE = "-"
+"""None of the values of a set, or no day: an answer that somebody gives, not the absence of one."""
 
 
 def read_answers(vocabulary: Mapping[str, Fact], given: Given) -> dict[str, Any]:
@@ -19,23 +21,26 @@ def read_answers(vocabulary: Mapping[str, Fact], given: Given) -> dict[str, Any]
         if name not in vocabulary:
             raise FactsInvalid(f"there is no question {name[:80]}")
         texts.setdefault(name, []).append(value)
-    answers = {name: _read(vocabulary[name], values) for name, values in texts.items()}
+    answers = {
+        name: _read(vocabulary[name], told) for name, values in texts.items() if (told := [*filter(None, values)])
+    }
     for name, value in answers.items():
         if value != UNKNOWN:
             vocabulary[name].read(value)
     return answers
 
 
-def _read(fact: Fact, values: list[str]) -> Any:
-    if values[-1] == UNKNOWN:
+def _read(fact: Fact, told: list[str]) -> Any:
+    """Return the answer of one question. A form that says nothing is no answer, and does not come here."""
+    if UNKNOWN in told:
         return UNKNOWN
     if fact.type == "set_of":
-        return sorted({value for value in values if value})
+        return sorted({value for value in told if value != NONE})
     if fact.type == "date":
-        return values[-1] or None
+        return None if NONE in told else told[-1]
     if fact.type == "yes_no":
-        return {"true": True, "false": False}.get(values[-1], values[-1])
-    return values[-1]
+        return {"true": True, "false": False}.get(told[-1], told[-1])
+    return told[-1]
 
 
 def as_given(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -45,10 +50,10 @@ def as_given(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _values(answer: Any) -> Iterable[str]:
     if isinstance(answer, list):
-        return ["", *answer]
+        return answer or [NONE]
     if isinstance(answer, bool):
         return ["true" if answer else "false"]
-    return [answer or ""]
+    return [NONE if answer is None else answer]
 
 
 def in_words(fact: Fact, answer: Any) -> str:

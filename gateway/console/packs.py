@@ -5,15 +5,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.parser import BytesParser
-from email.policy import HTTP
 from pathlib import Path
+
+import structlog
 
 from gateway.packing import PackRequest, export
 from gateway.store.installation import Installation
 from ledger.errors import LedgerError
 from reports.pack.pdf import PdfUnavailable
 
+log = structlog.get_logger()
 NAME = re.compile(r"[A-Za-z0-9_-]{43}\.pdf")
 
 
@@ -60,6 +61,12 @@ class Packs:
             job.said = f"Pack {made.pack_id}: {made.entries} entries, {made.calls} calls."
         except (LedgerError, PdfUnavailable, OSError) as error:
             job.said, job.failed = f"No pack of {request.start} to {request.end}: {error}", True
+        except Exception:
+            log.exception("a pack could not be made")
+            job.said, job.failed = (
+                f"No pack of {request.start} to {request.end}: the log of the gateway says why.",
+                True,
+            )
         finally:
             job.running = False
 
@@ -77,13 +84,15 @@ class Packs:
 
 
 def uploaded(content_type: str, body: bytes) -> dict[str, bytes]:
-    """Return the fields of a multipart form (RFC 7578), by name; empty for anything else."""
-    head = f"content-type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    """Return the fields of a multipart form (RFC 7578), by name; empty for anything else. Looks at each byte once."""
+    kind, _, rest = content_type.partition(";")
+    boundary = re.search(r'boundary="?([^";,\s]{1,70})', rest)
+    if kind.strip().lower() != "multipart/form-data" or boundary is None:
+        return {}
     found: dict[str, bytes] = {}
-    for part in message.iter_parts() if message.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(content, bytes):
-            found[name] = content
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode("latin-1", "replace"))[1:]:
+        head, gap, content = part.partition(b"\r\n\r\n")
+        name = re.search(rb'[; ]name="([^"\r\n]{1,100})"', head[:2000])
+        if gap and name:
+            found[name[1].decode("utf-8", "replace")] = content
     return found

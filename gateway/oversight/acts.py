@@ -11,7 +11,7 @@ from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
-from gateway.state import CONTROL, changes_of, control_of
+from gateway.state import CONTROL, barred, changes_of, control_of
 from gateway.store.installation import Installation
 from ledger.entry import Draft
 from ledger.ids import new_id
@@ -19,6 +19,7 @@ from ledger.store.vault import LEDGER_KEY
 from ledger.unit import State, Step, Unit, Written
 from reports.why.words import ACTIONS, REASON_CODES
 
+MOST_WORDS = 10_000
 _STOPPERS = ("engineer", "compliance", "approver", "admin")
 
 
@@ -210,7 +211,7 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
     def check(state: State) -> None:
         if (state.get(row) or {}).get("version") != seen:
             raise ActRefused(f"{workflow} is registered as something else: activate the configuration, then release")
-        if state[row].get("barred"):
+        if barred(state[row], installation.clock().date().isoformat()):
             raise ActRefused(f"{workflow} is classified as a practice that is prohibited; it cannot be released")
 
     act(
@@ -327,6 +328,8 @@ def grant(installation: Installation, actor: Actor, name: str, role: str, *, tak
 
 
 def require_reason(reason: str) -> None:
-    """Refuse an act without a reason."""
+    """Refuse an act without a reason, and one with more words than it takes."""
+    if len(reason) > MOST_WORDS:
+        raise ActRefused(f"a reason has at most {MOST_WORDS} characters")
     if not reason.strip():
         raise ActRefused("say why: --reason TEXT")

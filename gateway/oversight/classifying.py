@@ -4,6 +4,7 @@ The class comes from the answers alone; what a person adds is that they stand by
 signature in the sense of Regulation (EU) No 910/2014 and is never called one.
 """
 
+from datetime import date
 from typing import Any
 
 from classifiers.cases import Case
@@ -34,6 +35,9 @@ def confirm_class(
     row = f"workflow:{workflow}"
     if installation.reader.state(row) is None:
         raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
+    today = installation.clock().date()
+    if abs((date.fromisoformat(case.at) - today).days) > 1:  # a day's difference is one of time zones
+        raise ActRefused(f"a class is confirmed for today, {today}, not for {case.at}")
     result = _result(case, draft=draft)
     configuration, config = active_configuration(installation)
     seen = release_digest(configuration, workflow)
@@ -74,4 +78,5 @@ def facts_of(workflow: str, case: Case, result: Classification, *, draft: bool) 
         "roles": list(result.roles), "answers_complete": case.answers_complete, "law_version": law.version,
         "draft_guidance": draft,
         "bars": result.tier in result.in_effect and result.tier == law.severity[-1],
+        "bars_from": result.applies_from.get(law.severity[-1]),
     }  # fmt: skip

@@ -6,7 +6,6 @@ register takes is data (reports/registers.yaml).
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from classifiers.facts import FactsInvalid, day
@@ -38,7 +37,7 @@ def record(
     if register not in registers():
         raise ActRefused(f"registers are {', '.join(registers())}; not {register}")
     row = registers()[register]
-    facts = _facts(row, fields, follows=incident is not None)
+    facts = _facts(row, fields, installation.clock().date().isoformat(), follows=incident is not None)
     if workflow is not None and installation.reader.state(f"workflow:{workflow}") is None:
         raise ActRefused(f"workflow {workflow} is not registered")
     if bool(row.get("file")) != (content is not None):
@@ -66,29 +65,34 @@ def _kind(
     return str(row["follow_up"][facts.get("state", "updated")]), {"incident_ref": incident}
 
 
-def _facts(row: Mapping[str, Any], fields: Mapping[str, str], *, follows: bool) -> dict[str, Any]:
+def _facts(row: Mapping[str, Any], fields: Mapping[str, str], today: str, *, follows: bool) -> dict[str, Any]:
     if strange := sorted(set(fields) - set(row["fields"])):
         raise ActRefused(f"no field {', '.join(strange)}; there are {', '.join(row['fields'])}")
     missing = [] if follows else [name for name in row["required"] if name not in fields]
     if missing:
         raise ActRefused(f"still needed: {', '.join(missing)}")
-    return {name: _read(name, row["fields"][name], given) for name, given in fields.items()}
+    return {name: _read(name, row["fields"][name], given, today) for name, given in fields.items()}
 
 
-def _read(name: str, kind: Any, given: str) -> Any:
-    try:
-        if kind == "day":
-            return day(given, name)
-        if kind == "count":
-            number = int(given)
-            if not 0 <= number <= MOST_PEOPLE:
-                raise ValueError
-            return number
-    except FactsInvalid as error:
-        raise ActRefused(str(error)) from None
-    except ValueError:
-        raise ActRefused(f"{name}: {given!r} is no number of people") from None
-    known = [duty.id for duty in duties_on(date.today().isoformat())] if kind == "duty" else list(kind)  # noqa: DTZ011
+def _read(name: str, kind: Any, given: str, today: str) -> Any:
+    if kind == "day":
+        return _past_day(name, given, today)
+    if kind == "count":
+        if not (given.isascii() and given.isdecimal() and int(given[:8]) <= MOST_PEOPLE and len(given) <= 8):
+            raise ActRefused(f"{name}: {given!r} is no number of people")
+        return int(given)
+    known = [duty.id for duty in duties_on(today)] if kind == "duty" else list(kind)
     if given not in known:
         raise ActRefused(f"{name}: {given!r} is not one of {', '.join(known)}")
     return given
+
+
+def _past_day(name: str, given: str, today: str) -> str:
+    """Return a day on which something can have happened: what lies ahead is no record."""
+    try:
+        found = day(given, name)
+    except FactsInvalid as error:
+        raise ActRefused(str(error)) from None
+    if found > today:
+        raise ActRefused(f"{name}: {found} lies ahead; put on record what has happened")
+    return found

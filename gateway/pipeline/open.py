@@ -125,8 +125,8 @@ def open_unit(
         if control["config"] != rules.config_digest or control["prices"] != rules.prices_digest:
             raise ConfigurationMoved
         try:
-            known = {check.id for check in checks}
-            extra = [one for one in _require_admission(state, principal, workflow, record) if one.id not in known]
+            admitted = _require_admission(state, at, principal, workflow, record)
+            extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
             draft = refused_draft(refusal, call, principal, record, rules, ports, route=plan.route)
@@ -175,14 +175,16 @@ def _require_lease(state: State, boot: str, at: datetime) -> None:
         )
 
 
-def _require_admission(state: State, principal: Principal, workflow: Workflow, record: Record) -> list[Check]:
+def _require_admission(
+    state: State, at: datetime, principal: Principal, workflow: Workflow, record: Record
+) -> list[Check]:
     key = state.get(f"key:{principal.key}")
     if key is None or key["status"] != "active":
         raise Refused("key_revoked", "this key was revoked; ask an engineer for a new one", stage=7)
     scope = stop_among(control_of(state)["stops"], key=principal.key, workflow=principal.workflow, task=record.task)
     if scope:
         raise stopped(scope, stage=7)
-    release = release_of(state.get(f"workflow:{principal.workflow}"))
+    release = release_of(state.get(f"workflow:{principal.workflow}"), str(at.date()))
     flags = [] if release == "released" else [unreleased(principal, release, stage=7)]
     calls = (state.get(task_row(principal.workflow, record.task)) or {"calls": 0})["calls"]
     if calls >= workflow.max_calls_per_task:

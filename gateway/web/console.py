@@ -1,9 +1,10 @@
 """Pages of the compliance officer: systems, the questionnaire, packs."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
@@ -19,12 +20,12 @@ from gateway.console.packs import Packs, uploaded
 from gateway.console.session import Session, same_page
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
-from gateway.oversight.standing import system_at
-from gateway.packing import PackRequest
+from gateway.oversight.standing import system_at, systems_at
+from gateway.packing import EXPORTERS, PackRequest
 from gateway.state import class_of, release_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
-from gateway.web.pages import Running, form_of, queried, shown, signed_in
+from gateway.web.pages import Running, form_of, shown, signed_in
 from ledger.verify import verify_pack
 from reports.pack.classes import class_page
 from reports.pack.systems import System
@@ -40,41 +41,45 @@ def router(running: Running, packs: Packs) -> APIRouter:
 
     @routes.get("/systems")
     def systems(session: In) -> Response:
-        found = [_system(running(), name) for name in _names(running())]
-        listed = [
-            {"name": one.name, "declared": one.declared, "release": RELEASES[release_of(one.standing)],
-             "class_words": _class_words(one)}
-            for one in found
-        ]  # fmt: skip
+        found = systems_at(running(), running().reader.head().size)
+        listed = [_listed(one) for one in found]
         return shown("systems", session, "/systems", systems=listed)
 
-    @routes.get("/systems/{name:path}/questions")
-    def questions(name: str, request: Request, session: In) -> Response:
-        _system(running(), name)
-        given = parse_qsl(request.url.query, keep_blank_values=True)
-        return _questions(name, given, session)
-
-    @routes.post("/systems/{name:path}/class")
-    async def confirm(name: str, request: Request, session: In) -> Response:
-        fields = await form_of(request, session)
-        given = [(key, value) for key, value in fields if key != "reason"]
-        reason = dict(fields).get("reason", "")
-        try:
-            answers = read_answers(law_on(_today()).facts, given)
-            case = Case(id=name, facts=answers, answers_complete=False, at=_today())
-            await asyncio.to_thread(confirm_class, running(), session.actor, name, case, reason)
-        except (ActRefused, FactsInvalid) as error:
-            return _questions(name, [] if isinstance(error, FactsInvalid) else given, session, str(error))
-        return RedirectResponse(f"/systems/{name}", status_code=303)
-
-    @routes.get("/systems/{name:path}")
-    def system(name: str, session: In) -> Response:
-        one = _system(running(), name)
+    @routes.get("/system")
+    def system(workflow: str, session: In) -> Response:
+        one = _found(running(), workflow)
+        if one is None:
+            return _nothing(workflow, session)
         page = class_page(one.classified, LiveEvidence(running())) if one.classified else None
-        again = queried(as_given(one.classified.facts["answers"])) if one.classified else ""
-        return shown("system", session, "/systems", system=one, page=page, again=again,
-                     release=RELEASES[release_of(one.standing)], stale=stale_line(_today()),
+        answers = as_given(one.classified.facts["answers"]) if one.classified else []
+        return shown("system", session, "/systems", system=one, page=page, stale=stale_line(_today()),
+                     again=urlencode([("workflow", workflow), *answers]),
+                     release=RELEASES[release_of(one.standing, _today())],
                      suggestions=suggest(str(one.declared.get("purpose", ""))))  # fmt: skip
+
+    @routes.get("/system/questions")
+    def questions(workflow: str, request: Request, session: In) -> Response:
+        one = _found(running(), workflow)
+        if one is None:
+            return _nothing(workflow, session)
+        given = parse_qsl(request.url.query, keep_blank_values=True)
+        return _questions(one, [field for field in given if field[0] != "workflow"], session)
+
+    @routes.post("/system/class")
+    async def confirm(request: Request, session: In) -> Response:
+        fields = await form_of(request, session)
+        form = dict(fields)
+        one = _found(running(), form.get("workflow", ""))
+        if one is None:
+            return _nothing(form.get("workflow", ""), session)
+        given = [field for field in fields if field[0] not in ("workflow", "reason", "version", "tier")]
+        try:
+            case = _shown_case(one, form, given)
+            await asyncio.to_thread(confirm_class, running(), session.actor, one.name, case, form.get("reason", ""))
+        except (ActRefused, FactsInvalid) as error:
+            status = 403 if "needs the role" in str(error) else 400
+            return _questions(one, given, session, str(error).removesuffix(": --reason TEXT"), status)
+        return RedirectResponse(f"/system?{urlencode({'workflow': one.name})}", status_code=303)
 
     _add_packs(routes, running, packs)
     return routes
@@ -83,12 +88,14 @@ def router(running: Running, packs: Packs) -> APIRouter:
 def _add_packs(routes: APIRouter, running: Running, packs: Packs) -> None:
     In = Annotated[Session, Depends(signed_in(running))]  # noqa: N806 - a type
 
+    uploading = asyncio.Semaphore(1)
+
     def listed(session: Session, *, status: int = 200, **more: Any) -> Response:
         today = datetime.now(UTC).date()
         values: dict[str, Any] = {
             "jobs": packs.jobs, "running": any(job.running for job in packs.jobs), "packs": list(packs.kept()),
             "workflows": _names(running()), "start": today.replace(day=1).isoformat(), "end": today.isoformat(),
-            "problem": "", "steps": (), "verdict": "",
+            "problem": "", "steps": (), "verdict": "", "may_export": _may_export(session),
         }  # fmt: skip
         return shown("packs", session, "/packs", status=status, **values | more)
 
@@ -99,7 +106,7 @@ def _add_packs(routes: APIRouter, running: Running, packs: Packs) -> None:
     @routes.post("/packs")
     async def make(request: Request, session: In) -> Response:
         form = dict(await form_of(request, session))
-        if not set(session.roles) & {"compliance", "auditor", "admin"}:
+        if not _may_export(session):
             return listed(session, status=403, problem="this needs the role compliance, auditor or admin")
         wanted = PackRequest(
             start=form.get("from", ""), end=form.get("to", ""), workflow=form.get("workflow") or None,
@@ -110,54 +117,84 @@ def _add_packs(routes: APIRouter, running: Running, packs: Packs) -> None:
 
     @routes.post("/packs/verify")
     async def verify(request: Request, session: In) -> Response:
-        fields = uploaded(request.headers.get("content-type", ""), await request.body())
+        async with uploading:  # one at a time: an upload is large
+            fields = await asyncio.to_thread(uploaded, request.headers.get("content-type", ""), await request.body())
         if not same_page(session, fields.get("csrf", b"").decode("utf-8", "replace")):
             raise HTTPException(403, "this form did not come from a page of yours; open the page and send it again")
         if not fields.get("pack"):
             return listed(session, status=400, problem="choose a file first: a PDF or a bundle")
-        report = await asyncio.to_thread(verify_pack, fields["pack"], vkeys=[running().signer.vkey])
+        async with uploading:
+            report = await asyncio.to_thread(verify_pack, fields["pack"], vkeys=[running().signer.vkey])
         verdict = "FAILED" if report.failed else f"nothing failed, level {report.level}"
         return listed(session, steps=report.steps, verdict=verdict)
 
     @routes.get("/packs/{name}")
     def download(name: str, session: In) -> Response:
-        data = packs.read(name)
+        data = packs.read(name) if _may_export(session) else None
         if data is None:
-            raise HTTPException(404, "no such pack was made here")
+            raise HTTPException(404, "no such pack was made here, or it is not for your role")
         headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
         return Response(data, media_type="application/pdf", headers=headers)
 
 
-def _questions(name: str, given: list[tuple[str, str]], session: Session, problem: str = "") -> Response:
+def _shown_case(one: System, form: Mapping[str, str], given: list[tuple[str, str]]) -> Case:
+    """Return the case of a form that confirms what its page showed.
+
+    Raises:
+        ActRefused: the workflow, or what the answers lead to, is not what was shown.
+        FactsInvalid: an answer outside the vocabulary.
+    """
+    answers = read_answers(law_on(_today()).facts, given)
+    if form.get("version") != one.standing.get("version"):
+        raise ActRefused("the workflow was changed since you opened this page; look at it again")
+    if form.get("tier") != classify(answers, complete=False, at=_today()).tier:
+        raise ActRefused("these answers lead to another class today than the page showed; look at it again")
+    return Case(id=one.name, facts=answers, answers_complete=False, at=_today())
+
+
+def _questions(
+    one: System, given: list[tuple[str, str]], session: Session, problem: str = "", status: int = 200
+) -> Response:
     law = law_on(_today())
     try:
         answers = read_answers(law.facts, given)
     except FactsInvalid as error:
-        answers, problem = {}, str(error)
+        answers, problem, status = {}, str(error), 400
     result = classify(answers, complete=False, at=_today())
-    fact = next((one for key, one in law.facts.items() if key in result.ask and key not in answers), None)
-    basis = {(one.provision, one.sentence, source_said(one.source)) for one in result.trace if one.effect == "met"}
+    fact = next((item for key, item in law.facts.items() if key in result.ask and key not in answers), None)
+    basis = {(step.provision, step.sentence, source_said(step.source)) for step in result.trace if step.effect == "met"}
     low, high = map(law.said, result.tier_range)
     return shown(
-        "questions", session, "/systems", name=name, problem=problem, result=result, low=low, high=high, fact=fact,
-        words=law.said(result.tier), at=_today(), answered=len(answers), given=as_given(answers),
-        left=[law.facts[key].question for key in result.ask], said=[
-            (law.facts[key].question, in_words(law.facts[key], value)) for key, value in answers.items()
-        ],
-        basis=sorted(one for one in basis if one[0] in result.legal_basis), status=400 if problem else 200,
-        readings=[(law.said(one.tier), " ".join(one.because)) for one in result.readings],
+        "questions", session, "/systems", status=status, name=one.name, version=one.standing.get("version", ""),
+        problem=problem, result=result, low=low, high=high, fact=fact, words=law.said(result.tier), at=_today(),
+        answered=len(answers), given=as_given(answers), left=[law.facts[key].question for key in result.ask],
+        said=[(law.facts[key].question, in_words(law.facts[key], value)) for key, value in answers.items()],
+        basis=sorted(row for row in basis if row[0] in result.legal_basis), stale=stale_line(_today()),
+        readings=[(law.said(row.tier), " ".join(row.because)) for row in result.readings],
     )  # fmt: skip
+
+
+def _nothing(workflow: str, session: Session) -> Response:
+    text = f"No workflow {workflow[:100]} is registered."
+    return shown("message", session, "/systems", title="Nothing found", text=text, login=False, status=404)
+
+
+def _may_export(session: Session) -> bool:
+    return bool(set(session.roles) & set(EXPORTERS))
 
 
 def _names(installation: Installation) -> list[str]:
     return sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
 
 
-def _system(installation: Installation, name: str) -> System:
-    found = system_at(installation, name, installation.reader.head().size)
-    if found is None:
-        raise HTTPException(404, "no workflow of this name is registered")
-    return found
+def _found(installation: Installation, name: str) -> System | None:
+    known = installation.reader.state(f"workflow:{name}") is not None if "\x00" not in name else False
+    return system_at(installation, name, installation.reader.head().size) if known else None
+
+
+def _listed(one: System) -> dict[str, Any]:
+    release = RELEASES[release_of(one.standing, _today())]
+    return {"name": one.name, "declared": one.declared, "release": release, "class_words": _class_words(one)}
 
 
 def _class_words(one: System) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -131,8 +131,3 @@ def sign_in(
     """Return the sign-in page, which leads back to where somebody wanted to go."""
     html = rendered("message", title="Sign in", text=text, login=True, next=after)
     return HTMLResponse(html, status_code=status, headers=SAFE)
-
-
-def queried(given: list[tuple[str, str]]) -> str:
-    """Return fields as the query of an address, with its question mark; empty for none."""
-    return f"?{urlencode(given)}" if given else ""

@@ -1,7 +1,7 @@
 """Rows of what people put on record beside calls: notices, marks, training, statements, documents, incidents."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger.entry import Entry
@@ -40,16 +40,17 @@ class Kept:
                 "person": person(entry, evidence), "said": in_words(row, entry.facts),
                 "words": quoted(entry, "words", evidence) if "words" in entry.c else "",
                 "digest": entry.refs.get("document", ""), "incident": entry.facts.get("incident_ref", ""),
-                "clock": _clock(entry),
+                "clock": _clock(entry, self._entries[name]),
             }  # fmt: skip
 
 
-def _clock(entry: Entry) -> str:
+def _clock(entry: Entry, entries: Iterable[Entry]) -> str:
+    """Say by when a report of an incident is due, and whether any entry of it says that one was made."""
     if entry.kind != "incident.opened":
         return ""
+    same = [one for one in entries if one.facts["incident_ref"] == entry.facts["incident_ref"]]
+    reported = next((one.facts["reported_on"] for one in same if "reported_on" in one.facts), None)
     last, why = report_by(entry.facts, entry.at[:10])
-    told = (
-        f"reported on {entry.facts['reported_on']}" if "reported_on" in entry.facts else "no report is on record here"
-    )
+    told = f"reported on {reported}, as stated" if reported else "no report is on record in the period"
     when = f"report by {last}: {why}" if last else f"no day for a report: {why}"
     return f"If the duty to report applies (section 6): {when}; {told}"

@@ -55,6 +55,10 @@ def test_without_a_person_who_answers_for_it_silence_is_unknown(tmp_path: Path) 
     [
         ("{", "neither a JSON array nor JSON Lines"),
         ("[1]", "case 1 is no object"),
+        ("", "there is no case in it"),
+        ("[]", "there is no case in it"),
+        ("[" * 100_000, "neither a JSON array nor JSON Lines"),
+        ('[{"id": ' + "9" * 5000 + "}]", "neither a JSON array nor JSON Lines"),
         ('[{"id": "a", "facts": []}]', "case a: facts is no object"),
         ('[{"id": "a", "answers_complete": "yes"}]', "case a: answers_complete is true or false"),
         ('[{"id": "a", "at": "28.11.2026"}]', "case a: at: '28.11.2026' is no day"),
@@ -102,3 +106,11 @@ def test_law_check_lists_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stale.exit_code == 1
     assert "all law data" in stale.stdout
     assert "nobody has recorded that" in stale.stderr
+
+
+def test_a_name_cannot_forge_a_line_and_a_line_ends_only_at_a_line_feed(tmp_path: Path) -> None:
+    case = SUPPORT | {"id": "a\n FORGED: minimal\x1b[2J", "description": "one\u2028line\u0085here"}
+    result = run(tmp_path, json.dumps(case, ensure_ascii=False))
+    assert result.exit_code == 0, result.output
+    assert "\n FORGED" not in result.stdout
+    assert "\x1b" not in result.stdout

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from typer.testing import CliRunner
 
 from classifiers.cases import Case
 from gateway.cli import app
+from gateway.cli.classify import today
 from gateway.oversight import acts
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
-from gateway.state import class_of
+from gateway.state import class_of, release_of
 from gateway.store.rebuild import replay
 from gateway.web.api import explain
 
@@ -30,8 +32,11 @@ def on(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
-def case(facts: dict[str, Any], *, complete: bool = True) -> Case:
-    return Case(id="agent", facts=facts, answers_complete=complete, at="2026-11-28")
+TODAY = datetime.now(UTC).date().isoformat()
+
+
+def case(facts: dict[str, Any], *, complete: bool = True, at: str = TODAY) -> Case:
+    return Case(id="agent", facts=facts, answers_complete=complete, at=at)
 
 
 def row(on: Stage) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def test_a_confirmed_class_names_its_person_answers_and_law_and_why_tells_it(on:
     (level,) = told.approvals["risk_class"]["people"]
     assert level["action"] == "confirmed its risk class"
     assert level["person"].startswith("ada")
-    assert any("asked for 2026-11-28" in one.text and "high-risk, Annex III" in one.text for one in told.narrative)
+    assert any(f"asked for {TODAY}" in one.text and "high-risk, Annex III" in one.text for one in told.narrative)
     assert not [line for line in told.unknown if "risk class" in line]
 
 
@@ -150,3 +155,43 @@ def test_traffic_that_contradicts_what_was_declared_is_raised_once_with_its_call
     assert replay(on.installation.reader)[0]["workflow:agent"] == row(on)
     confirm_class(on.installation, on.person("ada"), "agent", case(RANKING), "as it is used")
     assert look(on.installation)[1] == []
+
+
+def test_a_prohibition_that_begins_later_ends_the_release_on_its_day_without_anybody_doing_anything(on: Stage) -> None:
+    facts = {
+        "can_show_intimate": True,
+        "shows_identifiable_person": True,
+        "intimate_is_intended": True,
+        "output_kinds": ["video"],
+    }
+    confirm_class(on.installation, on.person("ada"), "agent", case(facts), "seen")
+    start = on.entries("workflow.classified")[-1].facts["bars_from"]
+    assert start == "2026-12-02"
+    standing = row(on) | {
+        "barred": False,
+        "released": row(on)["released"] or "ent",
+        "released_version": row(on)["version"],
+    }
+    assert [release_of(standing, day) for day in ("2026-12-01", "2026-12-02", "2027-01-01")] == [
+        "released",
+        "none",
+        "none",
+    ]
+
+
+def test_a_class_is_confirmed_for_today_only(on: Stage) -> None:
+    for day in ("2026-07-26", "9999-12-31", (datetime.now(UTC).date() + timedelta(days=3)).isoformat()):
+        with pytest.raises(ActRefused, match="a class is confirmed for today"):
+            confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT, at=day), "x")
+
+
+def test_the_questionnaire_asks_for_today_and_keeps_what_else_stands_in_its_file(on: Stage, tmp_path: Path) -> None:
+    answers = tmp_path / "agent.json"
+    answers.write_text(json.dumps({"id": "agent", "facts": {}, "at": "2025-03-01", "description": "keep me"}))
+    CliRunner().invoke(
+        app,
+        ["--home", str(on.settings.home), "workflow", "classify", "agent", "--answers", str(answers)],
+        input="1\nq\n",
+    )
+    kept = json.loads(answers.read_text())
+    assert (kept["at"], kept["description"]) == (today(), "keep me")

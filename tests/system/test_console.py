@@ -17,7 +17,15 @@ from gateway.console.packs import uploaded
 from gateway.oversight import acts
 
 pytestmark = pytest.mark.slow
-PAGES = ("/", "/calls", "/systems", "/systems/agent", "/systems/agent/questions", "/packs", "/why/ticket:7")
+PAGES = (
+    "/",
+    "/calls",
+    "/systems",
+    "/system?workflow=agent",
+    "/system/questions?workflow=agent",
+    "/packs",
+    "/why/ticket:7",
+)
 HOSTILE = "<script>document.title='owned'</script>"
 
 
@@ -90,16 +98,25 @@ def test_who_may_do_what_is_the_same_on_every_page(on: Stage, browser: Any, role
     page = page_of(on, browser, role)
     for path in PAGES:
         assert page.goto(path).status == 200, path
-    csrf = page.get_attribute("input[name=csrf]", "value")
-    given = {"csrf": csrf, "technique": "rules_written_by_people", "reason": "seen"}
-    answer = page.request.post("/systems/agent/class", form=given, max_redirects=0)
-    assert answer.status == (303 if role in ("compliance", "ada") else 400)
+    csrf = page.get_attribute("input[name=csrf] >> nth=0", "value")
+    version = (on.installation.reader.state("workflow:agent") or {})["version"]
+    given = {
+        "csrf": csrf,
+        "workflow": "agent",
+        "technique": "rules_written_by_people",
+        "reason": "seen",
+        "version": version,
+    }
+    answer = page.request.post("/system/class", form=given | {"tier": "out_of_scope"}, max_redirects=0)
+    assert answer.status == (303 if role in ("compliance", "ada") else 403)
     packed = page.request.post("/packs", form={"csrf": csrf, "from": "x", "to": "y"}, max_redirects=0)
     assert packed.status == (303 if role in ("compliance", "auditor", "ada") else 403)
+    page.goto("/packs")
+    assert page.locator("text=Make it").count() == (role in ("compliance", "auditor", "ada"))
     page.context.close()
 
 
-@pytest.mark.parametrize("path", ["/logout", "/systems/agent/class", "/packs"])
+@pytest.mark.parametrize("path", ["/logout", "/system/class", "/packs"])
 @pytest.mark.parametrize("csrf", ["", "0" * 64])
 def test_a_form_from_elsewhere_is_refused(on: Stage, browser: Any, path: str, csrf: str) -> None:
     page = page_of(on, browser)
@@ -116,9 +133,9 @@ def test_the_questionnaire_asks_only_what_matters_resumes_from_its_address_and_i
     on: Stage, browser: Any
 ) -> None:
     page = page_of(on, browser)
-    page.goto("/systems/agent")
+    page.goto("/system?workflow=agent")
     assert "What part does it play in finding or choosing people for work?" in page.inner_text("main")
-    page.goto("/systems/agent/questions")
+    page.goto("/system/questions?workflow=agent")
     assert "Open: between outside the Regulation and prohibited practice" in page.inner_text("main")
     page.check("input[value=language_model]")
     page.click("text=Go on")
@@ -136,7 +153,7 @@ def test_the_questionnaire_asks_only_what_matters_resumes_from_its_address_and_i
     assert "Art. 2(3)" in other.inner_text("main")
     other.fill("#reason", "only for the army")
     other.click("text=Confirm this class")
-    assert other.url == f"{on.url}/systems/agent"
+    assert other.url == f"{on.url}/system?workflow=agent"
     assert "Confirmed by ada (signed in with a personal token)" in other.inner_text("main")
     assert on.entries("workflow.classified")[-1].facts["answers"]["eu_link"] == ["user_in_eu"]
     page.context.close()
@@ -145,10 +162,10 @@ def test_the_questionnaire_asks_only_what_matters_resumes_from_its_address_and_i
 
 def test_answers_that_nobody_knows_leave_the_class_open_and_it_cannot_be_confirmed(on: Stage, browser: Any) -> None:
     page = page_of(on, browser)
-    page.goto("/systems/agent/questions?technique=unknown&nonsense=1")
+    page.goto("/system/questions?workflow=agent&technique=unknown&nonsense=1")
     assert "there is no question nonsense" in page.inner_text("[role=alert]")
     every = "&".join(f"{name}=unknown" for name in vocabulary())
-    page.goto(f"/systems/agent/questions?{every}")
+    page.goto(f"/system/questions?workflow=agent&{every}")
     assert "The class stays open" in page.inner_text("main")
     assert page.locator("text=Confirm this class").count() == 0
     page.context.close()
@@ -197,6 +214,9 @@ def test_a_pack_is_made_downloaded_and_verified_in_the_browser(on: Stage, browse
     page.click("button:text-is('Verify')")
     assert "Result: FAILED" in page.inner_text("main")
     assert page.goto("/packs/..%2Flog.db").status == 404
+    viewer = page_of(on, browser, "victor")
+    assert viewer.goto(downloading.value.url).status == 404
+    viewer.context.close()
     page.context.close()
 
 
@@ -241,6 +261,51 @@ def test_answers_survive_the_address() -> None:
     assert read_answers(vocabulary(), as_given(answers)) == answers
     with pytest.raises(FactsInvalid, match="technique"):
         read_answers(vocabulary(), [("technique", "magic")])
+
+
+def test_a_question_left_without_an_answer_is_put_again(on: Stage, browser: Any) -> None:
+    page = page_of(on, browser)
+    page.goto("/system/questions?workflow=agent&technique=language_model")
+    question = page.inner_text("legend")
+    page.click("text=Go on")
+    assert page.inner_text("legend") == question
+    page.check("input[value='-']")
+    page.click("text=Go on")
+    assert "outside the Regulation, asked for" in page.inner_text("main")
+    page.context.close()
+
+
+def test_a_class_of_something_that_changed_meanwhile_is_not_confirmed(on: Stage, browser: Any) -> None:
+    page = page_of(on, browser)
+    page.goto("/system/questions?workflow=agent&technique=rules_written_by_people")
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    acts.activate(on.installation, on.person("ada"), text.replace("ranks job applicants", "rates job applicants"), "x")
+    before = len(on.entries("workflow.classified"))
+    page.fill("#reason", "seen")
+    page.click("text=Confirm this class")
+    assert "the workflow was changed since you opened this page" in page.inner_text("[role=alert]")
+    assert len(on.entries("workflow.classified")) == before
+    page.context.close()
+
+
+def test_a_name_with_slashes_has_a_page_of_its_own(on: Stage, browser: Any) -> None:
+    acts.issue_key(on.installation, on.person("ada"), "dev", "agent/questions")
+    page = page_of(on, browser)
+    page.goto("/systems")
+    page.click("text=agent/questions")
+    assert page.inner_text("h1") == "agent/questions"
+    assert page.goto("/system?workflow=nothing").status == 404
+    assert "No workflow nothing is registered" in page.inner_text("main")
+    page.context.close()
+
+
+def test_a_large_upload_is_split_by_looking_once() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="pack"; filename="p"\r\n\r\n'
+        + b"\n" * 20_000_000
+        + b"\r\n--b--\r\n"
+    )
+    assert len(uploaded("multipart/form-data; boundary=b", body)["pack"]) == 20_000_000
 
 
 def test_only_a_multipart_form_has_files() -> None:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ RANKING = {
     "our_acts": ["develops_or_commissions", "puts_into_own_service", "uses"],
 }  # fmt: skip
 SLOTS = {"recruitment_step": "other_step", "narrow_procedural_task": True, "materially_influences": False}
+TODAY = datetime.now(UTC).date().isoformat()
 ALWAYS = PackRequest(start="2020-01-01", end="2100-01-01", at="2100-01-01T00:00:00Z")
 
 
@@ -61,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         ada = on.person("ada")
         for _ in range(4):
             on.ask()
-        case = Case(id="agent", facts=RANKING, answers_complete=True, at="2026-11-28")
+        case = Case(id="agent", facts=RANKING, answers_complete=True, at=TODAY)
         confirm_class(on.installation, ada, "agent", case, "answered with the team")
         record(
             on.installation,
@@ -179,7 +181,7 @@ def test_without_a_class_the_file_is_voluntary_and_no_duty_is_called_inapplicabl
 
 def test_an_exemption_prints_what_an_authority_may_do_and_a_registry_draft(tmp_path: Path) -> None:
     with stage(tmp_path) as on:
-        case = Case(id="agent", facts=SLOTS, answers_complete=True, at="2026-11-28")
+        case = Case(id="agent", facts=SLOTS, answers_complete=True, at=TODAY)
         confirm_class(on.installation, on.person("ada"), "agent", case, "looked at it")
         page = Made(on, compose(on.installation, ALWAYS)).section(4)
     assert "Art. 80(1)-(8)" in page
@@ -209,7 +211,7 @@ def test_what_is_not_evidenced_is_never_empty_and_names_who_can_supply_it(made: 
 
 def test_registers_print_words_as_text_and_the_clock_of_an_incident(made: Made) -> None:
     assert "&lt;b&gt;told&lt;/b&gt;" in made.section(11)
-    assert "report by 2026-11-30" in made.section(13)
+    assert "If the duty to report applies (section 6): report by 2026-11-30" in made.section(13)
     assert "ask first whether another law limits this duty" in made.section(13)
     assert "DPIA" not in made.section(16)
     assert "data protection impact assessment" in made.section(16)
@@ -281,6 +283,13 @@ def test_an_interval_is_that_of_clopper_and_pearson_with_no_percentage_of_a_few(
             {"about": "literacy", "for_role": "everybody", "held_on": "2026-01-01", "people": "-1"},
             "is no number of people",
         ),
+        ("training", {"about": "literacy", "for_role": "everybody", "held_on": "2099-01-01"}, "lies ahead"),
+        ("incident", {"aware_on": "9999-12-31", "harm": "death", "limited": "no"}, "lies ahead"),
+        (
+            "training",
+            {"about": "literacy", "for_role": "everybody", "held_on": "2026-01-01", "people": "1_000"},
+            "is no number",
+        ),
         ("attestation", {"duty": "art999"}, "is not one of art4-literacy"),
         ("document", {"document": "dpia"}, "give the file with --file"),
     ],
@@ -301,6 +310,10 @@ def test_an_incident_goes_on_and_closes_under_its_own_id(made: Made) -> None:
         "incident.closed",
     ]
     assert on.entries("incident.closed")[-1].facts["incident_ref"] == incident
+    record(on.installation, ada, "incident", "agent", {"reported_on": "2026-11-22"}, incident=incident)
+    told = Made(on, compose(on.installation, ALWAYS)).section(13)
+    assert "reported on 2026-11-22, as stated" in told
+    assert told.count("no report is on record in the period") == 1  # of the other incident
     with pytest.raises(ActRefused, match="there is no incident inc_no"):
         record(on.installation, ada, "incident", "agent", {"state": "closed"}, incident="inc_no")
     with pytest.raises(ActRefused, match="this needs the role"):
@@ -315,7 +328,7 @@ def test_an_incident_goes_on_and_closes_under_its_own_id(made: Made) -> None:
 
 def test_a_pack_of_a_later_period_knows_the_class_of_before_and_an_earlier_one_does_not(tmp_path: Path) -> None:
     with stage(tmp_path) as on:
-        case = Case(id="agent", facts=RANKING, answers_complete=True, at="2026-11-28")
+        case = Case(id="agent", facts=RANKING, answers_complete=True, at=TODAY)
         confirm_class(on.installation, on.person("ada"), "agent", case, "looked at it")
         on.ask()
         later = Made(
@@ -340,3 +353,9 @@ def test_a_pack_of_a_later_period_knows_the_class_of_before_and_an_earlier_one_d
 
 def test_declared_and_answered_roles_that_differ_and_debatable_classes_are_findings(made: Made) -> None:
     assert "declared as deployer, deployer and provider by the answers of section 4" in made.section(2)
+
+
+def test_a_day_that_no_calendar_can_add_to_breaks_no_pack() -> None:
+    from reports.registers import report_by
+
+    assert report_by({"aware_on": "9999-12-31", "harm": "death", "limited": "no"}, "2026-11-28")[0] == "9999-12-31"

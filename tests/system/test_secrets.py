@@ -137,7 +137,7 @@ PERSONS = [
     "gateway.web.api.by_token",
     "gateway.web.api.roles_of",
     "gateway.web.api.explain",
-    "gateway.web.pages.by_token",
+    "gateway.console.session.by_token",
     "gateway.web.pages.explain",
 ]
 PLACES = {
