@@ -75,7 +75,7 @@ def router(running: Running) -> APIRouter:
                      text="Paste any id from a log line, a response header or a ticket.")  # fmt: skip
 
     @routes.get("/why")
-    def ask(q: str, session: In) -> Response:
+    def ask(q: str) -> Response:
         return RedirectResponse(f"/why/{quote(q, safe='/:')}", status_code=303)
 
     @routes.get("/why/{ref:path}")
