@@ -601,7 +601,7 @@ def test_signing_in_and_asking_tell_no_token(on: Planted, token: str) -> None:
 def test_a_fault_of_the_own_api_or_a_page_tells_nothing(on: Planted, place: str) -> None:
     headers = {"authorization": f"Bearer {on.keys['ada']}", "content-type": "application/json"}
     with on.broken(place, "Traceback"):
-        if "pages" in place:
+        if "pages" in place or "console" in place:
             form = urllib.parse.urlencode({"token": on.keys["ada"]}).encode()
             asked = ("GET", f"/why/{SUBJECT}", None) if "explain" in place else ("POST", "/login", form)
         elif "explain" in place:
