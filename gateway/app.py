@@ -20,6 +20,7 @@ from gateway.console.packs import Packs
 from gateway.halting import Halting
 from gateway.logs import said
 from gateway.oversight.contradictions import look
+from gateway.oversight.reexamining import reexamine
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
 from gateway.providers.upstream import HttpUpstream
@@ -114,6 +115,8 @@ class Gateway:
             boot, build, unknown = new_id("boot", installation.clock()), build_digest(), UnknownKeys()
             installation.log.append(lifecycle.start_unit(boot, build, version("whyledger")))
             _sweep(installation, build, boot)
+            for line in reexamine(installation):
+                log.warning("the law data have changed", workflow=line)
             evidence = EvidenceInLedger(installation.log)
             upstream = HttpUpstream(rules.endpoint)
             self.ports = Ports(

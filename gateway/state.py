@@ -152,6 +152,9 @@ def _workflow(item: Item, state: State) -> Changes:
         row = row | facts | {"law": item.refs["law"], "barred": item.facts["bars"], "contradicted": []}
         row["bars_from"] = item.facts["bars_from"]
         return {name: row | ({"released": None} if item.facts["bars"] else {})} | _controlled(item, state)
+    if item.kind == "workflow.reexamined":  # a class that new law data lead elsewhere is stale
+        moved = {} if item.facts["same"] else {"classified_version": None}
+        return {name: row | {"law": item.refs["law"]} | moved}
     if item.kind == "workflow.contradicted":  # changes nothing that decides on a call
         return {name: row | {"contradicted": [*row.get("contradicted", ()), item.facts["signal"]]}}
     if item.kind == "workflow.released":
@@ -184,4 +187,5 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "workflow.released": _workflow,
     "workflow.classified": _workflow,
     "workflow.contradicted": _workflow,
+    "workflow.reexamined": _workflow,
 }

@@ -100,5 +100,34 @@ def law_check() -> None:
         raise SystemExit(1)
 
 
+@law.command("calendar")
+def law_calendar(context: typer.Context) -> None:
+    """List what begins or ends for each workflow with a confirmed class, by the law data of today."""
+    from gateway.oversight.reexamining import calendar
+    from gateway.store.installation import opened
+
+    with opened(context.obj) as installation:
+        rows = calendar(installation)
+    for day, workflow, what in rows:
+        typer.echo(f"{day}  {workflow}: {what}")
+    if not rows:
+        typer.echo("nothing begins or ends for a workflow whose class is confirmed")
+    if line := stale_line(today()):
+        typer.echo(line, err=True)
+
+
+@law.command("apply")
+def law_apply(context: typer.Context) -> None:
+    """Work out anew every class that rests on other law data than these. Exit 1: a class has moved."""
+    from gateway.oversight.reexamining import reexamine
+    from gateway.store.installation import opened
+
+    with opened(context.obj) as installation:
+        said = reexamine(installation)
+    for line in said:
+        typer.echo(line)
+    raise SystemExit(1 if any("again" in line for line in said) else 0)
+
+
 def today() -> str:
     return date.today().isoformat()  # noqa: DTZ011 - the day of whoever asks

@@ -11,6 +11,7 @@ from typing import Any
 from classifiers.contradictions import Seen, contradictions
 from classifiers.facts import answered
 from classifiers.law.records import vocabulary
+from gateway.oversight.reexamining import classified_entry
 from gateway.state import changes_of, class_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -66,11 +67,7 @@ def _seen(opened: Entry | None, ended: Entry, evidence: LiveEvidence) -> Seen:
 
 def _raise(installation: Installation, workflow: str, calls: Mapping[str, Seen]) -> list[str]:
     row = f"workflow:{workflow}"
-    standing = installation.reader.state(row) or {}
-    entry = next(
-        (one for one in installation.reader.entries(installation.reader.find("workflow", workflow))
-         if one.id == standing.get("classified")), None,
-    )  # fmt: skip
+    entry = classified_entry(installation, row)
     if entry is None:
         return []
     answers = _answers(entry.facts)

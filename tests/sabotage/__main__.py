@@ -43,6 +43,41 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "8", "silence is unknown, not no", "classifiers/facts.py",
+        "    if not complete:\n        return known\n", "",
+        "tests/classifiers/test_risk.py::test_nothing_answered_is_undetermined_and_asks",
+    ),
+    Sabotage(
+        "8", "profiling closes the exemption", "classifiers/law/rules.yaml",
+        "      profiles_persons: false\n", "",
+        "tests/classifiers/test_risk.py::test_profiling_closes_the_exemption",
+    ),
+    Sabotage(
+        "8", "an open class cannot be confirmed", "gateway/oversight/classifying.py",
+        "    if result.tier == UNDETERMINED:", "    if False:",
+        "tests/system/test_classifying.py::test_an_open_class_cannot_be_confirmed_and_the_questions_are_named",
+    ),
+    Sabotage(
+        "8", "a prohibition bars from its day on", "gateway/state.py",
+        "(start is not None and start <= day)", "False",
+        "tests/system/test_classifying.py::test_a_prohibition_that_begins_later_ends_the_release_on_its_day_without_anybody_doing_anything",
+    ),
+    Sabotage(
+        "7", "a log of calls shows no mark and no notice", "reports/pack/duty_table.py",
+        'if duty.evidence_class == "attested" or duty.decisive is not None:', 'if duty.evidence_class == "attested":',
+        "tests/system/test_pack_report.py::test_the_duty_table_uses_the_eight_words_and_says_what_is_not_proved",
+    ),
+    Sabotage(
+        "7", "a view by Annex IV needs a released high-risk class", "reports/pack/report.py",
+        "return any(system.released and _high_risk(system.tier)", "return True or any(system.released and _high_risk(system.tier)",
+        "tests/system/test_pack_report.py::test_without_a_class_the_file_is_voluntary_and_no_duty_is_called_inapplicable",
+    ),
+    Sabotage(
+        "6", "a form that changes something comes from our own page", "gateway/web/pages.py",
+        'if not same_page(session, dict(fields).get("csrf", "")):', "if False:",
+        "tests/system/test_console.py::test_a_form_from_elsewhere_is_refused",
+    ),
+    Sabotage(
         "1", "the open is awaited before the provider is called", "gateway/pipeline/open.py",
         "        written = await ports.evidence.submit(unit)\n    except LedgerError as error:\n        raise EvidenceLost(",
         "        import asyncio\n        asyncio.get_running_loop().call_later(0.3, ports.evidence.submit, unit)\n"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from classifiers.cases import Case
 from gateway.cli import app
 from gateway.cli.classify import today
+from gateway.configuration.load import digest
 from gateway.oversight import acts
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
@@ -195,3 +197,36 @@ def test_the_questionnaire_asks_for_today_and_keeps_what_else_stands_in_its_file
     )
     kept = json.loads(answers.read_text())
     assert (kept["at"], kept["description"]) == (today(), "keep me")
+
+
+def test_other_law_data_work_out_every_class_anew_and_one_that_moved_is_stale(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gateway.oversight import reexamining
+
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "x")
+    assert reexamining.reexamine(on.installation) == []
+    monkeypatch.setattr(reexamining, "data", lambda: ({}, digest("one")))
+    assert reexamining.reexamine(on.installation) == ["agent: the same class"]
+    assert reexamining.reexamine(on.installation) == []
+    assert class_of(row(on)) == "confirmed"
+    monkeypatch.setattr(reexamining, "data", lambda: ({}, digest("another")))
+    monkeypatch.setattr(reexamining, "_tier", lambda _facts, _day: "high_risk_annex_iii")
+    assert reexamining.reexamine(on.installation) == [
+        "agent: now high_risk_annex_iii; a person has to confirm it again"
+    ]
+    assert class_of(row(on)) == "stale"
+    assert [one.facts["same"] for one in on.entries("workflow.reexamined")] == [True, False]
+    assert replay(on.installation.reader)[0]["workflow:agent"] == row(on)
+
+
+def test_the_calendar_says_what_begins_for_a_workflow_and_when(on: Stage) -> None:
+    from gateway.oversight.reexamining import calendar
+
+    fixed = replace(on.installation, clock=lambda: datetime(2026, 11, 28, tzinfo=UTC))
+    facts = SUPPORT | {"first_supplied": "2025-03-10", "recruitment_step": "picks_or_rates_people"}
+    confirm_class(fixed, on.person("ada"), "agent", case(facts, at="2026-11-28"), "x")
+    assert ("2026-12-02", "agent", "begins: mark what it generates") in calendar(fixed)
+    assert not [one for one in calendar(fixed) if "high-risk" in one[2]]  # it began before the date
+    confirm_class(fixed, on.person("ada"), "agent", case(RANKING, at="2026-11-28"), "x")
+    assert ("2027-12-02", "agent", "begins: high-risk, Annex III") in calendar(fixed)
