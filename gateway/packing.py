@@ -53,6 +53,8 @@ class PackRequest:
     at: str | None = None
     person: str | None = None
     token: str | None = None
+    brief: bool = False
+    """Two pages for procurement; the bundle inside is the same."""
     actor: Actor | None = None
     """The person, where they are signed in already; else `person`, with `token`."""
     since_head: bytes | None = None
@@ -231,7 +233,7 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head, made))
     html = as_html(
         said, facts, report, examples, organisation=_organisation(configuration), vkey=installation.signer.vkey,
-        certificate=installation.seal_key.digest, unopened=evidence.lacking(),
+        certificate=installation.seal_key.digest, unopened=evidence.lacking(), brief=request.brief,
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)
 

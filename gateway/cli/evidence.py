@@ -64,6 +64,7 @@ def pack(
     contents: Annotated[bool, typer.Option(help="Open prompts and answers of the worked examples too.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Write the machine-readable bundle beside the PDF too.")] = None,
     at: Annotated[str | None, typer.Option(help="Instant printed as the time of export; default now.")] = None,
+    brief: Annotated[bool, typer.Option(help="Two pages for procurement; the file inside is the same.")] = False,
     since_head: Annotated[
         Path | None, typer.Option(help="A head the auditor holds: adds the consistency proof.")
     ] = None,
@@ -83,6 +84,7 @@ def pack(
         at=at,
         person=as_,
         token=settings.token,
+        brief=brief,
         since_head=since_head.read_bytes() if since_head else None,
     )
     with opened(settings) as installation:

@@ -50,7 +50,7 @@ def _fixed() -> Mapping[str, Any]:
 
 def as_html(
     said: Mapping[str, Any], facts: PackFacts, report: Report, examples: Sequence[Example], *, organisation: str,
-    vkey: str, certificate: str, unopened: Sequence[Mapping[str, Any]] = (),
+    vkey: str, certificate: str, unopened: Sequence[Mapping[str, Any]] = (), brief: bool = False,
 ) -> str:  # fmt: skip
     """Return the document.
 
@@ -60,10 +60,11 @@ def as_html(
         vkey: the verifier key, printed for comparison with the pinned one only.
         certificate: the digest of the seal's certificate, base64url.
         unopened: `seq`, `name` and `why` of contents that this pack would quote and does not have.
+        brief: two pages for procurement instead of the whole document.
     """
     fixed = _fixed()
     sources = [one for one in data()[0]["sources"]["sources"].values() if one["how"] != "memory"]
-    return _environment().get_template("pack.html.j2").render(
+    return _environment().get_template("brief.html.j2" if brief else "pack.html.j2").render(
         said=said, facts=facts, report=report, examples=examples, organisation=organisation, vkey=vkey,
         certificate=certificate, unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
         titles=fixed["titles"], never=fixed["never"], glossary=fixed["glossary"], sources=sources, note=DISCLAIMER,

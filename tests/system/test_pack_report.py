@@ -4,15 +4,17 @@ import csv
 import io
 import json
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from judges import judge
 from stage import Stage, stage
 
 from classifiers.cases import Case
@@ -21,6 +23,7 @@ from gateway.oversight.people import ActRefused
 from gateway.oversight.registers import record
 from gateway.packing import Composed, PackRequest, compose
 from ledger import bundle
+from ledger.verify import verify_pack
 from reports.pack.calls import SAMPLE, Calls
 from reports.pack.controls import Controls, catalogue
 from reports.pack.duty_table import WORDS
@@ -238,8 +241,6 @@ def test_the_same_input_gives_the_same_bytes(made: Made) -> None:
 
 
 def test_calls_are_chosen_as_exceptions_first_and_then_by_the_seed(made: Made) -> None:
-    from dataclasses import replace as change
-
     (closed, *_) = [one for one in made.on.entries("call.closed")]
     lines: list[str] = []
     calls = Calls("seed", lines.append)
@@ -248,7 +249,7 @@ def test_calls_are_chosen_as_exceptions_first_and_then_by_the_seed(made: Made) -
         calls.see(
             closed._replace(call=f"call_{number}", seq=number, facts=facts)
             if hasattr(closed, "_replace")
-            else change(closed, call=f"call_{number}", seq=number, facts=facts)
+            else replace(closed, call=f"call_{number}", seq=number, facts=facts)
         )
     rows = calls.finish()
     assert (calls.number, calls.exceptions, len(rows), len(lines)) == (1200, 12, 12 + SAMPLE, 1201)
@@ -359,3 +360,22 @@ def test_a_day_that_no_calendar_can_add_to_breaks_no_pack() -> None:
     from reports.registers import report_by
 
     assert report_by({"aware_on": "9999-12-31", "harm": "death", "limited": "no"}, "2026-11-28")[0] == "9999-12-31"
+
+
+def test_a_brief_has_two_pages_and_the_same_file_inside(made: Made, tmp_path: Path) -> None:
+    from gateway.packing import sealed
+    from reports.pack.pdf import require_renderer
+
+    require_renderer()
+    composed = compose(made.on.installation, replace(ALWAYS, brief=True))
+    assert composed.bundle == compose(made.on.installation, ALWAYS).bundle
+    pdf = tmp_path / "brief.pdf"
+    pdf.write_bytes(sealed(made.on.installation, composed).pdf)
+    said = subprocess.run([judge("pdfinfo"), str(pdf)], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"Pages: +[12]$", said, re.MULTILINE)
+    text = " ".join(
+        subprocess.run([judge("pdftotext"), str(pdf), "-"], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "no statement of conformity" in text
+    assert "high-risk, Annex III" in text
+    assert not verify_pack(pdf.read_bytes(), vkeys=[made.on.installation.signer.vkey]).failed
