@@ -25,11 +25,16 @@ def why(
     page: Annotated[
         int | None, typer.Option(min=1, help="Tell of this page of calls only, from 1; else of all.")
     ] = None,
+    audience: Annotated[
+        str, typer.Option(help="`operator`, or `affected_person`: plain words without colleagues, keys and prices.")
+    ] = "operator",
     verify: Annotated[
         bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
     ] = False,
 ) -> None:
     """What did it do, why, and who approved it."""
+    if audience not in ("operator", "affected_person"):
+        raise typer.BadParameter("it is operator or affected_person", param_hint="--audience")
     from gateway.store.evidence import LiveEvidence
     from gateway.store.installation import opened
     from reports.why.answer import NothingFound
@@ -47,7 +52,12 @@ def why(
             missing = f"no entry is linked to {ref}: give a call id, response id, task or subject"
             typer.echo(f"whyledger: {str(error) or missing}", err=True)
             raise SystemExit(1) from None
-    typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
+    if audience == "affected_person":
+        from reports.why.letter import as_letter
+
+        typer.echo(as_letter(answer))
+    else:
+        typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
     check = answer.integrity
     if verify and (check.failures or check.pending or not check.proved):
         raise SystemExit(1)

@@ -230,3 +230,22 @@ def test_the_calendar_says_what_begins_for_a_workflow_and_when(on: Stage) -> Non
     assert not [one for one in calendar(fixed) if "high-risk" in one[2]]  # it began before the date
     confirm_class(fixed, on.person("ada"), "agent", case(RANKING, at="2026-11-28"), "x")
     assert ("2027-12-02", "agent", "begins: high-risk, Annex III") in calendar(fixed)
+
+
+def test_the_person_concerned_is_told_in_plain_words_and_of_no_colleague(on: Stage) -> None:
+    on.ask(task="case:9", text="May I return the lamp?")
+    call = str(on.settled("call.closed")[-1].call)
+    acts.override(
+        on.installation, on.person("ada"), call, action="reverse", reason_code="R07", reason="too dear", presented="shown",
+        before="a", after="b",
+    )  # fmt: skip
+    command = ["--home", str(on.settings.home), "why", "case:9", "--audience", "affected_person"]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    assert "May I return the lamp?" in told.stdout
+    assert "a person of the organisation reversed: R07" in told.stdout
+    assert "Art. 86(1)-(3)" in told.stdout
+    assert "No comparison with the Official Journal has been recorded." in told.stdout
+    for word in ("ada", "EUR", "key_", "pico", "signed in"):
+        assert word not in told.stdout, word
+    assert CliRunner().invoke(app, [*command[:-1], "anybody"]).exit_code == 2
