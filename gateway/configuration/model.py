@@ -126,6 +126,10 @@ class Workflow(Section):
     max_budget_daily: Amount | None = None
     """Hard cap of the workflow in each environment."""
     max_calls_per_task: int = Field(default=200, ge=1)
+    oversight: str = Field(default="", max_length=500)
+    """How a person oversees it, in words."""
+    next_review: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\d$")
+    """The day by which somebody looks at it again."""
 
 
 UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")

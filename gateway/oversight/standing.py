@@ -3,8 +3,9 @@
 from typing import Any
 
 from gateway.configuration.load import load
+from gateway.configuration.model import UNDESCRIBED
 from gateway.configuration.releases import released_parts
-from gateway.state import changes_of
+from gateway.state import CONTROL, changes_of, control_of
 from gateway.store.installation import Installation
 from reports.pack.systems import System
 
@@ -21,9 +22,21 @@ def system_at(installation: Installation, name: str, before: int) -> System | No
         classified = entry if entry.kind == "workflow.classified" else classified
     if registered is None:
         return None
-    text = installation.vault.text(registered.refs["config"])
-    declared = released_parts(load(text), name) if text else {}
+    declared = _declared(installation, name, registered.refs["config"], before)
     return System(name=name, declared=declared, standing=state.get(row) or {}, classified=classified)
+
+
+def _declared(installation: Installation, name: str, registered: str, before: int) -> dict[str, Any]:
+    """Return what the file says of a workflow: the one in force, or for the past the one it was registered with."""
+    control = control_of({CONTROL: installation.reader.state(CONTROL)})
+    now = before >= installation.reader.head().size
+    text = installation.vault.text(str(control["config"]) if now else registered)
+    if not text:
+        return {}
+    configuration = load(text)
+    described = configuration.workflows.get(name, UNDESCRIBED)
+    beside = {"oversight": described.oversight, "next_review": described.next_review}
+    return released_parts(configuration, name) | beside
 
 
 def systems_at(installation: Installation, before: int, only: str | None = None) -> list[System]:

@@ -52,7 +52,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
             return _nothing(workflow, session)
         page = class_page(one.classified, LiveEvidence(running())) if one.classified else None
         answers = as_given(one.classified.facts["answers"]) if one.classified else []
-        return shown("system", session, "/systems", system=one, page=page, stale=stale_line(_today()),
+        return shown("system", session, "/systems", system=one, page=page, stale=stale_line(_today()), today=_today(),
                      again=urlencode([("workflow", workflow), *answers]),
                      release=RELEASES[release_of(one.standing, _today())],
                      suggestions=suggest(str(one.declared.get("purpose", ""))))  # fmt: skip

@@ -176,6 +176,8 @@ def open_findings(report: Report) -> Sequence[str]:
             found.append(f"Workflow {system.name}: declared as {system.role}, {roles} by the answers of section 4.")
         if system.name in report.classes and report.classes[system.name].readings and system.tier:
             found.append(f"Workflow {system.name}: its class is debatable, section 4 shows the other reading.")
+        if (review := system.declared.get("next_review")) and review < report.day:
+            found.append(f"Workflow {system.name}: its review of {review} is overdue.")
         if system.undeclared_models:
             models = ", ".join(system.undeclared_models)
             found.append(f"Workflow {system.name}: answered by models that it does not declare: {models}.")

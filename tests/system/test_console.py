@@ -33,7 +33,10 @@ HOSTILE = "<script>document.title='owned'</script>"
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("console") / "home") as opened:
         text = opened.installation.vault.text(acts.active_configuration(opened.installation)[1]) or ""
-        changed = text.replace("agent: {purpose: test", f'agent: {{purpose: "ranks job applicants {HOSTILE}"')
+        changed = text.replace(
+            "agent: {purpose: test",
+            f'agent: {{oversight: a person reads each list, next_review: "2026-01-31", purpose: "ranks job applicants {HOSTILE}"',
+        )
         assert changed != text
         acts.activate(opened.installation, opened.person("ada"), changed, "x")
         acts.release(opened.installation, opened.person("ada"), "agent", "x")
@@ -135,6 +138,8 @@ def test_the_questionnaire_asks_only_what_matters_resumes_from_its_address_and_i
     page = page_of(on, browser)
     page.goto("/system?workflow=agent")
     assert "What part does it play in finding or choosing people for work?" in page.inner_text("main")
+    assert "a person reads each list" in page.inner_text("main")
+    assert "2026-01-31 overdue" in page.inner_text("main")
     page.goto("/system/questions?workflow=agent")
     assert "Open: between outside the Regulation and prohibited practice" in page.inner_text("main")
     page.check("input[value=language_model]")
