@@ -115,7 +115,11 @@ def member(chance: random.Random, data: bytes) -> bytes:
     rows = data.split(b"\n")
     at = chance.choice([i for i, text in enumerate(rows) if text])
     value = json.loads(rows[at])
-    odd(chance, value)
+    objects = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict) and one]
+    if objects:
+        odd(chance, chance.choice(objects))
+    else:
+        value = [value]
     rows[at] = form(value)
     return b"\n".join(rows)
 
@@ -126,7 +130,9 @@ def changed(base: Mutant, count: int, chance: random.Random) -> Iterator[Mutant]
     bundle = second_verifier.embedded(pdf)
     files = second_verifier.read_archive(bundle)
     for number in range(count):
-        name = chance.choice([*files, "the bundle", "the PDF"])
+        tables = [name for name in files if name.startswith("report/")]
+        others = [name for name in files if name not in tables]
+        name = chance.choice([*others, *([chance.choice(tables)] if tables else []), "the bundle", "the PDF"])
         if name == "the PDF":
             data = byte(chance, pdf)
         elif name == "the bundle":

@@ -66,8 +66,7 @@ def page_of(on: Stage, browser: Any, who: str = "ada", **more: Any) -> Any:
     return context.new_page()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_window_and_axe_finds_nothing_serious(
     on: Stage, browser: Any, path: str, width: int, scheme: str
