@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from classifiers.facts import UNKNOWN, Answer, Fact, FactsInvalid
@@ -129,6 +129,7 @@ def test_what_is_open_is_worked_out_as_by_trying_every_answer(facts: dict[str, A
 
 @settings(deadline=None, max_examples=100)
 @given(FACTS, DAYS)
+@example({"recruitment_step": "other_step", "narrow_procedural_task": True, "materially_influences": False}, TODAY)
 def test_profiling_closes_the_exemption(facts: dict[str, Any], at: str) -> None:
     result = classify(facts | {"profiles_persons": True}, complete=True, at=at)
     assert "annex_iii_exempt_art6_3" not in (result.tier, *result.tier_range)
