@@ -9,6 +9,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+NAMED = 16
+"""Calls that a signal names at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -20,7 +23,7 @@ class Seen:
     checks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Signal:
     """One way in which traffic can contradict what was declared."""
 
@@ -61,15 +64,25 @@ def signals() -> tuple[Signal, ...]:
     return tuple(Signal(name, row["says"], row["least"], row) for name, row in rows.items())
 
 
-def contradictions(answers: Mapping[str, Any], calls: Mapping[str, Seen]) -> Iterator[tuple[Signal, list[str]]]:
-    """Yield each signal that enough calls show, with those calls.
+class Tally:
+    """What the calls of one class showed so far. It holds names of calls and no text, however many there were."""
 
-    Args:
-        answers: the full answers that a class rests on, assumed ones among them.
-        calls: what was seen of each call, by its id.
-    """
-    for signal in signals():
-        if not signal.declared(answers):
-            found = [call for call, seen in calls.items() if signal.fits(seen)]
-            if len(found) >= signal.least:
-                yield signal, found
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        """Watch for the signals that the full answers, assumed ones among them, do not declare."""
+        self._shown: dict[Signal, int] = {one: 0 for one in signals() if not one.declared(answers)}
+        self._calls: dict[Signal, list[str]] = {one: [] for one in self._shown}
+        self.looked_at = 0
+
+    def add(self, call: str, seen: Seen) -> None:
+        """Count one call."""
+        self.looked_at += 1
+        for signal in self._shown:
+            if signal.fits(seen):
+                self._shown[signal] += 1
+                self._calls[signal] = [*self._calls[signal], call][:NAMED]
+
+    def raised(self) -> Iterator[tuple[Signal, int, list[str]]]:
+        """Yield each signal that enough calls showed: how many, and the first of them."""
+        for signal, shown in self._shown.items():
+            if shown >= signal.least:
+                yield signal, shown, self._calls[signal]

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.console.packs import Packs
 from gateway.halting import Halting
 from gateway.logs import said
-from gateway.oversight.contradictions import look
+from gateway.oversight.contradictions import Lookout
 from gateway.oversight.reexamining import reexamine
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
@@ -165,13 +165,11 @@ class Gateway:
             await rules.refresh()
             self._chat.enforce_stops()
 
-        looked = installation.reader.head().size
+        lookout = Lookout(installation)
 
         async def contradicted() -> None:
-            nonlocal looked
             if not halting.halted:
-                looked, raised = await asyncio.to_thread(look, installation, looked)
-                for line in raised:
+                for line in await asyncio.to_thread(lookout.look):
                     log.warning("traffic contradicts what was declared", workflow=line)
 
         async def count() -> None:

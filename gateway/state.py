@@ -15,7 +15,7 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     halt                    why nothing may be written until a person declares a loss
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ledger.entry import Draft, Entry
@@ -32,6 +32,16 @@ def changes_of(item: Item, state: State) -> Changes:
     """Return the rows that `item` changes, given the rows before it. A kind without a rule changes none."""
     rule = _RULES.get(item.kind)
     return rule(item, state) if rule else {}
+
+
+def changes_of_all(items: Iterable[Item], state: State) -> Changes:
+    """Return the rows that `items` change, one after another."""
+    working, changes = dict(state), Changes()
+    for one in items:
+        moved = changes_of(one, working)
+        working |= moved
+        changes |= moved
+    return changes
 
 
 def control_of(state: Mapping[str, Any]) -> dict[str, Any]:

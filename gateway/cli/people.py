@@ -122,11 +122,11 @@ def workflow_classify(
 @workflow.command("check")
 def workflow_check(context: typer.Context) -> None:
     """Hold the latest traffic of classified workflows against what was declared. Exit 1: something does not fit."""
-    from gateway.oversight.contradictions import look
+    from gateway.oversight.contradictions import Lookout
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:
-        _, raised = look(installation)
+        raised = Lookout(installation).look()
     for line in raised:
         typer.echo(line)
     raise SystemExit(1 if raised else 0)

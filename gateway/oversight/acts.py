@@ -11,7 +11,7 @@ from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
-from gateway.state import CONTROL, barred, changes_of, control_of
+from gateway.state import CONTROL, barred, changes_of_all, control_of
 from gateway.store.installation import Installation
 from ledger.entry import Draft
 from ledger.ids import new_id
@@ -44,13 +44,8 @@ def act(
             actor.require(state, *roles)
         if check:
             check(state)
-        working, changes = dict(state), dict[str, Any]()
         drafts = [draft, *(more(state, at) if more else ())]
-        for one in drafts:
-            moved = changes_of(one, working)
-            working |= moved
-            changes |= moved
-        return Step(drafts=drafts, changes=changes)
+        return Step(drafts=drafts, changes=changes_of_all(drafts, state))
 
     rows = [CONTROL, *keys, *([actor.row] if actor else [])]
     return installation.log.append(Unit(keys=lambda _at: rows, run=run))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from classifiers.contradictions import Seen, contradictions, signals
+from classifiers.contradictions import NAMED, Seen, Tally, signals
 from classifiers.facts import answered
 from classifiers.law.records import vocabulary
 
@@ -15,7 +15,10 @@ def seen(prompt: str = "", answer: str = "", *, tools: tuple[str, ...] = (), che
 
 def raised(facts: dict[str, Any], calls: list[Seen]) -> list[str]:
     answers = answered(vocabulary(), facts, complete=True)
-    return [signal.name for signal, _ in contradictions(answers, {f"call_{at}": one for at, one in enumerate(calls)})]
+    tally = Tally(answers)
+    for at, one in enumerate(calls):
+        tally.add(f"call_{at}", one)
+    return [signal.name for signal, _, _ in tally.raised()]
 
 
 CV = "Summarise: Curriculum vitae of J. Doe. Work experience: six years at a bakery. Education: degree in chemistry. Skills: Excel."
@@ -112,3 +115,12 @@ def test_signals_use_only_facts_and_values_of_the_vocabulary() -> None:
         for name, values in {**signal.row.get("unless", {}), **signal.row.get("only_if", {})}.items():
             for value in values:
                 vocabulary()[name].read(value)
+
+
+def test_a_tally_names_the_first_calls_and_counts_them_all() -> None:
+    tally = Tally({})
+    for at in range(NAMED + 5):
+        tally.add(f"call_{at}", seen(checks=("reported-model",)))
+    ((signal, shown, calls),) = tally.raised()
+    assert (signal.name, shown, tally.looked_at) == ("model_not_declared", NAMED + 5, NAMED + 5)
+    assert calls == [f"call_{at}" for at in range(NAMED)]

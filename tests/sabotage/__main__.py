@@ -53,6 +53,11 @@ SABOTAGES = (
         "tests/classifiers/test_risk.py::test_profiling_closes_the_exemption",
     ),
     Sabotage(
+        "8", "traffic that comes slowly contradicts as well", "gateway/oversight/contradictions.py",
+        "key: tally for key, tally in self._tallies.items() if key in classes.values()", "",
+        "tests/system/test_classifying.py::test_calls_of_several_looks_add_up_and_one_seen_twice_counts_once",
+    ),
+    Sabotage(
         "8", "an open class cannot be confirmed", "gateway/oversight/classifying.py",
         "    if result.tier == UNDETERMINED:", "    if False:",
         "tests/system/test_classifying.py::test_an_open_class_cannot_be_confirmed_and_the_questions_are_named",

@@ -17,7 +17,9 @@ from gateway.cli import app
 from gateway.cli.classify import today
 from gateway.configuration.load import digest
 from gateway.oversight import acts
+from gateway.oversight import contradictions as watching
 from gateway.oversight.classifying import confirm_class
+from gateway.oversight.contradictions import Lookout
 from gateway.oversight.people import ActRefused
 from gateway.state import class_of, release_of
 from gateway.store.rebuild import replay
@@ -136,27 +138,63 @@ def test_answers_of_another_workflow_are_refused(on: Stage, tmp_path: Path) -> N
     assert "other" in answers.read_text()
 
 
-def test_traffic_that_contradicts_what_was_declared_is_raised_once_with_its_calls(on: Stage) -> None:
-    from gateway.oversight.contradictions import look
+CV = "Summarise: curriculum vitae of person {}. Work experience: bakery. Education: degree in law. Skills: SQL"
 
+
+def test_traffic_that_contradicts_what_was_declared_is_raised_once_with_its_calls(on: Stage) -> None:
     confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "a summariser")
     for number in range(3):
-        on.ask(
-            text=f"Summarise: curriculum vitae of person {number}. Work experience: bakery. Education: degree in law. Skills: SQL"
-        )
+        on.ask(text=CV.format(number))
     on.settled("call.closed", 3)
-    _, raised = look(on.installation)
-    assert raised == ["agent: prompts hold application papers, and no answer declares a step of recruitment"]
+    assert Lookout(on.installation).look() == [PAPERS]
     (entry,) = on.entries("workflow.contradicted")
     assert entry.facts["signal"] == "cv_content"
     assert set(entry.facts["calls"]) == {one.call for one in on.entries("call.opened")}
-    assert look(on.installation)[1] == []
+    assert Lookout(on.installation).look() == []
     assert row(on)["tier"] == "transparency"  # it changes no class
     assert class_of(row(on)) == "confirmed"
     on.ask()  # and stops nothing
     assert replay(on.installation.reader)[0]["workflow:agent"] == row(on)
     confirm_class(on.installation, on.person("ada"), "agent", case(RANKING), "as it is used")
-    assert look(on.installation)[1] == []
+    assert Lookout(on.installation).look() == []
+
+
+PAPERS = "agent: prompts hold application papers, and no answer declares a step of recruitment"
+
+
+def test_calls_of_several_looks_add_up_and_one_seen_twice_counts_once(on: Stage) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "a summariser")
+    lookout, raised = Lookout(on.installation), list[list[str]]()
+    for number in range(4):
+        on.ask(text=CV.format(number))
+        on.settled("call.closed", number + 1)
+        raised += [lookout.look(), lookout.look()]
+    assert raised == [[], [], [], [], [PAPERS], [], [], []]
+    (entry,) = on.entries("workflow.contradicted")
+    assert (entry.facts["seen"], entry.facts["looked_at"], len(entry.facts["calls"])) == (3, 3, 3)
+
+
+def test_a_call_that_began_before_a_look_is_held_with_its_prompt(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "a summariser")
+    for number in range(3):
+        on.ask(text=CV.format(number))
+    closed = on.settled("call.closed", 3)
+    monkeypatch.setattr(watching, "LOOK", on.installation.reader.head().size - closed[0].seq)
+    assert closed[0].facts["opened_seq"] < closed[0].seq
+    assert Lookout(on.installation).look() == [PAPERS]
+
+
+def test_a_class_that_is_confirmed_again_is_counted_from_nothing(on: Stage) -> None:
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "a summariser")
+    lookout = Lookout(on.installation)
+    for number in range(2):
+        on.ask(text=CV.format(number))
+    on.settled("call.closed", 2)
+    assert lookout.look() == []
+    confirm_class(on.installation, on.person("ada"), "agent", case(SUPPORT), "looked at it again")
+    on.ask(text=CV.format(3))
+    on.settled("call.closed", 3)
+    assert lookout.look() == []
 
 
 def test_a_prohibition_that_begins_later_ends_the_release_on_its_day_without_anybody_doing_anything(on: Stage) -> None:
