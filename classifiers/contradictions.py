@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
+from classifiers.resources import read_yaml
 
 NAMED = 16
 """Calls that a signal names at most."""
@@ -59,8 +58,7 @@ def _pattern(words: Sequence[str]) -> re.Pattern[str]:
 @cache
 def signals() -> tuple[Signal, ...]:
     """Return all signals."""
-    text = files("classifiers").joinpath("contradictions.yaml").read_text("utf-8")
-    rows: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    rows = read_yaml("classifiers", "contradictions.yaml")
     return tuple(Signal(name, row["says"], row["least"], row) for name, row in rows.items())
 
 

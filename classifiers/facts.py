@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 UNKNOWN = "unknown"
+UNDETERMINED = "undetermined"
+"""The class, or its first day, while open answers decide it."""
 Answer = bool | str | frozenset[str] | None
 
 
@@ -42,6 +44,16 @@ class Fact:
         if self.type == "date" and (given is None or _is_day(given)):
             return given  # type: ignore[no-any-return]
         raise FactsInvalid(f"{self.name}: {given!r} is no answer; {self._possible()}, or {UNKNOWN}")
+
+    def said(self, answer: Any) -> str:
+        """Write an answer, in the form that a file gives it, as the question offers it."""
+        if answer == UNKNOWN:
+            return "not known"
+        if isinstance(answer, bool):
+            return "yes" if answer else "no"
+        if isinstance(answer, list):
+            return "; ".join(self.values.get(one, one) for one in answer) or "none of them"
+        return "no day" if answer is None else self.values.get(answer, str(answer))
 
     def _possible(self) -> str:
         return {

@@ -12,12 +12,11 @@ from typing import Any
 
 from classifiers.conditions import Conditions, Known, Treatment
 from classifiers.diagram import Diagrams, values
-from classifiers.facts import Fact, answered
+from classifiers.facts import UNDETERMINED, Fact, answered
 from classifiers.law.records import Debate, Law, law_on
 from classifiers.trace import Step, traced
 from classifiers.world import Book, World, certain
 
-UNDETERMINED = "undetermined"
 DISCLAIMER = "Rules and labels by the authors, not reviewed by counsel. Not legal advice."
 
 

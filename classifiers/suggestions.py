@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from classifiers.law.records import vocabulary
+from classifiers.resources import read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +25,9 @@ class Suggestion:
 @cache
 def _patterns() -> Mapping[str, tuple[tuple[re.Pattern[str], ...], ...]]:
     """Return for each fact its rows, each a pattern for every group of words that must be there."""
-    said = YAML(typ="safe", pure=True).load(files("classifiers").joinpath("suggestions.yaml").read_text("utf-8"))
     return {
         fact: tuple(tuple(_beginning(row[group]) for group in ("words", "and") if group in row) for row in rows)
-        for fact, rows in said.items()
+        for fact, rows in read_yaml("classifiers", "suggestions.yaml").items()
     }
 
 

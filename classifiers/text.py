@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from classifiers.cases import Case
+from classifiers.facts import UNDETERMINED
 from classifiers.law.records import Law, data
-from classifiers.risk import UNDETERMINED, Classification
+from classifiers.risk import Classification
 
 
 def told(case: Case, result: Classification, law: Law) -> str:
@@ -42,6 +43,12 @@ def _from(start: str | None, at: str) -> str:
     if start == UNDETERMINED:
         return "from a day that open answers decide"
     return f"binds since {start}" if start <= at else f"binds from {start}"
+
+
+def carried_by(result: Classification) -> list[tuple[str, str, str]]:
+    """Return what carries a class: provision, sentence and source in words, sorted."""
+    met = {(step.provision, step.sentence, step.source) for step in result.trace if step.effect == "met"}
+    return [(*said, source_said(source)) for *said, source in sorted(met) if said[0] in result.legal_basis]  # type: ignore[misc]
 
 
 def source_said(source: str) -> str:

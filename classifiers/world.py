@@ -6,6 +6,7 @@ from functools import cached_property
 
 from classifiers.conditions import Conditions
 from classifiers.diagram import Node, values
+from classifiers.facts import UNDETERMINED
 from classifiers.law.records import Point
 
 Named = Mapping[str, Node]
@@ -95,7 +96,7 @@ class Book:
         for name in (tier, *overlays):
             if name in starts:
                 days = values(starts[name])
-                found[name] = next(iter(days)) if len(days) == 1 else "undetermined"  # type: ignore[assignment]
+                found[name] = next(iter(days)) if len(days) == 1 else UNDETERMINED  # type: ignore[assignment]
         return dict(sorted(found.items()))
 
     def _carries(self, point: Point) -> Node:

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.configuration.load import load
 from gateway.configuration.model import Configuration
 from gateway.oversight.people import Actor, ActRefused, by_name
-from gateway.oversight.standing import systems_at
+from gateway.oversight.standing import names, systems_at
 from gateway.state import CONTROL, control_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -30,7 +30,7 @@ from reports.pack.document import as_html
 from reports.pack.examples import Example, worked
 from reports.pack.facts import gather
 from reports.pack.pdf import render, require_renderer
-from reports.pack.report import Report, Watch, report_of, tables
+from reports.pack.report import Report, Watch, last_day, report_of, tables
 from reports.pack.sealing import seal
 from reports.ports import Content, Integrity
 from reports.why.answer import why
@@ -205,7 +205,7 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
     tally, lines, table = Tally(request.workflow), io.BytesIO(), io.StringIO()
     configuration = _configuration(installation)
-    watch = Watch(request.workflow, systems_at(installation, high, request.workflow))
+    watch = Watch(request.workflow, systems_at(installation, high, last_day(scope["to"], at), request.workflow))
     seed = seed_of(request.seed, head)
 
     def walked() -> Iterator[Entry]:
@@ -240,9 +240,9 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
 
 def _require_known(installation: Installation, workflow: str | None) -> None:
     """Refuse a workflow that nobody registered: a mistyped name would give a sealed zero."""
-    known = [row.removeprefix("workflow:") for row in installation.reader.states("workflow:")]
+    known = names(installation)
     if workflow is not None and workflow not in known:
-        raise ActRefused(f"no workflow {workflow} is on record; there are {', '.join(sorted(known)) or 'none yet'}")
+        raise ActRefused(f"no workflow {workflow} is on record; there are {', '.join(known) or 'none yet'}")
 
 
 def _end_period(installation: Installation, to: str) -> None:

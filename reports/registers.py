@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from classifiers.law.duties import duties_on
+from classifiers.resources import read_yaml
 
 
 @cache
 def registers() -> Mapping[str, Mapping[str, Any]]:
     """Return the registers by name: kind, title, fields and who may write."""
-    text = files("reports").joinpath("registers.yaml").read_text("utf-8")
-    found: dict[str, Mapping[str, Any]] = YAML(typ="safe", pure=True).load(text)
+    found: dict[str, Mapping[str, Any]] = read_yaml("reports", "registers.yaml")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from classifiers.law.records import Source, data, in_books
@@ -45,7 +45,7 @@ class Duty:
         return "in_force" if min(self.starts.values()) <= at else "adopted_not_applicable"
 
 
-@cache
+@lru_cache(maxsize=64)
 def duties_on(at: str) -> tuple[Duty, ...]:
     """Return the duties in the books on a day; not those whose source nobody opened, nor what is no duty."""
     said, sources = data()[0]["duties"], data()[0]["sources"]["sources"]

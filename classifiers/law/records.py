@@ -4,13 +4,12 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from classifiers.facts import Fact, FactsInvalid
+from classifiers.resources import parsed
 
 FILES = ("sources", "dates", "facts", "rules", "debates", "duties")
 
@@ -105,7 +104,7 @@ def data() -> tuple[Mapping[str, Any], str]:
     for name in FILES:
         text = folder.joinpath(f"{name}.yaml").read_bytes()
         total.update(hashlib.sha256(text).digest())
-        said[name] = _frozen(YAML(typ="safe", pure=True).load(text))
+        said[name] = _frozen(parsed(text))
     return said, urlsafe_b64encode(total.digest()).decode().rstrip("=")
 
 
@@ -128,7 +127,7 @@ def vocabulary() -> Mapping[str, Fact]:
     }  # fmt: skip
 
 
-@cache
+@lru_cache(maxsize=64)
 def law_on(at: str, *, draft: bool = True) -> Law:
     """Return the law in the books on a day.
 

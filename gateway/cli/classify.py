@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from classifiers.cases import Case, as_json, classified, read_cases
-from classifiers.facts import FactsInvalid
+from classifiers.facts import UNDETERMINED, FactsInvalid
 from classifiers.law.duties import due_for_recheck
 from classifiers.law.records import data, law_on, stale_line
-from classifiers.risk import DISCLAIMER, UNDETERMINED, Classification
+from classifiers.risk import DISCLAIMER, Classification
 from classifiers.text import told
 
 law = typer.Typer(no_args_is_help=True, help="The law data: what is due for a check.")

@@ -54,18 +54,3 @@ def _values(answer: Any) -> Iterable[str]:
     if isinstance(answer, bool):
         return ["true" if answer else "false"]
     return [NONE if answer is None else answer]
-
-
-def in_words(fact: Fact, answer: Any) -> str:
-    """Write an answer as its question offers it."""
-    if answer == UNKNOWN:
-        return "not known"
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    if isinstance(answer, list):
-        return "; ".join(fact.values[one] for one in answer) or "none of them"
-    return (
-        fact.values.get(answer, answer or "nobody relies on an earlier start")
-        if answer is not None
-        else ("nobody relies on an earlier start")
-    )

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from classifiers.cases import Case
-from classifiers.facts import FactsInvalid
+from classifiers.facts import UNDETERMINED, FactsInvalid
 from classifiers.law.records import law_on
-from classifiers.risk import UNDETERMINED, Classification, classify
+from classifiers.risk import Classification, classify
 from gateway.configuration.releases import release_digest
 from gateway.oversight.acts import act, active_configuration, require_reason
 from gateway.oversight.people import Actor, ActRefused

@@ -7,9 +7,9 @@ class is stale until a person confirms it again. Also what changes for a workflo
 from datetime import datetime
 from typing import Any
 
-from classifiers.facts import FactsInvalid
+from classifiers.facts import UNDETERMINED, FactsInvalid
 from classifiers.law.records import data, law_on
-from classifiers.risk import UNDETERMINED, classify
+from classifiers.risk import classify
 from gateway.state import changes_of, class_of
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry
@@ -55,7 +55,7 @@ def _again(installation: Installation, row: str) -> list[str]:
         what = "the same class" if tier == facts["tier"] else f"now {tier}; a person has to confirm it again"
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=[f"{entry.workflow}: {what}"])
 
-    return list(installation.log.append(Unit(keys=lambda _at: (row, "control"), run=run)).answer)
+    return list(installation.log.append(Unit(keys=lambda _at: (row,), run=run)).answer)
 
 
 def _tier(facts: Any, day: str) -> str:

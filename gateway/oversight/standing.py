@@ -1,17 +1,23 @@
 """How a workflow stood at a point of the log: as what it was registered, released and classified."""
 
+from functools import lru_cache
 from typing import Any
 
 from gateway.configuration.load import load
-from gateway.configuration.model import UNDESCRIBED
+from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import released_parts
-from gateway.state import CONTROL, changes_of, control_of
+from gateway.state import CONTROL, changes_of, control_of, release_of
 from gateway.store.installation import Installation
 from reports.pack.systems import System
 
 
-def system_at(installation: Installation, name: str, before: int) -> System | None:
-    """Return a workflow as it stood before an entry; nothing if it was not registered then."""
+def names(installation: Installation) -> list[str]:
+    """Return the names of all workflows on record, sorted."""
+    return sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
+
+
+def system_at(installation: Installation, name: str, before: int, day: str) -> System | None:
+    """Return a workflow as it stood before an entry, on a day; nothing if it was not registered then."""
     row, state = f"workflow:{name}", dict[str, Any]()
     registered = classified = None
     for entry in installation.reader.entries(installation.reader.find("workflow", name)):
@@ -23,7 +29,11 @@ def system_at(installation: Installation, name: str, before: int) -> System | No
     if registered is None:
         return None
     declared = _declared(installation, name, registered.refs["config"], before)
-    return System(name=name, declared=declared, standing=state.get(row) or {}, classified=classified)
+    standing = state.get(row) or {}
+    return System(
+        name=name, declared=declared, standing=standing, classified=classified,
+        release=release_of(standing, day),
+    )  # fmt: skip
 
 
 def _declared(installation: Installation, name: str, registered: str, before: int) -> dict[str, Any]:
@@ -33,14 +43,19 @@ def _declared(installation: Installation, name: str, registered: str, before: in
     text = installation.vault.text(str(control["config"]) if now else registered)
     if not text:
         return {}
-    configuration = load(text)
+    configuration = _loaded(text)
     described = configuration.workflows.get(name, UNDESCRIBED)
     beside = {"oversight": described.oversight, "next_review": described.next_review}
     return released_parts(configuration, name) | beside
 
 
-def systems_at(installation: Installation, before: int, only: str | None = None) -> list[System]:
+@lru_cache(maxsize=8)
+def _loaded(text: str) -> Configuration:
+    """Return a configuration: all workflows of a page or a pack stand in the same few."""
+    return load(text)
+
+
+def systems_at(installation: Installation, before: int, day: str, only: str | None = None) -> list[System]:
     """Return all workflows as they stood before an entry, or the one."""
-    names = sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
-    found = (system_at(installation, name, before) for name in names if only in (None, name))
+    found = (system_at(installation, name, before, day) for name in names(installation) if only in (None, name))
     return [one for one in found if one]

@@ -14,15 +14,15 @@ from classifiers.facts import FactsInvalid
 from classifiers.law.records import law_on, stale_line
 from classifiers.risk import classify
 from classifiers.suggestions import suggest
-from classifiers.text import source_said
-from gateway.console.answers import as_given, in_words, read_answers
+from classifiers.text import carried_by
+from gateway.console.answers import as_given, read_answers
 from gateway.console.packs import Packs, uploaded
 from gateway.console.session import Session, same_page
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
-from gateway.oversight.standing import system_at, systems_at
+from gateway.oversight.standing import names, system_at, systems_at
 from gateway.packing import EXPORTERS, PackRequest
-from gateway.state import class_of, release_of
+from gateway.state import class_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.web.pages import Running, form_of, shown, signed_in
@@ -41,7 +41,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
 
     @routes.get("/systems")
     def systems(session: In) -> Response:
-        found = systems_at(running(), running().reader.head().size)
+        found = systems_at(running(), running().reader.head().size, _today())
         listed = [_listed(one) for one in found]
         return shown("systems", session, "/systems", systems=listed)
 
@@ -54,7 +54,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
         answers = as_given(one.classified.facts["answers"]) if one.classified else []
         return shown("system", session, "/systems", system=one, page=page, stale=stale_line(_today()), today=_today(),
                      again=urlencode([("workflow", workflow), *answers]),
-                     release=RELEASES[release_of(one.standing, _today())],
+                     release=RELEASES[one.release],
                      suggestions=suggest(str(one.declared.get("purpose", ""))))  # fmt: skip
 
     @routes.get("/system/questions")
@@ -94,7 +94,7 @@ def _add_packs(routes: APIRouter, running: Running, packs: Packs) -> None:
         today = datetime.now(UTC).date()
         values: dict[str, Any] = {
             "jobs": packs.jobs, "running": any(job.running for job in packs.jobs), "packs": list(packs.kept()),
-            "workflows": _names(running()), "start": today.replace(day=1).isoformat(), "end": today.isoformat(),
+            "workflows": names(running()), "start": today.replace(day=1).isoformat(), "end": today.isoformat(),
             "problem": "", "steps": (), "verdict": "", "may_export": _may_export(session),
         }  # fmt: skip
         return shown("packs", session, "/packs", status=status, **values | more)
@@ -162,14 +162,13 @@ def _questions(
         answers, problem, status = {}, str(error), 400
     result = classify(answers, complete=False, at=_today())
     fact = next((item for key, item in law.facts.items() if key in result.ask and key not in answers), None)
-    basis = {(step.provision, step.sentence, source_said(step.source)) for step in result.trace if step.effect == "met"}
     low, high = map(law.said, result.tier_range)
     return shown(
         "questions", session, "/systems", status=status, name=one.name, version=one.standing.get("version", ""),
         problem=problem, result=result, low=low, high=high, fact=fact, words=law.said(result.tier), at=_today(),
         answered=len(answers), given=as_given(answers), left=[law.facts[key].question for key in result.ask],
-        said=[(law.facts[key].question, in_words(law.facts[key], value)) for key, value in answers.items()],
-        basis=sorted(row for row in basis if row[0] in result.legal_basis), stale=stale_line(_today()),
+        said=[(law.facts[key].question, law.facts[key].said(value)) for key, value in answers.items()],
+        basis=carried_by(result), stale=stale_line(_today()),
         readings=[(law.said(row.tier), " ".join(row.because)) for row in result.readings],
     )  # fmt: skip
 
@@ -183,18 +182,15 @@ def _may_export(session: Session) -> bool:
     return bool(set(session.roles) & set(EXPORTERS))
 
 
-def _names(installation: Installation) -> list[str]:
-    return sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
-
-
 def _found(installation: Installation, name: str) -> System | None:
     known = installation.reader.state(f"workflow:{name}") is not None if "\x00" not in name else False
-    return system_at(installation, name, installation.reader.head().size) if known else None
+    return system_at(installation, name, installation.reader.head().size, _today()) if known else None
 
 
 def _listed(one: System) -> dict[str, Any]:
-    release = RELEASES[release_of(one.standing, _today())]
-    return {"name": one.name, "declared": one.declared, "release": release, "class_words": _class_words(one)}
+    return {
+        "name": one.name, "declared": one.declared, "release": RELEASES[one.release], "class_words": _class_words(one),
+    }  # fmt: skip
 
 
 def _class_words(one: System) -> str:

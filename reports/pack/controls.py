@@ -5,11 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from classifiers.resources import read_yaml
 from ledger.entry import Entry, b64
 
 NAMED = 5
@@ -39,8 +37,7 @@ class Tested:
 
 @cache
 def catalogue() -> tuple[Mapping[str, Any], ...]:
-    text = files("reports.pack").joinpath("controls.yaml").read_text("utf-8")
-    return tuple(YAML(typ="safe", pure=True).load(text)["controls"])
+    return tuple(read_yaml("reports.pack", "controls.yaml")["controls"])
 
 
 def query_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from ruamel.yaml import YAML
 
 from classifiers.law.duties import duties_on, unprintable
 from classifiers.law.records import data
+from classifiers.resources import read_yaml
 from classifiers.risk import DISCLAIMER
 from classifiers.text import source_said
 from ledger.amounts import eur
@@ -43,8 +42,7 @@ def _environment() -> Environment:
 @cache
 def _fixed() -> Mapping[str, Any]:
     """Return the fixed words of a pack: titles of sections, what is never evidenced, the glossary."""
-    text = files("reports.pack").joinpath("fixed.yaml").read_text("utf-8")
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    found: dict[str, Any] = read_yaml("reports.pack", "fixed.yaml")
     return found
 
 

@@ -48,7 +48,7 @@ def _row(duty: Duty, systems: Sequence[System], counts: Counts) -> DutyRow:
         common = Counter(reason for reason in reasons.values() if reason).most_common(1)[0][0]
         status, reason = "not applicable", common
     else:
-        status, reason = _shown(duty, systems, seen)
+        status, reason = _shown(duty, [system for system in systems if system.name in concerned], seen)
     return DutyRow(
         duty=duty, status=status, reason=reason, concerns=concerned,
         records={kind: seen[kind] for kind in dict.fromkeys(kinds) if seen[kind]},

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from classifiers.law.duties import duties_on
@@ -75,7 +76,7 @@ def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Repor
         end: the instant at which the period ends.
         made: the instant of the pack; both RFC 3339.
     """
-    day = max(min(_day_before(end), made[:10]), data()[0]["dates"]["first_day"])
+    day = last_day(end, made)
     law = law_on(day)
     systems = tuple(watch.systems.found.values())
     duties = duty_rows(duties_on(day), systems, watch.kinds)
@@ -89,10 +90,10 @@ def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Repor
     )  # fmt: skip
 
 
-def _day_before(instant: str) -> str:
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime.fromisoformat(instant).astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
+def last_day(end: str, made: str) -> str:
+    """Return the last day of a period, or that of the pack where it is earlier; never before the law data begin."""
+    last = datetime.fromisoformat(end).astimezone(UTC) - timedelta(microseconds=1)
+    return max(min(last.date().isoformat(), made[:10]), str(data()[0]["dates"]["first_day"]))
 
 
 def _dates(law: Law) -> list[tuple[str, str, str]]:

@@ -16,10 +16,11 @@ class System:
     declared: Mapping[str, Any]
     standing: Mapping[str, Any]
     """The workflow's state at the end of the period: version, and which version was released and classified."""
+    release: str
+    """At the end of the period: `released`, `stale` (changed since), or `none`, also where it is forbidden by then."""
     classified: Entry | None = None
     """The last confirmed class before the end of the period."""
     calls: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     results: Counter[str] = field(default_factory=Counter)
     tools: Counter[str] = field(default_factory=Counter)
@@ -45,9 +46,7 @@ class System:
 
     @property
     def released(self) -> bool:
-        return bool(self.standing.get("released")) and self.standing.get("released_version") == self.standing.get(
-            "version"
-        )
+        return self.release == "released"
 
     @property
     def declared_models(self) -> list[str]:
@@ -70,7 +69,6 @@ class Systems:
         system = self.found.get(entry.workflow or "")
         if system is None:
             return
-        system.kinds[entry.kind] += 1
         if entry.kind == "call.opened":
             system.calls += 1
         elif entry.kind == "workflow.contradicted":

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from classifiers.facts import UNKNOWN, Answer, Fact, FactsInvalid
+from classifiers.facts import UNDETERMINED, UNKNOWN, Answer, Fact, FactsInvalid
 from classifiers.law.records import data, law_on, vocabulary
-from classifiers.risk import UNDETERMINED, Classification, classify, possible
+from classifiers.risk import Classification, classify, possible
 
 VECTORS = Path(__file__).parent / "vectors"
 TODAY = "2026-11-28"

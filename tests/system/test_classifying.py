@@ -21,6 +21,7 @@ from gateway.oversight import contradictions as watching
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.contradictions import Lookout
 from gateway.oversight.people import ActRefused
+from gateway.oversight.standing import system_at
 from gateway.state import class_of, release_of
 from gateway.store.rebuild import replay
 from gateway.web.api import explain
@@ -217,6 +218,9 @@ def test_a_prohibition_that_begins_later_ends_the_release_on_its_day_without_any
         "none",
         "none",
     ]
+    days = ("2026-12-01", "2026-12-02")
+    shown = [system_at(on.installation, "agent", on.installation.reader.head().size, day) for day in days]
+    assert [one and one.released for one in shown] == ([False] * 2 if row(on)["barred"] else [True, False])
 
 
 def test_a_class_is_confirmed_for_today_only(on: Stage) -> None:

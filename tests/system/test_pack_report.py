@@ -22,9 +22,11 @@ from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
 from gateway.oversight.registers import record
 from gateway.packing import Composed, PackRequest, compose
+from gateway.store.evidence import LiveEvidence
 from ledger import bundle
 from ledger.verify import verify_pack
 from reports.pack.calls import SAMPLE, Calls
+from reports.pack.classes import class_page
 from reports.pack.controls import Controls, catalogue
 from reports.pack.duty_table import WORDS
 from reports.pack.intervals import interval
@@ -165,6 +167,15 @@ def test_the_classification_page_has_answers_basis_and_person(made: Made) -> Non
     assert "recomputed from the answers for this page, by the same law data: the same class" in page
     assert "no electronic signature" in page
     assert made.table("classification")["agent"]["tier"] == "high_risk_annex_iii"
+
+
+def test_a_class_whose_answers_newer_law_data_do_not_know_is_shown_and_not_called_recomputed(made: Made) -> None:
+    (entry,) = made.on.entries("workflow.classified")
+    older = entry._replace(facts={**entry.facts, "answers": {**entry.facts["answers"], "an_older_question": "so"}})
+    page = class_page(older, LiveEvidence(made.on.installation))
+    assert "NOT recomputed" in page.recomputed
+    assert ("an_older_question", "so") in page.answers
+    assert {provision for provision, _, _ in page.basis} == set(entry.facts["legal_basis"])
 
 
 def test_the_view_by_annex_iv_needs_a_released_high_risk_class(made: Made) -> None:
