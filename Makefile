@@ -31,7 +31,7 @@ check: setup ## format, lint, types, import contracts, fast tests (under 60 s)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .imports.log || { cat .imports.log; exit 1; }
-	@$(BIN)/pytest -q -m "not slow"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
 
 test: setup ## everything: what CI runs
 	@sh .ci/system-packages test
@@ -40,7 +40,7 @@ test: setup ## everything: what CI runs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .imports.log || { cat .imports.log; exit 1; }
 	@$(BIN)/python -m tests.sabotage
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 sabotage: setup ## switch each mechanism off in a copy; a test must go red for each
 	@$(BIN)/python -m tests.sabotage

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.exc import OperationalError
 
 import migrations
@@ -21,6 +22,8 @@ from ledger.store.engine import open_engine
 from ledger.store.reader import Reader
 from ledger.unit import State, Step, Unit
 
+settings.register_profile("ours", deadline=None)  # machines are shared: no test is about wall-clock time
+settings.load_profile("ours")
 ORIGIN = "ledger.example/test"
 SEED = bytes(range(32))
 

@@ -100,7 +100,7 @@ def written(answer: Answer) -> Any:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FACTS, DAYS)
 def test_what_is_open_is_worked_out_as_by_trying_every_answer(facts: dict[str, Any], at: str) -> None:
     law = law_on(at)
@@ -127,7 +127,7 @@ def test_what_is_open_is_worked_out_as_by_trying_every_answer(facts: dict[str, A
     assert set(result.ask) == deciding
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(FACTS, DAYS)
 @example({"recruitment_step": "other_step", "narrow_procedural_task": True, "materially_influences": False}, TODAY)
 def test_profiling_closes_the_exemption(facts: dict[str, Any], at: str) -> None:
@@ -135,14 +135,14 @@ def test_profiling_closes_the_exemption(facts: dict[str, Any], at: str) -> None:
     assert "annex_iii_exempt_art6_3" not in (result.tier, *result.tier_range)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(FACTS, DAYS, st.sampled_from(["human_decides_last", "charges_money", "evident_art_or_satire"]))
 def test_a_human_who_decides_last_a_price_or_satire_changes_nothing(facts: dict[str, Any], at: str, name: str) -> None:
     one, other = (plain(classify(facts | {name: value}, complete=True, at=at)) for value in (True, False))
     assert one == other
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(FACTS)
 def test_a_prohibited_practice_stays_prohibited_whatever_else_is_said(facts: dict[str, Any]) -> None:
     scope = {name: vocabulary()[name].assumed for name in vocabulary() if vocabulary()[name].group in ("scope", "role")}
@@ -151,7 +151,7 @@ def test_a_prohibited_practice_stays_prohibited_whatever_else_is_said(facts: dic
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FACTS, DAYS, st.sampled_from(sorted(vocabulary())))
 def test_more_knowledge_never_widens_what_is_possible(facts: dict[str, Any], at: str, name: str) -> None:
     law = law_on(at)

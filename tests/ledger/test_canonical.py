@@ -82,7 +82,7 @@ def test_parsing_is_the_inverse_of_writing(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [2**53, -(2**53), float("nan"), float("inf"), "\ud800", {"\udfff": 1}, {1: 2}, b"bytes", {"a": object()}],
+    [2**53, -(2**53), float("nan"), float("inf"), "\ud800", {"\udfff": 1}, {1: 2}, b"bytes", {"a": Ellipsis}],
     ids=repr,
 )
 def test_what_has_no_canonical_form_is_refused_with_our_own_error(value: object) -> None:

@@ -13,7 +13,7 @@ from ledger.store.ranks import Ranks
 GROWTH = st.lists(st.lists(st.integers(1, 3), max_size=40), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(GROWTH, st.integers(1, 9), st.lists(st.integers(0, 300), min_size=1, max_size=8))
 def test_a_rank_is_what_counting_gives(growth: list[list[int]], chunk: int, asked: list[int]) -> None:
     linked: list[int] = []

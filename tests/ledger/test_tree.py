@@ -42,7 +42,7 @@ class Stored:
         return [merkle.root(self._row(level - 1, below)) for below in range(first, first + TILE)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=5), st.data())
 def test_roots_and_paths_are_those_of_all_the_leaves(growth: list[int], data: st.DataObject) -> None:
     stored = Stored()
