@@ -24,11 +24,12 @@ from gateway.oversight.reexamining import reexamine
 from gateway.pipeline.ports import Ports
 from gateway.providers.cache import MemoryCache
 from gateway.providers.upstream import HttpUpstream
+from gateway.schedule import Schedule
 from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
-from gateway.web import api, console, pages
+from gateway.web import api, console, packs, pages
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -61,13 +62,15 @@ class Gateway:
         """Why the ledger refused the start or the end, if it did."""
         self.failed = False
         """The start or the end failed for a reason that nobody expected, and that is logged."""
+        self._packs = Packs(settings.home / "packs")
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(pages.router(lambda: self.running))
-        self._rest.include_router(console.router(lambda: self.running, Packs(settings.home / "packs")))
+        self._rest.include_router(console.router(lambda: self.running))
+        self._rest.include_router(packs.router(lambda: self.running, self._packs))
         self._rest.add_exception_handler(pages.SignInNeeded, lambda _, error: pages.sign_in(error.after))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
@@ -172,6 +175,12 @@ class Gateway:
                 for line in await asyncio.to_thread(lookout.look):
                     log.warning("traffic contradicts what was declared", workflow=line)
 
+        schedule = Schedule(installation, self._packs)
+
+        async def packs_due() -> None:
+            if not halting.halted:
+                await asyncio.to_thread(schedule.look, rules.now.configuration)
+
         async def count() -> None:
             if not halting.halted:
                 await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
@@ -182,6 +191,7 @@ class Gateway:
             (CHECKPOINT_SECONDS, halting.sign),
             (UNKNOWN_KEYS_SECONDS, count),
             (LOOK_SECONDS, contradicted),
+            (LOOK_SECONDS, packs_due),
         )
         return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
 

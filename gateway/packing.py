@@ -3,18 +3,21 @@
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gateway.configuration.load import load
 from gateway.configuration.model import Configuration
-from gateway.oversight.people import Actor, ActRefused, by_name
+from gateway.days import instant
+from gateway.oversight.looking import within
+from gateway.oversight.people import Actor, ActRefused, by_name, scope_of
 from gateway.oversight.standing import names, systems_at
-from gateway.state import CONTROL, control_of
+from gateway.state import CONTROL, changes_of, control_of, scheduled_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
+from gateway.store.withholding import PackEvidence
 from ledger import bundle, merkle
 from ledger import checkpoint as checkpoints
 from ledger.canonical import canonicalize
@@ -32,18 +35,15 @@ from reports.pack.facts import gather
 from reports.pack.pdf import render, require_renderer
 from reports.pack.report import Report, Watch, last_day, report_of, tables
 from reports.pack.sealing import seal
-from reports.ports import Content, Integrity
 from reports.why.answer import why
 
-OPENED_ALWAYS = frozenset({"name", "reason", "words"})
-"""Statements of named people about their own acts; all other contents are withheld unless asked for."""
 MOST_SEED = 200
 EXPORTERS = ("compliance", "auditor", "admin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackRequest:
-    """What to export. Instants are days (2026-11-01) or RFC 3339 in UTC."""
+    """What to export. Instants are days of the organisation's time zone (2026-11-01) or RFC 3339."""
 
     start: str
     end: str
@@ -58,6 +58,8 @@ class PackRequest:
     actor: Actor | None = None
     """The person, where they are signed in already; else `person`, with `token`."""
     since_head: bytes | None = None
+    scheduled: str | None = None
+    """`month`, `quarter` or `year`, where the schedule asks for it and no person."""
 
 
 class Spool:
@@ -102,53 +104,13 @@ class MadePack:
     digest: str
 
 
-class PackEvidence:
-    """Evidence that withholds what a pack does not open, and remembers what it did open and quote."""
-
-    def __init__(self, live: LiveEvidence, *, contents: bool) -> None:
-        self._live, self._contents = live, contents
-        self.opened: dict[tuple[int, str], Entry] = {}
-        self.unopened: dict[tuple[int, str], str] = {}
-        self.quoted: dict[int, Entry] = {}
-
-    def size(self) -> int:
-        return self._live.size()
-
-    def find(self, kind: str, value: str) -> list[Entry]:
-        return self._live.find(kind, value)
-
-    def find_each(self, kind: str, values: Iterable[str]) -> Mapping[str, list[Entry]]:
-        return self._live.find_each(kind, values)
-
-    def first(self, kind: str, value: str) -> Entry | None:
-        return self._live.first(kind, value)
-
-    def count(self, kind: str, value: str, *, since: str, last: int) -> int:
-        return self._live.count(kind, value, since=since, last=last)
-
-    def content(self, entry: Entry, name: str) -> Content:
-        if name not in OPENED_ALWAYS and not self._contents:
-            found = Content(None, "withheld")
-        else:
-            found = self._live.content(entry, name)
-        if found.missing is None:
-            self.opened[entry.seq, name] = entry
-            self.quoted[entry.seq] = entry
-        else:
-            self.unopened[entry.seq, name] = found.missing
-        return found
-
-    def lacking(self) -> list[dict[str, Any]]:
-        """List what this pack would quote and does not have, and why, in the order of the log."""
-        return [{"seq": seq, "name": name, "why": why} for (seq, name), why in sorted(self.unopened.items())]
-
-    def integrity(self, entries: Sequence[Entry]) -> Integrity:
-        self.quoted |= {entry.seq: entry for entry in entries}
-        return self._live.integrity(entries)
-
-
-def export(installation: Installation, request: PackRequest) -> MadePack:
+def export(
+    installation: Installation, request: PackRequest, keep: Callable[[MadePack], object] = lambda _made: None
+) -> MadePack:
     """Make a pack and record that it was made.
+
+    Args:
+        keep: called before it is recorded, so that no pack is on record that nobody has.
 
     Raises:
         PdfUnavailable: no PDF can be rendered here; nothing was exported.
@@ -157,13 +119,17 @@ def export(installation: Installation, request: PackRequest) -> MadePack:
     require_renderer()
     _require_exporter(installation, request)  # before the work, and before anything is written
     made = sealed(installation, compose(installation, request))
+    keep(made)
     record(installation, request, made)
     return made
 
 
 def _require_exporter(installation: Installation, request: PackRequest) -> None:
     if actor := _exporter(installation, request):
-        actor.require({actor.row: installation.reader.state(actor.row)}, *EXPORTERS)
+        actor.require({actor.row: installation.reader.state(actor.row)}, installation.clock(), *EXPORTERS)
+        scope = scope_of(installation, actor)
+        if not within(request.workflow, scope):
+            raise ActRefused(f"an auditor of {', '.join(sorted(scope or ()))} exports packs of one of these")
 
 
 def _exporter(installation: Installation, request: PackRequest) -> Actor | None:
@@ -190,22 +156,18 @@ def sealed(installation: Installation, composed: Composed) -> MadePack:
 
 def compose(installation: Installation, request: PackRequest) -> Composed:
     """Gather what a pack says: its bundle, and its document as HTML. Writes a checkpoint, and `period.ended` if due."""
-    scope: dict[str, Any] = {"from": _instant(request.start), "to": _instant(request.end), "workflow": request.workflow}
-    if scope["from"] > scope["to"]:
-        raise ActRefused("the period ends before it begins")
-    if len(request.seed) > MOST_SEED:
-        raise ActRefused(f"a seed has at most {MOST_SEED} characters")
-    _require_known(installation, request.workflow)
+    configuration = _configuration(installation)
+    zone = configuration.organisation.time_zone if configuration else "UTC"
+    scope = _scope(installation, request, zone)
     _end_period(installation, scope["to"])
     reader = installation.reader
     installation.checkpointer.sign(now=True)
     signed = str(reader.state("checkpoint")["note"]).encode()
     head = checkpoints.verified(signed, [installation.signer.vkey])
-    at = _made_at(installation, request.at, head.size)
+    at = _made_at(installation, request.at, head.size, zone)
     low, high = (reader.first_at_or_after(scope[edge], head.size) for edge in ("from", "to"))
     tally, lines, table = Tally(request.workflow), io.BytesIO(), io.StringIO()
-    configuration = _configuration(installation)
-    watch = Watch(request.workflow, systems_at(installation, high, last_day(scope["to"], at), request.workflow))
+    watch = Watch(request.workflow, systems_at(installation, high, last_day(scope["to"], at, zone), request.workflow))
     seed = seed_of(request.seed, head)
 
     def walked() -> Iterator[Entry]:
@@ -216,11 +178,11 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
             tally.see(entry)
             yield entry
 
-    evidence = PackEvidence(LiveEvidence(installation), contents=request.contents)
+    evidence = PackEvidence(LiveEvidence(installation), contents=request.contents, zone=zone)
     facts = gather(
-        walked(), request.workflow, evidence, calls=Calls(seed, table.write), also=[watch]
+        walked(), request.workflow, evidence, calls=Calls(seed, table.write, zone), also=[watch], zone=zone
     )  # fmt: skip
-    report = report_of(watch, evidence, end=scope["to"], made=at)
+    report = report_of(watch, evidence, end=scope["to"], made=at, zone=zone)
     said: dict[str, Any] = {
         "schema": SCHEMA, "catalogue": SCHEMA, "log": head.origin, "size": head.size, "range": [low, high],
         "scope": scope, "seed": request.seed, "at": at, "contents": request.contents, "counts": tally.counts(),
@@ -238,11 +200,17 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     return Composed(said=said, html=html, spool=archive)
 
 
-def _require_known(installation: Installation, workflow: str | None) -> None:
-    """Refuse a workflow that nobody registered: a mistyped name would give a sealed zero."""
+def _scope(installation: Installation, request: PackRequest, zone: str) -> dict[str, Any]:
+    """Return the scope. A workflow that nobody registered is refused: a mistyped name would give a sealed zero."""
+    start, end, workflow = _instant(request.start, zone), _instant(request.end, zone), request.workflow
+    if start > end:
+        raise ActRefused("the period ends before it begins")
+    if len(request.seed) > MOST_SEED:
+        raise ActRefused(f"a seed has at most {MOST_SEED} characters")
     known = names(installation)
     if workflow is not None and workflow not in known:
         raise ActRefused(f"no workflow {workflow} is on record; there are {', '.join(known) or 'none yet'}")
+    return {"from": start, "to": end, "workflow": workflow, "zone": zone}
 
 
 def _end_period(installation: Installation, to: str) -> None:
@@ -259,25 +227,22 @@ def _end_period(installation: Installation, to: str) -> None:
     installation.log.append(Unit(keys=lambda _at: (), run=run))
 
 
-def _made_at(installation: Installation, stated: str | None, size: int) -> str:
+def _made_at(installation: Installation, stated: str | None, size: int, zone: str) -> str:
     """Return the instant that the pack states for itself: never before its last entry."""
     last = installation.reader.entry(size - 1).at if size else ""
     if stated is None:
         return max(format_time(installation.clock()), last)
-    at = _instant(stated)
+    at = _instant(stated, zone)
     if at < last:
         raise ActRefused(f"a pack cannot be made at {at}, before the last entry of its log ({last})")
     return at
 
 
-def _instant(text: str) -> str:
+def _instant(text: str, zone: str) -> str:
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ActRefused(
-            f"{text!r} is neither a day like 2026-11-01 nor an instant like 2026-11-01T09:00:00Z"
-        ) from None
-    return format_time(found.replace(tzinfo=UTC) if found.tzinfo is None else found)
+        return instant(text, zone)
+    except ValueError as error:
+        raise ActRefused(str(error)) from None
 
 
 def _configuration(installation: Installation) -> Configuration | None:
@@ -372,6 +337,8 @@ def record(installation: Installation, request: PackRequest, made: MadePack) -> 
     }  # fmt: skip
     if actor:
         facts["assurance"] = actor.assurance
+    if request.scheduled:
+        facts |= {"scheduled": request.scheduled, "brief": request.brief}
     refs = {
         "pdf": b64(hashlib.sha256(made.pdf).digest()),
         "bundle": b64(hashlib.sha256(made.bundle).digest()),
@@ -379,11 +346,18 @@ def record(installation: Installation, request: PackRequest, made: MadePack) -> 
 
     def run(state: State, at: datetime) -> Step:
         if actor:
-            actor.require(state, *EXPORTERS)
+            actor.require(state, at, *EXPORTERS)
         draft = Draft(
             id=new_id("ent", at), kind="pack.exported", workflow=said["scope"]["workflow"],
             act=actor.pseudonym if actor else None, facts=facts, refs=refs,
         )  # fmt: skip
-        return Step(drafts=[draft])
+        changes = changes_of(draft, state)
+        if changes.keys() & state.keys():
+            raise ActRefused("another process has made this pack of the schedule")
+        return Step(drafts=[draft], changes=changes)
 
-    installation.log.append(Unit(keys=lambda _at: (actor.row,) if actor else (), run=run))
+    keys = [actor.row] if actor else []
+    if request.scheduled:
+        start = said["scope"]["from"]
+        keys.append(scheduled_row(request.scheduled, request.workflow, start, brief=request.brief))
+    installation.log.append(Unit(keys=lambda _at: keys, run=run))

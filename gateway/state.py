@@ -5,12 +5,13 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
 
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
-    person:<pseudonym>      roles
+    person:<pseudonym>      roles; until when and for which workflows an auditor's holds
     workflow:<name>         registered, released and classified, and as which version
     budget:<scope>:<day>    nano-EUR spent and reserved
     task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
     corrected:<call>        the cost that a person put in place of an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in
+    scheduled:<what>:<start>  the pack of a schedule that was made of a period
     gap                     the last loss that a person declared
     halt                    why nothing may be written until a person declares a loss
 """
@@ -75,6 +76,19 @@ def class_of(row: Mapping[str, Any] | None) -> str:
 def task_row(workflow: str | None, task: str | None) -> str:
     """Name the row that counts a workflow's calls in a task."""
     return f"task:{workflow}:{task}"
+
+
+def scheduled_row(every: str, workflow: str | None, start: str, *, brief: bool) -> str:
+    """Name the row that says that a pack of the schedule was made."""
+    return f"scheduled:{every}:{workflow or ''}:{'brief' if brief else 'whole'}:{start}"
+
+
+def _exported(item: Item, _state: State) -> Changes:
+    facts = item.facts
+    if "scheduled" not in facts:
+        return {}
+    row = scheduled_row(facts["scheduled"], item.workflow, facts["scope"]["from"], brief=facts["brief"])
+    return {row: {"pack": facts["pack_ref"]}}
 
 
 def _opened(item: Item, state: State) -> Changes:
@@ -149,9 +163,12 @@ def _key_revoked(item: Item, state: State) -> Changes:
 
 def _person(item: Item, state: State) -> Changes:
     name = f"person:{item.facts['person_ref']}"
-    roles = set((state.get(name) or {"roles": []})["roles"])
-    given = set(item.facts["roles"])
-    return {name: {"roles": sorted(roles - given if item.kind == "role.revoked" else roles | given)}}
+    row = state.get(name) or {"roles": []}
+    roles, given = set(row["roles"]), set(item.facts["roles"])
+    row = row | {"roles": sorted(roles - given if item.kind == "role.revoked" else roles | given)}
+    if "until" in item.facts:
+        row = row | {"box": {"until": item.facts["until"], "workflows": list(item.facts["workflows"])}}
+    return {name: row}
 
 
 def _workflow(item: Item, state: State) -> Changes:
@@ -189,6 +206,7 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "stop.engaged": _controlled,
     "stop.released": _controlled,
     "key.issued": _key_issued,
+    "pack.exported": _exported,
     "key.revoked": _key_revoked,
     "person.enrolled": _person,
     "role.granted": _person,

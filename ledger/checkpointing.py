@@ -124,6 +124,10 @@ class Checkpointer:
         """The size of the largest head that this process knows to be signed."""
         return max(self._frontier.size, held_checkpoint(self.head_file, self._signer.vkey).size)
 
+    def has_turn(self) -> bool:
+        """Say whether it is this process that signs for all."""
+        return bool((self._reader.state(KEY) or {}).get("by") == self._name)
+
     def sign(self, *, now: bool = False) -> bytes | None:
         """Sign the current head and return the note, or None when the log did not grow since the last time.
 

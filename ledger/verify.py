@@ -7,6 +7,7 @@ the level says how far the proof goes (docs/formats/bundle.md, "Verdict").
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from ledger.pack import SCHEMA, Tally, pack_id, seed_of
 from ledger.pdf import embedded_file
 from ledger.seal import require_certificate, verify_seal
 from ledger.steps import Report, Step, Steps, Unproved, not_in_this_version
+
+_ZONE = re.compile(r"[A-Za-z0-9+_/-]{1,64}")
 
 
 def verify_pack(
@@ -286,10 +289,10 @@ class _Pack:
 
     def _require_forms(self, said: dict[str, Any], scope: dict[str, Any]) -> None:
         """Check what the entries do not give: scope, seed, instant, whether contents are opened."""
-        workflow = scope["workflow"]
-        if sorted(scope) != ["from", "to", "workflow"] or not (
-            workflow is None or (workflow and type(workflow) is str)
-        ):
+        workflow, zone = scope["workflow"], scope.get("zone", "UTC")
+        named = workflow is None or (workflow and type(workflow) is str)
+        zoned = type(zone) is str and _ZONE.fullmatch(zone)
+        if {*scope, "zone"} != {"from", "to", "workflow", "zone"} or not named or not zoned:
             raise BundleInvalid("the scope is not of the form of this format")
         if parse_time(scope["from"]) > parse_time(scope["to"]):
             raise BundleInvalid("the period ends before it begins")

@@ -33,6 +33,10 @@ class Integrity:
 class Evidence(Protocol):
     """Read access to entries and what is kept beside them."""
 
+    @property
+    def zone(self) -> str:
+        """The IANA time zone in which times are written."""
+
     def find(self, kind: str, value: str) -> list[Entry]:
         """Return the entries linked to an identifier, in log order."""
 

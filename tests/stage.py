@@ -182,9 +182,9 @@ class Stage:
         found = [decode(data) for data in reader.raw(0, reader.head().size)]
         return [entry for entry in found if not kinds or entry.kind in kinds]
 
-    def settled(self, kind: str, count: int = 1) -> list[Entry]:
+    def settled(self, kind: str, count: int = 1, *, within: float = 15) -> list[Entry]:
         """Wait until there are `count` entries of a kind."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + within
         while len(found := self.entries(kind)) < count and time.monotonic() < deadline:
             time.sleep(0.02)
         assert len(found) >= count, f"{len(found)} of {count} {kind}"

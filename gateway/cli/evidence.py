@@ -66,8 +66,10 @@ def why(
 def pack(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The PDF to write.")],
-    from_: Annotated[str, typer.Option("--from", help="First day or instant, UTC: 2026-11-01.")],
-    to: Annotated[str, typer.Option("--to", help="First day or instant after the period, UTC.")],
+    from_: Annotated[
+        str, typer.Option("--from", help="First day or instant: 2026-11-01, in the organisation's time zone.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="First day or instant after the period.")],
     workflow: Annotated[str | None, typer.Option(help="Restrict contents and tables to one workflow.")] = None,
     seed: Annotated[str, typer.Option(help="The auditor's seed, which draws the worked examples.")] = "",
     as_: Annotated[str | None, typer.Option("--as", help="The person who exports.")] = None,

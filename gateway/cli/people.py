@@ -3,18 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.economics.money import read_eur
 from gateway.settings import Settings
 
+if TYPE_CHECKING:
+    from gateway.oversight.people import Box
+
 person = typer.Typer(no_args_is_help=True, help="Enrol people and give them roles.")
 key = typer.Typer(no_args_is_help=True, help="Issue and revoke gateway keys.")
 workflow = typer.Typer(no_args_is_help=True, help="Classify and release workflows.")
 
 As = Annotated[str, typer.Option("--as", help="The person who acts; their token in WHYLEDGER_TOKEN proves it.")]
+Until = Annotated[str | None, typer.Option(help="Of an auditor: the last day, else 90 days from now.")]
+Within = Annotated[list[str] | None, typer.Option(help="Of an auditor: a workflow to look at; all if left out.")]
 Reason = Annotated[str, typer.Option(help="Why, in words.")]
 
 
@@ -47,23 +52,50 @@ def person_add(
     as_: Annotated[
         str | None, typer.Option("--as", help="The admin who enrols; may be left out while there is one.")
     ] = None,
+    until: Until = None,
+    workflow: Within = None,
 ) -> None:
     """Enrol a person and print their token once."""
     from gateway.oversight import acts
 
     with _acting(context, as_) as (installation, actor):
-        token = acts.enrol(installation, actor, name, role)  # type: ignore[arg-type]
+        box = _box(installation, until, workflow) if "auditor" in role or until or workflow else None
+        token = acts.enrol(installation, actor, name, role, box)  # type: ignore[arg-type]
     typer.echo(token)
     typer.echo("shown once; only its digest is kept", err=True)
+    if box:
+        typer.echo(f"auditor until {box.until}, of {', '.join(box.workflows) or 'all workflows'}", err=True)
+
+
+def _box(installation: object, until: str | None, workflows: list[str] | None) -> "Box":
+    """Return the box of an auditor."""
+    from datetime import date
+
+    from gateway.days import end_of
+    from gateway.oversight.acts import AUDITOR_TIME, time_zone
+    from gateway.oversight.people import ActRefused, Box
+    from ledger.entry import format_time
+
+    if until is None:
+        return Box(format_time(installation.clock() + AUDITOR_TIME), tuple(workflows or ()))  # type: ignore[attr-defined]
+    try:
+        last = end_of(date.fromisoformat(until), time_zone(installation))  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        raise ActRefused(f"--until takes a day like 2026-12-31, not {until}") from None
+    return Box(format_time(last), tuple(workflows or ()))
 
 
 @person.command("grant")
-def person_grant(context: typer.Context, name: str, role: str, as_: As, take: bool = False) -> None:
-    """Give a person a role, or take it with --take."""
+def person_grant(
+    context: typer.Context, name: str, role: str, as_: As, take: bool = False, until: Until = None,
+    workflow: Within = None,
+) -> None:  # fmt: skip
+    """Give a person a role, or take it with --take; to an auditor, the end and the workflows anew."""
     from gateway.oversight import acts
 
     with _acting(context, as_) as (installation, actor):
-        acts.grant(installation, actor, name, role, take=take)  # type: ignore[arg-type]
+        box = _box(installation, until, workflow) if until or workflow else None
+        acts.grant(installation, actor, name, role, take=take, box=box)  # type: ignore[arg-type]
     typer.echo(f"{name}: {'-' if take else '+'}{role}")
 
 

@@ -150,6 +150,16 @@ class Organisation(Section):
         return value
 
 
+class ScheduledPack(Section):
+    """An evidence pack that is made by itself when a month, quarter or year is over."""
+
+    every: Literal["month", "quarter", "year"]
+    workflow: Name | None = None
+    """Restricts tables and contents to one workflow."""
+    brief: bool = False
+    """The two pages instead of the whole document."""
+
+
 class Fx(Section):
     usd_per_eur: Amount
     date: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
@@ -165,9 +175,10 @@ class Configuration(Section):
     aliases: dict[str, str] = Field(default_factory=dict)
     environments: dict[Name, Environment] = Field(default_factory=dict)
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
+    packs: tuple[ScheduledPack, ...] = ()
     fx: Fx
 
-    @field_validator("routes", mode="before")
+    @field_validator("routes", "packs", mode="before")
     @classmethod
     def _sequence(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value

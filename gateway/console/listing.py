@@ -1,10 +1,11 @@
 """The list of calls, the latest first: a filter that an address holds, and a bounded look back for each page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.oversight.looking import within
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
 from reports.pack.calls import ended_row
@@ -28,15 +29,19 @@ class CallList:
     older: str
 
 
-def list_calls(installation: Installation, chosen: Mapping[str, str], before: int | None) -> CallList:
-    """Return the calls that fit a filter, looking back from an entry."""
+def list_calls(
+    installation: Installation, chosen: Mapping[str, str], scope: Collection[str] | None, before: int | None
+) -> CallList:
+    """Return the calls that fit a filter and lie within a scope of workflows, looking back from an entry."""
     size = installation.reader.head().size
     start = size if before is None else min(before, size)
     rows: list[dict[str, Any]] = []
     at = start
     for entry in _backwards(installation, start, max(0, start - LOOK)):
         at = entry.seq
-        if entry.kind in ENDS and entry.call and _fits(row := ended_row(entry), chosen):
+        if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
+            continue
+        if _fits(row := ended_row(entry), chosen):
             rows.append(row)
             if len(rows) == ROWS:
                 break

@@ -1,5 +1,6 @@
 """Packs that people make from the console: one at a time in a thread, kept as files beside the databases."""
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import structlog
 
-from gateway.packing import PackRequest, export
+from gateway.oversight.people import ActRefused
+from gateway.packing import MadePack, PackRequest, export
 from gateway.store.installation import Installation
 from ledger.errors import LedgerError
+from ledger.store.reader import Reader
 from reports.pack.pdf import PdfUnavailable
 
 log = structlog.get_logger()
@@ -23,6 +26,7 @@ class Job:
     """A pack that is being made. `said` tells how it stands, in words."""
 
     said: str
+    workflow: str | None
     running: bool = True
     failed: bool = False
 
@@ -46,19 +50,33 @@ class Packs:
 
     def make(self, installation: Installation, request: PackRequest) -> None:
         """Begin to make a pack; `jobs` tells what becomes of it."""
-        job = Job(f"The pack of {request.start} to {request.end} is being made. This page looks again by itself.")
+        threading.Thread(target=self._run, args=(installation, request, self._job(request)), daemon=True).start()
+
+    def make_now(self, installation: Installation, request: PackRequest) -> Job:
+        """Make a pack, in the caller's thread; returns how it went."""
+        job = self._job(request)
+        self._run(installation, request, job)
+        return job
+
+    def _job(self, request: PackRequest) -> Job:
+        job = Job(
+            f"The pack of {request.start} to {request.end} is being made. This page looks again by itself.",
+            request.workflow,
+        )
         self.jobs = [*self.jobs[-4:], job]
-        threading.Thread(target=self._run, args=(installation, request, job), daemon=True).start()
+        return job
 
     def _run(self, installation: Installation, request: PackRequest, job: Job) -> None:
         try:
             with self._lock:
-                made = export(installation, request)
-                self._folder.mkdir(mode=0o700, exist_ok=True)
-                beside = self._folder / f"{made.pack_id}.part"
-                beside.write_bytes(made.pdf)
-                beside.replace(self._folder / f"{made.pack_id}.pdf")
+                made = export(installation, request, self._keep)
+                with contextlib.suppress(FileNotFoundError):  # a page that listed the packs meanwhile has done it
+                    self._beside(made).replace(self._folder / f"{made.pack_id}.pdf")
             job.said = f"Pack {made.pack_id}: {made.entries} entries, {made.calls} calls."
+        except ActRefused as error:  # surely not on record
+            job.said, job.failed = f"No pack of {request.start} to {request.end}: {error}", True
+            for path in self._folder.glob("*.part"):  # of the pack that was refused: one is made at a time
+                path.unlink(missing_ok=True)
         except (LedgerError, PdfUnavailable, OSError) as error:
             job.said, job.failed = f"No pack of {request.start} to {request.end}: {error}", True
         except Exception:
@@ -70,8 +88,18 @@ class Packs:
         finally:
             job.running = False
 
-    def kept(self) -> Iterator[Kept]:
-        """Yield the packs that are here, the latest first."""
+    def _beside(self, made: MadePack) -> Path:
+        return self._folder / f"{made.pack_id}.part"
+
+    def _keep(self, made: MadePack) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._beside(made).write_bytes(made.pdf)
+
+    def kept(self, reader: Reader) -> Iterator[Kept]:
+        """Yield the packs that are here, the latest first; with those whose process ended once they were on record."""
+        for path in self._folder.glob("*.part"):
+            if reader.find("pack", path.stem):
+                path.replace(path.with_suffix(".pdf"))
         found = [path for path in self._folder.glob("*.pdf") if NAME.fullmatch(path.name)]
         for path in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True):
             made = datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from gateway.oversight.people import Actor, by_token, roles_of
+from gateway.oversight.people import Actor, by_token, roles_of, scope_of
 from gateway.store.installation import Installation
 
 
@@ -15,6 +15,8 @@ class Session:
     actor: Actor
     roles: tuple[str, ...]
     csrf: str
+    scope: frozenset[str] | None
+    """The workflows that they may look at; nothing where it is all of them."""
 
 
 def session_of(installation: Installation, token: str | None) -> Session | None:
@@ -23,7 +25,8 @@ def session_of(installation: Installation, token: str | None) -> Session | None:
     roles = tuple(roles_of(installation, actor)) if actor else ()
     if actor is None or not roles or not token:
         return None
-    return Session(actor, roles, hmac.new(token.encode(), b"whyledger console form", hashlib.sha256).hexdigest())
+    csrf = hmac.new(token.encode(), b"whyledger console form", hashlib.sha256).hexdigest()
+    return Session(actor, roles, csrf, scope_of(installation, actor))
 
 
 def same_page(session: Session, given: str) -> bool:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from re import fullmatch
 from typing import Any
 
@@ -10,16 +10,17 @@ from gateway.configuration.load import digest, load
 from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.economics.catalogue import compile_rows
-from gateway.oversight.people import PERSON, ROLES, Actor, ActRefused, find, new_token
+from gateway.oversight.people import AUDITOR, PERSON, ROLES, Actor, ActRefused, Box, find, new_token
 from gateway.state import CONTROL, barred, changes_of_all, control_of
 from gateway.store.installation import Installation
-from ledger.entry import Draft
+from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.vault import LEDGER_KEY
 from ledger.unit import State, Step, Unit, Written
 from reports.why.words import ACTIONS, REASON_CODES
 
 MOST_WORDS = 10_000
+AUDITOR_TIME = timedelta(days=90)
 _STOPPERS = ("engineer", "compliance", "approver", "admin")
 
 
@@ -41,7 +42,7 @@ def act(
 
     def run(state: State, at: datetime) -> Step:
         if actor and roles:
-            actor.require(state, *roles)
+            actor.require(state, at, *roles)
         if check:
             check(state)
         drafts = [draft, *(more(state, at) if more else ())]
@@ -58,8 +59,13 @@ def bind_signer(installation: Installation) -> None:
     act(installation, "signer.added", None, facts=facts)
 
 
-def enrol(installation: Installation, actor: Actor | None, name: str, roles: Sequence[str]) -> str:
+def enrol(
+    installation: Installation, actor: Actor | None, name: str, roles: Sequence[str], box: Box | None = None
+) -> str:
     """Enrol a person and return their personal token, which is kept nowhere. The first admin enrols themselves.
+
+    Args:
+        box: of an auditor; without one 90 days and all workflows.
 
     Raises:
         ActRefused: unknown role, already enrolled, or the actor is no admin.
@@ -80,13 +86,27 @@ def enrol(installation: Installation, actor: Actor | None, name: str, roles: Seq
         raise ActRefused(f"{name} is already enrolled")
     token = new_token()
     installation.vault.remember_token(token, subject.pseudonym)
-    facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))}
+    facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))} | _boxed(installation, roles, box)
     first = actor or Actor(subject.pseudonym, "first")
     act(
         installation, "person.enrolled", first, roles=("admin",) if actor else (), keys=(row,), facts=facts,
         texts={"name": name}, key_ref=subject.ref, check=check,
     )  # fmt: skip
     return token
+
+
+def _boxed(installation: Installation, roles: Sequence[str], box: Box | None) -> dict[str, Any]:
+    """Return the facts of an auditor's box."""
+    if AUDITOR not in roles:
+        if box:
+            raise ActRefused("an end and workflows are for the role auditor")
+        return {}
+    box = box or Box(format_time(installation.clock() + AUDITOR_TIME))
+    if box.until <= format_time(installation.clock()):
+        raise ActRefused(f"the end {box.until} is over already")
+    if unknown := [one for one in box.workflows if installation.reader.state(f"workflow:{one}") is None]:
+        raise ActRefused(f"no workflow {unknown[0]} is on record")
+    return {"until": box.until, "workflows": sorted(set(box.workflows))}
 
 
 def activate(installation: Installation, actor: Actor, text: str, reason: str) -> str:
@@ -230,6 +250,14 @@ def active_configuration(installation: Installation) -> tuple[Configuration, str
     return load(text), str(control["config"])
 
 
+def time_zone(installation: Installation) -> str:
+    """Return the organisation's time zone; UTC while no configuration is active."""
+    try:
+        return active_configuration(installation)[0].organisation.time_zone
+    except ActRefused:
+        return "UTC"
+
+
 def stop_scope(
     installation: Installation, *, everything: bool = False, key: str | None = None, task: str | None = None,
     workflow: str | None = None,
@@ -308,8 +336,10 @@ def override(
     return written.receipts[0].id
 
 
-def grant(installation: Installation, actor: Actor, name: str, role: str, *, take: bool = False) -> None:
-    """Give a person a role, or take it; the last admin keeps theirs."""
+def grant(
+    installation: Installation, actor: Actor, name: str, role: str, *, take: bool = False, box: Box | None = None
+) -> None:
+    """Give a person a role, or take it; the last admin keeps theirs. An auditor's box is given anew with the role."""
     if role not in ROLES:
         raise ActRefused(f"roles are {', '.join(ROLES)}")
     person = find(installation, name)
@@ -318,6 +348,8 @@ def grant(installation: Installation, actor: Actor, name: str, role: str, *, tak
     if take and role == "admin" and admins == [row]:
         raise ActRefused(f"{name} is the last admin")
     facts = {"person_ref": person.pseudonym, "roles": [role]}
+    if not take:
+        facts |= _boxed(installation, [role], box)
     kind = "role.revoked" if take else "role.granted"
     act(installation, kind, actor, roles=("admin",), keys=(row, *admins), facts=facts)
 

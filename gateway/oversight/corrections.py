@@ -38,8 +38,8 @@ def correct_cost(installation: Installation, actor: Actor, call: str, cost: int,
     c, contents = installation.vault.seal({"reason": reason}, entry_id=entry_id)
     budgets = [one["row"] for one in opened.facts["budgets"]]
 
-    def run(state: State, _at: datetime) -> Step:
-        actor.require(state, "finance", "admin")
+    def run(state: State, at: datetime) -> Step:
+        actor.require(state, at, "finance", "admin")
         before = int((state.get(row) or {"cost": charged})["cost"])
         if cost > before:
             raise ActRefused(f"{eur(before)} is on record as the most it can have cost; a correction lowers it")

@@ -6,19 +6,40 @@ refusing would pretend to a protection that is not there. Over HTTP a token is a
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from gateway.store.installation import Installation
+from ledger.entry import format_time
 from ledger.errors import LedgerError
 from ledger.store.vault import SubjectKey
 from ledger.unit import State
 
 ROLES = ("viewer", "engineer", "finance", "compliance", "approver", "auditor", "admin")
+AUDITOR = "auditor"
 PERSON = "person"
 
 
 class ActRefused(LedgerError):
     """The act is not allowed or not possible; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What an auditor may look at: until an instant (RFC 3339), and these workflows; none means all."""
+
+    until: str
+    workflows: tuple[str, ...] = ()
+
+
+def held_roles(row: Mapping[str, Any] | None, at: datetime) -> list[str]:
+    """Return the roles that the row of a person gives at an instant: an auditor's ends with its box."""
+    if row is None:
+        return []
+    over = bool(row.get("box")) and row["box"]["until"] <= format_time(at)
+    return [role for role in row["roles"] if role != AUDITOR or not over]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +53,13 @@ class Actor:
     def row(self) -> str:
         return f"person:{self.pseudonym}"
 
-    def require(self, state: State, *roles: str) -> None:
-        """Check inside the transaction that the person holds one of `roles`.
+    def require(self, state: State, at: datetime, *roles: str) -> None:
+        """Check inside the transaction that the person holds one of `roles` at that instant.
 
         Raises:
             ActRefused: they do not.
         """
-        held = (state.get(self.row) or {"roles": []})["roles"]
+        held = held_roles(state.get(self.row), at)
         if not set(held) & set(roles):
             raise ActRefused(f"this needs the role {' or '.join(roles)}; the person has {', '.join(held) or 'none'}")
 
@@ -95,5 +116,13 @@ def new_token() -> str:
 
 
 def roles_of(installation: Installation, actor: Actor) -> list[str]:
+    """Return the roles that a person holds now."""
+    return held_roles(installation.reader.state(actor.row), installation.clock())
+
+
+def scope_of(installation: Installation, actor: Actor) -> frozenset[str] | None:
+    """Return the workflows that a person may look at; nothing where it is all of them."""
     row = installation.reader.state(actor.row)
-    return list(row["roles"]) if row else []
+    if row is None or held_roles(row, installation.clock()) != [AUDITOR] or not row.get("box"):
+        return None
+    return frozenset(row["box"]["workflows"]) or None

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,8 @@ def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
 
     draft = Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)
 
-    def run(state: State, _at: object) -> Step:
-        actor.require(state, "admin")
+    def run(state: State, at: datetime) -> Step:
+        actor.require(state, at, "admin")
         return Step(drafts=[draft], changes=changes_of(draft, state))
 
     installation.log.append(Unit(keys=lambda _at: (actor.row,), run=run, mends=True))

@@ -33,6 +33,8 @@ class LiveEvidence:
         self._wrong: dict[int, str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
 
+    zone = "UTC"
+
     def size(self) -> int:
         return self._size
 

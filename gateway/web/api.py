@@ -2,7 +2,7 @@
 about its own workflow."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from gateway.errors import Refused
 from gateway.oversight import acts
-from gateway.oversight.people import Actor, ActRefused, by_token, roles_of
+from gateway.oversight.looking import record_look, within
+from gateway.oversight.people import Actor, ActRefused, by_token, roles_of, scope_of
 from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -114,17 +115,17 @@ def require_person(installation: Installation, token: str | None) -> Actor:
     return actor
 
 
-def explain(installation: Installation, ref: str, workflow: str | None = None, *, page: int = 1) -> WhyAnswer:
-    """Answer why about a reference, restricted to a workflow if one is given.
+def explain(installation: Installation, ref: str, scope: Collection[str] | None = None, *, page: int = 1) -> WhyAnswer:
+    """Answer why about a reference, restricted to a scope of workflows if one is given.
 
     Raises:
         NothingFound: nothing is linked to it, or it has fewer pages.
     """
     evidence = LiveEvidence(installation)
     kind, found = evidence.resolve(ref)
-    if workflow is not None:
-        calls = {entry.call for entry in found if entry.call and entry.workflow == workflow}
-        found = [entry for entry in found if entry.workflow == workflow or entry.call in calls]
+    if scope is not None:
+        calls = {entry.call for entry in found if entry.call and within(entry.workflow, scope)}
+        found = [entry for entry in found if within(entry.workflow, scope) or entry.call in calls]
     return why(ref, kind, found, evidence, page=page)
 
 
@@ -217,12 +218,15 @@ def _add_operational(
 
 def _why(installation: Installation, ref: str, page: int, token: str | None) -> Any:
     workflow = _own_workflow(installation, token)
-    if workflow is None:
-        require_person(installation, token)
+    scope = None if workflow is None else frozenset({workflow})
+    if scope is None:
+        actor = require_person(installation, token)
+        scope = scope_of(installation, actor)
+        record_look(installation, actor, "/api/v1/why", ref)
     try:
-        answer = explain(installation, ref, workflow, page=page)
+        answer = explain(installation, ref, scope, page=page)
     except NothingFound as error:
-        whose = f" of workflow {workflow}" if workflow else ""
+        whose = f" of workflow {', '.join(sorted(scope))}" if scope else ""
         detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
         return problem(404, "nothing found", str(error) or detail)
     return Response(orjson.dumps(answer.as_json()), media_type="application/json")

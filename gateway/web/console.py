@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from classifiers.cases import Case
@@ -16,17 +16,15 @@ from classifiers.risk import classify
 from classifiers.suggestions import suggest
 from classifiers.text import carried_by
 from gateway.console.answers import as_given, read_answers
-from gateway.console.packs import Packs, uploaded
-from gateway.console.session import Session, same_page
+from gateway.console.session import Session
 from gateway.oversight.classifying import confirm_class
+from gateway.oversight.looking import within
 from gateway.oversight.people import ActRefused
-from gateway.oversight.standing import names, system_at, systems_at
-from gateway.packing import EXPORTERS, PackRequest
+from gateway.oversight.standing import system_at, systems_at
 from gateway.state import class_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.web.pages import Running, form_of, shown, signed_in
-from ledger.verify import verify_pack
 from reports.pack.classes import class_page
 from reports.pack.systems import System
 
@@ -34,7 +32,7 @@ RELEASES = {"released": "released as it is", "stale": "changed since it was rele
 CLASSES = {"stale": "stale: changed since it was confirmed", "none": "no class is confirmed"}
 
 
-def router(running: Running, packs: Packs) -> APIRouter:
+def router(running: Running) -> APIRouter:
     """Return the routes; they stand outside the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
     In = Annotated[Session, Depends(signed_in(running))]  # noqa: N806 - a type
@@ -42,12 +40,12 @@ def router(running: Running, packs: Packs) -> APIRouter:
     @routes.get("/systems")
     def systems(session: In) -> Response:
         found = systems_at(running(), running().reader.head().size, _today())
-        listed = [_listed(one) for one in found]
+        listed = [_listed(one) for one in found if within(one.name, session.scope)]
         return shown("systems", session, "/systems", systems=listed)
 
     @routes.get("/system")
     def system(workflow: str, session: In) -> Response:
-        one = _found(running(), workflow)
+        one = _found(running(), workflow, session)
         if one is None:
             return _nothing(workflow, session)
         page = class_page(one.classified, LiveEvidence(running())) if one.classified else None
@@ -59,7 +57,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
 
     @routes.get("/system/questions")
     def questions(workflow: str, request: Request, session: In) -> Response:
-        one = _found(running(), workflow)
+        one = _found(running(), workflow, session)
         if one is None:
             return _nothing(workflow, session)
         given = parse_qsl(request.url.query, keep_blank_values=True)
@@ -69,7 +67,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
     async def confirm(request: Request, session: In) -> Response:
         fields = await form_of(request, session)
         form = dict(fields)
-        one = _found(running(), form.get("workflow", ""))
+        one = _found(running(), form.get("workflow", ""), session)
         if one is None:
             return _nothing(form.get("workflow", ""), session)
         given = [field for field in fields if field[0] not in ("workflow", "reason", "version", "tier")]
@@ -81,60 +79,7 @@ def router(running: Running, packs: Packs) -> APIRouter:
             return _questions(one, given, session, str(error).removesuffix(": --reason TEXT"), status)
         return RedirectResponse(f"/system?{urlencode({'workflow': one.name})}", status_code=303)
 
-    _add_packs(routes, running, packs)
     return routes
-
-
-def _add_packs(routes: APIRouter, running: Running, packs: Packs) -> None:
-    In = Annotated[Session, Depends(signed_in(running))]  # noqa: N806 - a type
-
-    uploading = asyncio.Semaphore(1)
-
-    def listed(session: Session, *, status: int = 200, **more: Any) -> Response:
-        today = datetime.now(UTC).date()
-        values: dict[str, Any] = {
-            "jobs": packs.jobs, "running": any(job.running for job in packs.jobs), "packs": list(packs.kept()),
-            "workflows": names(running()), "start": today.replace(day=1).isoformat(), "end": today.isoformat(),
-            "problem": "", "steps": (), "verdict": "", "may_export": _may_export(session),
-        }  # fmt: skip
-        return shown("packs", session, "/packs", status=status, **values | more)
-
-    @routes.get("/packs")
-    def index(session: In) -> Response:
-        return listed(session)
-
-    @routes.post("/packs")
-    async def make(request: Request, session: In) -> Response:
-        form = dict(await form_of(request, session))
-        if not _may_export(session):
-            return listed(session, status=403, problem="this needs the role compliance, auditor or admin")
-        wanted = PackRequest(
-            start=form.get("from", ""), end=form.get("to", ""), workflow=form.get("workflow") or None,
-            seed=form.get("seed", ""), actor=session.actor,
-        )  # fmt: skip
-        packs.make(running(), wanted)
-        return RedirectResponse("/packs", status_code=303)
-
-    @routes.post("/packs/verify")
-    async def verify(request: Request, session: In) -> Response:
-        async with uploading:  # one at a time: an upload is large
-            fields = await asyncio.to_thread(uploaded, request.headers.get("content-type", ""), await request.body())
-        if not same_page(session, fields.get("csrf", b"").decode("utf-8", "replace")):
-            raise HTTPException(403, "this form did not come from a page of yours; open the page and send it again")
-        if not fields.get("pack"):
-            return listed(session, status=400, problem="choose a file first: a PDF or a bundle")
-        async with uploading:
-            report = await asyncio.to_thread(verify_pack, fields["pack"], vkeys=[running().signer.vkey])
-        verdict = "FAILED" if report.failed else f"nothing failed, level {report.level}"
-        return listed(session, steps=report.steps, verdict=verdict)
-
-    @routes.get("/packs/{name}")
-    def download(name: str, session: In) -> Response:
-        data = packs.read(name) if _may_export(session) else None
-        if data is None:
-            raise HTTPException(404, "no such pack was made here, or it is not for your role")
-        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-        return Response(data, media_type="application/pdf", headers=headers)
 
 
 def _shown_case(one: System, form: Mapping[str, str], given: list[tuple[str, str]]) -> Case:
@@ -178,12 +123,9 @@ def _nothing(workflow: str, session: Session) -> Response:
     return shown("message", session, "/systems", title="Nothing found", text=text, login=False, status=404)
 
 
-def _may_export(session: Session) -> bool:
-    return bool(set(session.roles) & set(EXPORTERS))
-
-
-def _found(installation: Installation, name: str) -> System | None:
-    known = installation.reader.state(f"workflow:{name}") is not None if "\x00" not in name else False
+def _found(installation: Installation, name: str, session: Session) -> System | None:
+    seen = "\x00" not in name and within(name, session.scope)
+    known = seen and installation.reader.state(f"workflow:{name}") is not None
     return system_at(installation, name, installation.reader.head().size, _today()) if known else None
 
 

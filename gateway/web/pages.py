@@ -12,6 +12,7 @@ from gateway.console.listing import FIELDS, list_calls, results
 from gateway.console.render import page as rendered
 from gateway.console.render import stylesheet
 from gateway.console.session import Session, same_page, session_of
+from gateway.oversight.looking import record_look
 from gateway.store.installation import Installation
 from gateway.web.api import COOKIE, Page, explain, token_of
 from reports.why.answer import NothingFound
@@ -40,9 +41,11 @@ def signed_in(running: Running) -> Callable[..., Session]:
 
     def session(request: Request, token: Token) -> Session:
         found = session_of(running(), token)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         if found is None:
-            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             raise SignInNeeded(path if request.method == "GET" else "/")
+        if request.method == "GET":
+            record_look(running(), found.actor, request.scope["route"].path, path)
         return found
 
     return session
@@ -81,7 +84,7 @@ def router(running: Running) -> APIRouter:
     @routes.get("/why/{ref:path}")
     def why(ref: str, session: In, page: Page = 1) -> Response:
         try:
-            return shown("why", session, "/", answer=explain(running(), ref, page=page))
+            return shown("why", session, "/", answer=explain(running(), ref, session.scope, page=page))
         except NothingFound as error:
             text = str(error) or f"No entry is linked to {ref}."
             return shown("message", session, "/", title="Nothing found", text=text, login=False, status=404)
@@ -89,7 +92,9 @@ def router(running: Running) -> APIRouter:
     @routes.get("/calls")
     async def calls(request: Request, session: In, before: int | None = None) -> Response:
         chosen = {name: request.query_params.get(name, "")[:200] for name in FIELDS}
-        found = await asyncio.to_thread(list_calls, running(), chosen, before if before and before > 0 else None)
+        found = await asyncio.to_thread(
+            list_calls, running(), chosen, session.scope, before if before and before > 0 else None
+        )
         return shown("calls", session, "/calls", filter=chosen, filtered=any(chosen.values()), results=results(),
                      rows=found.rows, size=found.size, before=found.before, older=found.older)  # fmt: skip
 

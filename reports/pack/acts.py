@@ -4,7 +4,7 @@ from typing import Any
 
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.words import clock, coded, name_of, person, quoted, verb_of
+from reports.why.words import coded, name_of, person, quoted, verb_of, when
 
 KINDS = {
     "config.activated": "activated the configuration",
@@ -29,7 +29,7 @@ def decision(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     """Return the row of a person's decision about a call, with what they saw and changed."""
     given = quoted(entry, "reason", evidence) if "reason" in entry.c or not coded(entry) else ""
     return {
-        "at": clock(entry.at),
+        "at": when(entry, evidence),
         "seq": entry.seq,
         "call": entry.call,
         "person": person(entry, evidence),
@@ -46,7 +46,7 @@ def act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     """Return the row of another act."""
     about, named = _about(entry, evidence)
     return {
-        "at": clock(entry.at),
+        "at": when(entry, evidence),
         "seq": entry.seq,
         "person": person(entry, evidence),
         "what": f"{KINDS[entry.kind]} {about}".strip(),

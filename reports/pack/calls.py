@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.entry import Entry
 from reports.pack.words import RESULTS, decimals, served, spaced
-from reports.why.words import clock
+from reports.times import UTC, clock
 
 MAX_ROWS = 500
 SAMPLE = 100
@@ -24,12 +24,13 @@ _ENDS = ("call.closed", "call.interrupted", "call.refused")
 class Calls:
     """Sees entries in the order of the log. Of calls that have ended it keeps no more than is printed."""
 
-    def __init__(self, seed: str, write: Callable[[str], object]) -> None:
+    def __init__(self, seed: str, write: Callable[[str], object], zone: str = UTC) -> None:
         """Args:
         seed: draws the sample, as it draws the worked examples.
+        zone: of the times that are printed; the complete table is in UTC.
         write: takes the lines of the complete table, CSV (RFC 4180), as they come.
         """
-        self._seed, self._write = seed, write
+        self._seed, self._write, self._zone = seed, write, zone
         self._open: dict[str, dict[str, Any]] = {}
         self._exceptions: list[dict[str, Any]] = []
         self._drawn: list[tuple[int, int, dict[str, Any]]] = []
@@ -40,12 +41,12 @@ class Calls:
         if not entry.call:
             return
         if entry.kind == "call.opened":
-            self._open[entry.call] = _row(entry)
+            self._open[entry.call] = _row(entry, self._zone)
             self.number += 1
         elif entry.kind in _ENDS:
             row = self._open.pop(entry.call, None)
             self.number += row is None
-            self._ended(_ended(row or _row(entry), entry))
+            self._ended(_ended(row or _row(entry, self._zone), entry))
 
     def _ended(self, row: dict[str, Any]) -> None:
         self._write(_line(row[name] for name in COLUMNS))
@@ -75,10 +76,10 @@ def ended_row(entry: Entry) -> dict[str, Any]:
     return _ended(_row(entry), entry)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry, zone: str = UTC) -> dict[str, Any]:
     facts = entry.facts
     return {
-        "call": entry.call, "at": clock(entry.at), "opened_at": entry.at if entry.kind == "call.opened" else "",
+        "call": entry.call, "at": clock(entry.at, zone), "opened_at": entry.at if entry.kind == "call.opened" else "",
         "ended_at": "", "entry": entry.seq, "workflow": entry.workflow or "",
         "environment": facts.get("environment", ""), "route": facts.get("route_ref") or facts.get("route") or "",
         "result": RESULTS["open"], "served_by": "", "cost": "", "provider": "", "cost_nano_eur": "", "cost_state": "",

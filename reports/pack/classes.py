@@ -11,7 +11,7 @@ from classifiers.risk import Classification, classify
 from classifiers.text import carried_by
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.words import clock, person, quoted
+from reports.why.words import person, quoted, when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def class_page(entry: Entry, evidence: Evidence) -> ClassPage:
     again = _again(facts)
     return ClassPage(
         tier=facts["tier"], words=law.said(facts["tier"]), asked_for=facts["asked_for"],
-        confirmed=f"{person(entry, evidence)}, {clock(entry.at)}: {quoted(entry, 'reason', evidence)}",
+        confirmed=f"{person(entry, evidence)}, {when(entry, evidence)}: {quoted(entry, 'reason', evidence)}",
         answers=tuple(_answer(law, name, value) for name, value in facts["answers"].items()),
         complete=facts["answers_complete"], duties=tuple(_duties(law, facts)),
         basis=tuple(carried_by(again) if again else ((one, *_OLDER) for one in facts["legal_basis"])),

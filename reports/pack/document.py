@@ -2,10 +2,10 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from classifiers.law.duties import duties_on, unprintable
 from classifiers.law.records import data
@@ -20,7 +20,8 @@ from reports.pack.facts import PackFacts
 from reports.pack.glyphs import PLACE
 from reports.pack.intervals import interval
 from reports.pack.report import Report, open_findings
-from reports.pack.words import cents, hexadecimal, instant, on_one_line, soft
+from reports.pack.words import cents, hexadecimal, on_one_line, soft
+from reports.times import clock, instant
 from reports.why.answer import BOUNDARY
 from reports.why.words import MISSING
 
@@ -32,7 +33,7 @@ def _environment() -> Environment:
     loader = PackageLoader("reports.pack", "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
-        "eur": eur, "soft": soft, "instant": instant, "hexadecimal": hexadecimal, "on_one_line": on_one_line,
+        "eur": eur, "soft": soft, "hexadecimal": hexadecimal, "on_one_line": on_one_line,
         "quoted_for_shell": shlex.quote, "cents": cents,
         "source_of": lambda source, locus: source_said(f"{source}: {locus}"),
     }  # fmt: skip
@@ -44,6 +45,14 @@ def _fixed() -> Mapping[str, Any]:
     """Return the fixed words of a pack: titles of sections, what is never evidenced, the glossary."""
     found: dict[str, Any] = read_yaml("reports.pack", "fixed.yaml")
     return found
+
+
+def _template(name: str, zone: str) -> Template:
+    """Return a template whose times are of a zone."""
+    environment = _environment().overlay()
+    times = {"instant": partial(instant, zone=zone), "clock": partial(clock, zone=zone)}
+    environment.filters = environment.filters | times
+    return environment.get_template(name)
 
 
 def as_html(
@@ -62,7 +71,8 @@ def as_html(
     """
     fixed = _fixed()
     sources = [one for one in data()[0]["sources"]["sources"].values() if one["how"] != "memory"]
-    return _environment().get_template("brief.html.j2" if brief else "pack.html.j2").render(
+    zone = str(said["scope"]["zone"])
+    return _template("brief.html.j2" if brief else "pack.html.j2", zone).render(
         said=said, facts=facts, report=report, examples=examples, organisation=organisation, vkey=vkey,
         certificate=certificate, unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
         titles=fixed["titles"], never=fixed["never"], glossary=fixed["glossary"], sources=sources, note=DISCLAIMER,

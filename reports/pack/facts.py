@@ -10,6 +10,7 @@ from reports.pack.acts import KINDS, act, decision, is_approval
 from reports.pack.calls import MAX_ROWS, Calls
 from reports.pack.words import COSTS, RESULTS, cents, served, spaced
 from reports.ports import Evidence
+from reports.times import UTC, day_in
 from reports.why.words import REASONS
 
 
@@ -36,7 +37,7 @@ class PackFacts:
     models: tuple[tuple[str, int, str, int, int], ...]
     """Model, calls, cost to the cent, cost in nano-EUR, and how many of the calls are charged at an upper bound."""
     days: tuple[tuple[str, int], ...]
-    """Calls that ended or were refused, by UTC day."""
+    """Calls that ended or were refused, by day in the time zone of the pack."""
     gaps: tuple[str, ...]
     simulated: int
     last: str
@@ -46,9 +47,10 @@ class PackFacts:
 class _Gathering:
     """What has been seen so far of a range. Keeps rows that are shown, and of the rest only what is counted."""
 
-    def __init__(self, workflow: str | None, calls: Calls) -> None:
+    def __init__(self, workflow: str | None, calls: Calls, zone: str) -> None:
         self._workflow = workflow
         self.calls = calls
+        self._zone = zone
         self.days: Counter[str] = Counter()
         self.approvals: list[Entry] = []
         self.overrides: list[Entry] = []
@@ -86,7 +88,7 @@ class _Gathering:
         elif entry.kind == "call.refused":
             self.refused[str(facts["reason_ref"])] += 1
             self.results["refused"] += 1
-            self.days[entry.at[:10]] += 1
+            self.days[day_in(entry.at, self._zone)] += 1
         elif entry.kind == "call.opened":
             self.simulated += any(target.get("simulated") for target in facts["targets"])
         elif entry.kind in ("call.closed", "call.interrupted"):
@@ -104,7 +106,7 @@ class _Gathering:
     def _see_end(self, entry: Entry) -> None:
         facts = entry.facts
         self.results[str(facts.get("result", "interrupted"))] += 1
-        self.days[entry.at[:10]] += 1
+        self.days[day_in(entry.at, self._zone)] += 1
         self.states[str(facts["cost_state"])] += 1
         self.charged[str(facts["cost_state"])] += facts["cost_nano_eur"]
         if target := facts.get("served"):
@@ -122,16 +124,17 @@ class Sees(Protocol):
 
 def gather(
     entries: Iterable[Entry], workflow: str | None, evidence: Evidence, *, calls: Calls | None = None,
-    also: Sequence[Sees] = (),
+    also: Sequence[Sees] = (), zone: str = UTC,
 ) -> PackFacts:  # fmt: skip
     """Compute the facts over the entries of a range in one pass, restricted to a workflow if one is given.
 
     Args:
         calls: takes the calls; it writes the complete table of them.
+        zone: of the days that calls are counted by.
         also: shown every entry of the range too.
     """
     calls = calls or Calls("", len)
-    seen = _Gathering(workflow, calls)
+    seen = _Gathering(workflow, calls, zone)
     for entry in entries:
         seen.see(entry)
         for other in also:

@@ -8,7 +8,8 @@ from ledger.entry import Entry
 from reports.pack.calls import MAX_ROWS
 from reports.ports import Evidence
 from reports.registers import by_kind, in_words, registers, report_by
-from reports.why.words import clock, person, quoted
+from reports.times import day_in
+from reports.why.words import person, quoted, when
 
 
 class Kept:
@@ -36,21 +37,21 @@ class Kept:
         for entry in self._entries[name]:
             row = registers()[name]
             yield {
-                "at": clock(entry.at), "seq": entry.seq, "workflow": entry.workflow or "",
+                "at": when(entry, evidence), "seq": entry.seq, "workflow": entry.workflow or "",
                 "person": person(entry, evidence), "said": in_words(row, entry.facts),
                 "words": quoted(entry, "words", evidence) if "words" in entry.c else "",
                 "digest": entry.refs.get("document", ""), "incident": entry.facts.get("incident_ref", ""),
-                "clock": _clock(entry, self._entries[name]),
+                "clock": _clock(entry, self._entries[name], evidence.zone),
             }  # fmt: skip
 
 
-def _clock(entry: Entry, entries: Iterable[Entry]) -> str:
+def _clock(entry: Entry, entries: Iterable[Entry], zone: str) -> str:
     """Say by when a report of an incident is due, and whether any entry of it says that one was made."""
     if entry.kind != "incident.opened":
         return ""
     same = [one for one in entries if one.facts["incident_ref"] == entry.facts["incident_ref"]]
     reported = next((one.facts["reported_on"] for one in same if "reported_on" in one.facts), None)
-    last, why = report_by(entry.facts, entry.at[:10])
+    last, why = report_by(entry.facts, day_in(entry.at, zone))
     told = f"reported on {reported}, as stated" if reported else "no report is on record in the period"
     when = f"report by {last}: {why}" if last else f"no day for a report: {why}"
     return f"If the duty to report applies (section 6): {when}; {told}"

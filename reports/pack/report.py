@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from classifiers.law.duties import duties_on
@@ -16,6 +16,7 @@ from reports.pack.duty_table import DutyRow, duty_rows
 from reports.pack.kept import Kept
 from reports.pack.systems import System, Systems
 from reports.ports import Evidence
+from reports.times import UTC, day_in
 
 _APART = ("notice_for", "duty")
 """Members by which entries of one kind are told apart in the duty table."""
@@ -69,20 +70,22 @@ def _high_risk(tier: str | None) -> bool:
     return tier in data()[0]["duties"]["chapter_iii_classes"]
 
 
-def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Report:
+def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str, zone: str = UTC) -> Report:
     """Put a report together.
 
     Args:
         end: the instant at which the period ends.
         made: the instant of the pack; both RFC 3339.
+        zone: of the days.
     """
-    day = last_day(end, made)
+    day = last_day(end, made, zone)
     law = law_on(day)
     systems = tuple(watch.systems.found.values())
     duties = duty_rows(duties_on(day), systems, watch.kinds)
     shown = Counter(row.status for row in duties)
     return Report(
-        day=day, law=law, stale=stale_line(made[:10]), standing_line=data()[0]["sources"]["standing_line"],
+        day=day, law=law, stale=stale_line(day_in(made, zone)),
+        standing_line=data()[0]["sources"]["standing_line"],
         systems=systems, duties=duties, statuses=tuple(sorted(shown.items())), tests=tuple(watch.controls.tests),
         classes={one.name: class_page(one.classified, evidence) for one in systems if one.classified},
         kept=watch.kept.tables(evidence), dates=tuple(_dates(law)), disputes=tuple(_disputes(day)),
@@ -90,10 +93,11 @@ def report_of(watch: Watch, evidence: Evidence, *, end: str, made: str) -> Repor
     )  # fmt: skip
 
 
-def last_day(end: str, made: str) -> str:
+def last_day(end: str, made: str, zone: str) -> str:
     """Return the last day of a period, or that of the pack where it is earlier; never before the law data begin."""
-    last = datetime.fromisoformat(end).astimezone(UTC) - timedelta(microseconds=1)
-    return max(min(last.date().isoformat(), made[:10]), str(data()[0]["dates"]["first_day"]))
+    before = datetime.fromisoformat(end) - timedelta(microseconds=1)
+    last = day_in(before.isoformat(), zone)
+    return max(min(last, day_in(made, zone)), str(data()[0]["dates"]["first_day"]))
 
 
 def _dates(law: Law) -> list[tuple[str, str, str]]:

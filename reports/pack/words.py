@@ -70,12 +70,6 @@ def soft(text: object) -> Markup:
     return Markup(_BREAKABLE.sub(r"\1<wbr>", str(escape(text))))  # noqa: S704 - escaped before
 
 
-def instant(at: str) -> str:
-    """Write an instant to the second, or with its fraction where it has one."""
-    fraction = at[19:].rstrip("Z").rstrip("0").rstrip(".")
-    return f"{at[:10]} {at[11:19]}{fraction} UTC"
-
-
 def hexadecimal(digest: str) -> str:
     """Write a digest in base64url as hexadecimal in groups of eight."""
     if len(digest) != 43:

@@ -8,10 +8,11 @@ from ledger.amounts import eur
 from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence, Integrity
+from reports.times import clock
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
 from reports.why.story import Story, collect
-from reports.why.words import RESULTS, clock
+from reports.why.words import RESULTS
 
 SCHEMA = "whyledger.why/1"
 BOUNDARY = (
@@ -78,7 +79,7 @@ def why(
         as_of_seq=evidence.size(),
         headline=_headline(story),
         narrative=narrate(story, evidence),
-        timeline=tuple(_moment(entry) for entry in story.entries),
+        timeline=tuple(_moment(entry, evidence.zone) for entry in story.entries),
         approvals=_approvals(story, evidence),
         decisions=tuple(decided_by((*story.acts, *story.stops), evidence)),
         questions=answers(story, evidence, check),
@@ -121,11 +122,11 @@ _MOMENTS = {
 }
 
 
-def _moment(entry: Entry) -> dict[str, Any]:
+def _moment(entry: Entry, zone: str) -> dict[str, Any]:
     text = _MOMENTS.get(entry.kind, entry.kind).format_map(dict(entry.facts))
     return {
         "at": entry.at,
-        "shown": clock(entry.at),
+        "shown": clock(entry.at, zone),
         "kind": entry.kind,
         "seq": entry.seq,
         "call": entry.call,

@@ -14,12 +14,12 @@ from reports.why.words import (
     RESULTS,
     asked_for,
     classed,
-    clock,
     coded,
     person,
     pointer,
     quoted,
     verb_of,
+    when,
 )
 
 
@@ -40,7 +40,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
         sentences += _asked(call, label, evidence)
         sentences += _decided(call)
         sentences += _attempted(call)
-        sentences += _ended(call)
+        sentences += _ended(call, evidence)
         sentences += [_overridden(entry, evidence) for entry in call.overrides]
         sentences += [_corrected(entry, evidence) for entry in call.corrections]
     sentences += [_stop(entry, evidence) for entry in story.stops]
@@ -54,7 +54,8 @@ def _asked(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator[S
         return
     simulated = any(target.get("simulated") for target in entry.facts.get("targets", ()))
     yield Sentence(
-        f"{label} was made at {clock(entry.at)} by workflow {entry.workflow or 'none'} in {entry.facts['environment']}"
+        f"{label} was made at {when(entry, evidence)} by workflow {entry.workflow or 'none'} "
+        f"in {entry.facts['environment']}"
         + (f" and asked for {name}" if (name := asked_for(entry, evidence)) else "")
         + (" (a simulated provider: no model ran)." if simulated else "."),
         (pointer(entry, "at"), pointer(entry, "workflow"), pointer(entry, "facts.environment")),
@@ -134,7 +135,7 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
 
 
-def _ended(call: CallStory[Entry]) -> Iterator[Sentence]:
+def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
     if not call.ended:
         yield Sentence("Its end is not on record yet.", (pointer(call.first),))
         return
@@ -148,7 +149,7 @@ def _ended(call: CallStory[Entry]) -> Iterator[Sentence]:
         inputs = usage["input_tokens"] + usage["cached_tokens"] + usage["cache_write_tokens"]
         tokens = f" It used {inputs} input and {usage['output_tokens']} output tokens."
     yield Sentence(
-        f"The call {RESULTS.get(call.result, call.result)} at {clock(call.ended.at)}.{tokens} "
+        f"The call {RESULTS.get(call.result, call.result)} at {when(call.ended, evidence)}.{tokens} "
         f"It cost {eur(facts['cost_nano_eur'])} ({words}).",
         (
             pointer(call.ended, "facts.result"),
@@ -174,7 +175,7 @@ def _limited(call: CallStory[Entry]) -> Iterator[Sentence]:
 
 def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
     return Sentence(
-        f"At {clock(entry.at)} {person(entry, evidence)} {verb_of(entry)} what the system did: "
+        f"At {when(entry, evidence)} {person(entry, evidence)} {verb_of(entry)} what the system did: "
         f"{coded(entry)}{quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.action"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
@@ -182,8 +183,9 @@ def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
 
 def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
     return Sentence(
-        f"At {clock(entry.at)} {person(entry, evidence)} corrected its cost from {eur(entry.facts['before_nano_eur'])}"
-        f", an upper bound, to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
+        f"At {when(entry, evidence)} {person(entry, evidence)} corrected its cost "
+        f"from {eur(entry.facts['before_nano_eur'])}, an upper bound, "
+        f"to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.after_nano_eur"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
 
@@ -191,7 +193,7 @@ def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
 def _stop(entry: Entry, evidence: Evidence) -> Sentence:
     verb = "stopped" if entry.kind == "stop.engaged" else "lifted the stop of"
     return Sentence(
-        f"At {clock(entry.at)} {person(entry, evidence)} {verb} {entry.facts['scope'].partition(':')[0]}: "
+        f"At {when(entry, evidence)} {person(entry, evidence)} {verb} {entry.facts['scope'].partition(':')[0]}: "
         f"{quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.scope"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
@@ -200,27 +202,28 @@ def _stop(entry: Entry, evidence: Evidence) -> Sentence:
 def _approvals(story: Story, evidence: Evidence) -> Iterator[Sentence]:
     for entry in story.activations:
         yield Sentence(
-            f"The rules in force were activated at {clock(entry.at)} by {person(entry, evidence)}: "
+            f"The rules in force were activated at {when(entry, evidence)} by {person(entry, evidence)}: "
             f"{quoted(entry, 'reason', evidence)}.",
             (pointer(entry, "act"), pointer(entry, "refs.config"), pointer(entry, "c.reason")),
         )
     for entry in story.stale_releases:
         yield Sentence(
-            f"An earlier state of workflow {entry.workflow} was released at {clock(entry.at)} by "
+            f"An earlier state of workflow {entry.workflow} was released at {when(entry, evidence)} by "
             f"{person(entry, evidence)}; that release does not hold for what it was here.",
             (pointer(entry, "act"), pointer(entry, "refs.workflow")),
         )
     for entry in story.releases:
         yield Sentence(
-            f"Workflow {entry.workflow} was released at {clock(entry.at)} by {person(entry, evidence)}: "
+            f"Workflow {entry.workflow} was released at {when(entry, evidence)} by {person(entry, evidence)}: "
             f"{quoted(entry, 'reason', evidence)}.",
             (pointer(entry, "act"), pointer(entry, "workflow"), pointer(entry, "c.reason")),
         )
     for entry in story.classifications:
         facts = entry.facts
         yield Sentence(
-            f"Its risk class under the AI Act, asked for {facts['asked_for']}, was confirmed at {clock(entry.at)} by "
-            f"{person(entry, evidence)}: {classed(facts)}; {quoted(entry, 'reason', evidence)}.",
+            f"Its risk class under the AI Act, asked for {facts['asked_for']}, was confirmed "
+            f"at {when(entry, evidence)} by {person(entry, evidence)}: "
+            f"{classed(facts)}; {quoted(entry, 'reason', evidence)}.",
             (
                 pointer(entry, "facts.tier"),
                 pointer(entry, "act"),

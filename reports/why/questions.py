@@ -15,13 +15,13 @@ from reports.why.words import (
     MISSING,
     REASONS,
     RESULTS,
-    clock,
     coded,
     person,
     pointer,
     quoted,
     shorten,
     verb_of,
+    when,
 )
 
 NOT_RECORDED = "not recorded"
@@ -58,7 +58,7 @@ def _who(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str]
         facts += [pointer(entry, "facts.key"), pointer(entry, "sub"), pointer(entry, "facts.task_source")]
     for issued in story.key_issues:
         verb = "issued" if issued.kind == "key.issued" else "revoked"
-        lines.append(f"The key was {verb} at {clock(issued.at)} by {person(issued, evidence)}.")
+        lines.append(f"The key was {verb} at {when(issued, evidence)} by {person(issued, evidence)}.")
         facts.append(pointer(issued, "act"))
     return list(dict.fromkeys(lines)), facts
 
@@ -220,16 +220,16 @@ def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
     for entry in acts:
         if entry.kind == "override.recorded":
             lines.append(
-                f"{clock(entry.at)}: {person(entry, evidence)} {verb_of(entry)} it, "
+                f"{when(entry, evidence)}: {person(entry, evidence)} {verb_of(entry)} it, "
                 f"{coded(entry)}{quoted(entry, 'reason', evidence)}; "
                 f"shown to them: {quoted(entry, 'presented', evidence)}; before: {quoted(entry, 'before', evidence)}; "
                 f"after: {quoted(entry, 'after', evidence)}."
             )
         elif entry.kind == "cost.corrected":
-            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {_correction(entry, evidence)}.")
+            lines.append(f"{when(entry, evidence)}: {person(entry, evidence)} {_correction(entry, evidence)}.")
         else:
             said = quoted(entry, "reason", evidence)
-            lines.append(f"{clock(entry.at)}: {person(entry, evidence)} {verb_of(entry)}, {said}.")
+            lines.append(f"{when(entry, evidence)}: {person(entry, evidence)} {verb_of(entry)}, {said}.")
     return lines, [pointer(entry, "act") for entry in acts]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from classifiers.law.records import law_on
 from ledger.entry import Entry
 from reports.ports import Evidence
+from reports.times import clock
 
 REASONS = {
     "budget_exceeded": "its worst case did not fit under a daily cap",
@@ -62,9 +63,9 @@ MISSING = {
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
-def clock(at: str) -> str:
-    """Write an entry's time as `2026-11-23 09:00:00 UTC`."""
-    return f"{at[:10]} {at[11:19]} UTC"
+def when(entry: Entry, evidence: Evidence) -> str:
+    """Write the time of an entry in the time zone of the view."""
+    return clock(entry.at, evidence.zone)
 
 
 def pointer(entry: Entry, path: str = "") -> str:

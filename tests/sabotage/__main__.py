@@ -43,6 +43,16 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "6", "what an auditor looks at is on record before it is shown", "gateway/web/pages.py",
+        '        if request.method == "GET":\n            record_look(', '        if False:\n            record_look(',
+        "tests/system/test_auditors.py::test_every_page_of_an_auditor_is_on_record_before_it_is_shown",
+    ),
+    Sabotage(
+        "6", "an auditor's box ends", "gateway/oversight/people.py",
+        'and row["box"]["until"] <= format_time(at)', "and False",
+        "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
+    ),
+    Sabotage(
         "8", "silence is unknown, not no", "classifiers/facts.py",
         "    if not complete:\n        return known\n", "",
         "tests/classifiers/test_risk.py::test_nothing_answered_is_undetermined_and_asks",

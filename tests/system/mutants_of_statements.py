@@ -70,6 +70,12 @@ def of_statements() -> Iterator[Mutant]:
         ("workflow", ["agent"]),
         ("from", None),
         ("to", 5),
+        ("zone", ""),
+        ("zone", None),
+        ("zone", 1),
+        ("zone", "Europe/Berlin\n"),
+        ("zone", "Europe Berlin"),
+        ("zone", "Z" * 65),
     ):
         yield one(f"scope: {member} is {value!r}", REFUSED, scope_said(member, value))
     for member in ("from", "to", "workflow"):
@@ -80,6 +86,7 @@ def of_statements() -> Iterator[Mutant]:
                 lambda said: said.update(scope={n: v for n, v in said["scope"].items() if n != member})
             ),
         )
+    yield one("scope: a zone", ACCEPTED, scope(zone="Europe/Berlin"))
     yield one("scope: a workflow", ACCEPTED, scope(workflow="agent"))
     yield one("scope: a workflow that no entry names", ACCEPTED, scope(workflow="nosuch"))
     yield one("scope: a workflow, examples of all", REFUSED, scope(workflow="other"), pack(examples=[call(1)]))

@@ -37,6 +37,7 @@ FILES = [
     "seal.der",
 ]
 ENTRY = {"v", "log", "seq", "prev", "id", "at", "kind", "call", "task", "workflow", "sub", "act", "facts", "refs", "c"}
+ZONE = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-_/")
 PACK = {"schema", "pack", "log", "size", "range", "scope", "seed", "catalogue", "at", "contents", "counts", "examples"}
 UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 WORDS = r"[a-z]+(?:_[a-z]+)*"
@@ -381,7 +382,9 @@ def check_pack(
     pack = canonical(raw, PACK | ({"report"} if tables else set()), "pack.json")
     digests = {name: url(sha(content)) for name, content in tables.items()}
     need(not tables or form(pack["report"]) == form(digests), "pack.json: other tables of the report")
-    scope = only_members(pack["scope"], {"from", "to", "workflow"}, "scope")
+    scope = only_members(pack["scope"], {"from", "to", "workflow"} | ({"zone"} & set(pack["scope"])), "scope")
+    zone = scope.get("zone", "UTC")
+    need(isinstance(zone, str) and 1 <= len(zone) <= 64 and set(zone) <= ZONE, "scope: bad zone")
     start, end, workflow = instant(scope["from"]), instant(scope["to"]), scope["workflow"]
     need(start <= end, "scope ends before it begins")
     need(workflow is None or (isinstance(workflow, str) and workflow != ""), "scope: bad workflow")

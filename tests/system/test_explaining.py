@@ -96,7 +96,7 @@ def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_p
         with pytest.raises(openai.PermissionDeniedError):
             on.ask(task="ticket:12")
         on.installation.checkpointer.sign(now=True)
-        told = [(page, workflow) for page in (1, 2) for workflow in (None, "agent")]
+        told = [(page, workflow) for page in (1, 2) for workflow in (None, {"agent"})]
         briefly = [explain(on.installation, "ticket:12", workflow, page=page) for page, workflow in told]
         with on.installation.engine.begin() as connection:
             assert connection.exec_driver_sql("UPDATE ref SET brief = NULL WHERE brief IS NOT NULL").rowcount == 24
@@ -217,6 +217,6 @@ def test_a_workflow_that_asks_about_its_own_call_is_told_of_every_entry_of_it(tm
         )  # as written before
         on.installation.log.append(Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[earlier])))
         every = {entry.seq for entry in on.entries() if entry.call == closed.call}
-        told = [explain(on.installation, ref, closed.workflow) for ref in ("ticket:1", str(closed.call))]
+        told = [explain(on.installation, ref, {str(closed.workflow)}) for ref in ("ticket:1", str(closed.call))]
     assert len(every) >= 4
     assert [{one["seq"] for one in answer.timeline if one["call"]} for answer in told] == [every, every]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pikepdf
 import pytest
@@ -21,6 +22,7 @@ from gateway.oversight.acts import override
 from gateway.oversight.people import by_name
 from gateway.packing import Composed, MadePack, PackRequest, compose, sealed
 from gateway.settings import read_settings
+from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation, opened
 from ledger.entry import Entry, decode
 from ledger.ids import new_id
@@ -232,7 +234,12 @@ def test_the_cover_of_a_period_that_was_not_over_says_where_the_log_ends(home: H
     said = home.compose().said
     last = entries(home.installation)[said["size"] - 1]
     html = home.compose().html
-    assert f"the log ends at entry {last.seq} ({last.at[:10]} {last.at[11:19]}" in html
+    local = datetime.fromisoformat(last.at).astimezone(ZoneInfo("Europe/Berlin"))
+    assert f"the log ends at entry {last.seq} ({local:%Y-%m-%d %H:%M:%S}" in html
+    assert (
+        "Europe/Berlin, the organisation&#39;s time zone" in html
+        or "Europe/Berlin, the organisation's time zone" in html
+    )
     over = home.compose(end=last.at)
     assert over.said["range"][1] == last.seq
     assert "not over" not in over.html
@@ -267,7 +274,9 @@ def _decided(action: str, code: str | None, seq: int) -> Entry:
 
 def test_approvals_are_counted_apart_from_overrides(home: Home) -> None:
     facts = gather(
-        [_decided("approve", None, 1), _decided("reverse", "R07", 2), _decided("modify", "R01", 3)], None, None
+        [_decided("approve", None, 1), _decided("reverse", "R07", 2), _decided("modify", "R01", 3)],
+        None,
+        LiveEvidence(home.installation),
     )  # type: ignore[arg-type]
     assert (facts.number_of_approvals, facts.number_of_overrides) == (1, 2)
     assert [row["action"] for row in facts.approvals] == ["approved"]
