@@ -14,6 +14,7 @@ from gateway.days import instant
 from gateway.oversight.looking import within
 from gateway.oversight.people import Actor, ActRefused, by_name, scope_of
 from gateway.oversight.standing import names, systems_at
+from gateway.oversight.translating import translation_of
 from gateway.state import CONTROL, changes_of, control_of, scheduled_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -32,9 +33,11 @@ from reports.pack.calls import Calls
 from reports.pack.document import as_html
 from reports.pack.examples import Example, worked
 from reports.pack.facts import gather
+from reports.pack.files import files_of
 from reports.pack.pdf import render, require_renderer
-from reports.pack.report import Report, Watch, last_day, report_of, tables
+from reports.pack.report import Watch, last_day, report_of
 from reports.pack.sealing import seal
+from reports.texts import ENGLISH
 from reports.why.answer import why
 
 MOST_SEED = 200
@@ -58,6 +61,8 @@ class PackRequest:
     actor: Actor | None = None
     """The person, where they are signed in already; else `person`, with `token`."""
     since_head: bytes | None = None
+    translation: bytes | None = None
+    """A file of `whyledger texts write` with texts filled in."""
     scheduled: str | None = None
     """`month`, `quarter` or `year`, where the schedule asks for it and no person."""
 
@@ -190,12 +195,13 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
         "pack": pack_id(head, scope, at=at, seed=request.seed, contents=request.contents),
     }  # fmt: skip
     examples = [_example(call, evidence) for call in said["examples"]]
-    made = tables_of(report, table.getvalue(), evidence.lacking())
+    made = files_of(said, facts, report, table.getvalue(), evidence.lacking())
     said["report"] = {name: b64(hashlib.sha256(one).digest()) for name, one in made.items()}
     archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head, made))
     html = as_html(
         said, facts, report, examples, organisation=_organisation(configuration), vkey=installation.signer.vkey,
         certificate=installation.seal_key.digest, unopened=evidence.lacking(), brief=request.brief,
+        translation=translation_of(request.translation, evidence) if request.translation else ENGLISH,
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)
 
@@ -253,13 +259,6 @@ def _configuration(installation: Installation) -> Configuration | None:
 
 def _organisation(configuration: Configuration | None) -> str:
     return configuration.organisation.name if configuration else "not named"
-
-
-def tables_of(report: Report, calls: str, withheld: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Return the tables of the report as files of the bundle."""
-    told = tables(report) | {"withheld": withheld}
-    found = {f"report/{name}.json": canonicalize(value) + b"\n" for name, value in told.items()}
-    return found | {"report/calls.csv": calls.encode()}
 
 
 def _example(call: str, evidence: PackEvidence) -> Example:

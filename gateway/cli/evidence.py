@@ -77,6 +77,7 @@ def pack(
     bundle: Annotated[Path | None, typer.Option(help="Write the machine-readable bundle beside the PDF too.")] = None,
     at: Annotated[str | None, typer.Option(help="Instant printed as the time of export; default now.")] = None,
     brief: Annotated[bool, typer.Option(help="Two pages for procurement; the file inside is the same.")] = False,
+    translation: Annotated[Path | None, typer.Option(help="A translation of the texts: whyledger texts.")] = None,
     since_head: Annotated[
         Path | None, typer.Option(help="A head the auditor holds: adds the consistency proof.")
     ] = None,
@@ -98,6 +99,7 @@ def pack(
         token=settings.token,
         brief=brief,
         since_head=since_head.read_bytes() if since_head else None,
+        translation=translation.read_bytes() if translation else None,
     )
     with opened(settings) as installation:
         try:

@@ -34,7 +34,7 @@ def add(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _acting(context: typer.Context, name: str | None) -> Iterator[tuple[object, object]]:
+def acting(context: typer.Context, name: str | None) -> Iterator[tuple[object, object]]:
     from gateway.oversight.people import by_name, only_admin
     from gateway.store.installation import opened
 
@@ -58,7 +58,7 @@ def person_add(
     """Enrol a person and print their token once."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         box = _box(installation, until, workflow) if "auditor" in role or until or workflow else None
         token = acts.enrol(installation, actor, name, role, box)  # type: ignore[arg-type]
     typer.echo(token)
@@ -93,7 +93,7 @@ def person_grant(
     """Give a person a role, or take it with --take; to an auditor, the end and the workflows anew."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         box = _box(installation, until, workflow) if until or workflow else None
         acts.grant(installation, actor, name, role, take=take, box=box)  # type: ignore[arg-type]
     typer.echo(f"{name}: {'-' if take else '+'}{role}")
@@ -112,7 +112,7 @@ def key_create(
     """Issue a gateway key and print it once."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily)  # type: ignore[arg-type]
     typer.echo(secret)
     typer.echo("shown once; only its digest is kept", err=True)
@@ -123,7 +123,7 @@ def key_revoke(context: typer.Context, key: str, as_: As, reason: Reason) -> Non
     """Revoke a key, given itself or its id."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         revoked = acts.revoke_key(installation, actor, key, reason)  # type: ignore[arg-type]
     typer.echo(f"revoked {revoked}")
 
@@ -146,7 +146,7 @@ def workflow_classify(
     if as_:
         from gateway.oversight.classifying import confirm_class
 
-        with _acting(context, as_) as (installation, actor):
+        with acting(context, as_) as (installation, actor):
             confirm_class(installation, actor, name, case, reason, draft=not without_draft)  # type: ignore[arg-type]
         typer.echo(f"confirmed for {name} as it is now, by {as_}; it goes stale when the workflow changes")
 
@@ -169,7 +169,7 @@ def workflow_release(context: typer.Context, name: str, as_: As, reason: Reason)
     """Release a workflow for prod as it is now: the named person takes responsibility for it."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         parts = acts.release(installation, actor, name, reason)  # type: ignore[arg-type]
     typer.echo(f"released {name} as it is now; when any of this changes, prod refuses it until it is released again:")
     for part, value in parts.items():
@@ -193,7 +193,7 @@ def override(
     """Record that a person approved, changed or reversed what a call did."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         entry = acts.override(
             installation, actor, call, action=action, reason_code=reason_code, reason=reason,  # type: ignore[arg-type]
             presented=presented, before=before, after=after,
@@ -221,7 +221,7 @@ def record(
     fields = dict(one.partition("=")[::2] for one in set_)
     if len(fields) < len(set_):
         raise typer.BadParameter("a field is given twice", param_hint="--set")
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         made = put(
             installation, actor, register, workflow, fields, words=words,  # type: ignore[arg-type]
             content=file.read_bytes() if file else None, incident=incident,
@@ -244,7 +244,7 @@ def correct(
     from gateway.oversight.corrections import correct_cost
     from ledger.amounts import eur
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         before = correct_cost(installation, actor, call, cost, reason)  # type: ignore[arg-type]
     typer.echo(f"{call}: {eur(before)} is now {eur(cost)}")
 
@@ -262,7 +262,7 @@ def stop(
     """Stop a scope at once: no call in it is opened any more, running streams end within half a second."""
     from gateway.oversight import acts
 
-    with _acting(context, as_) as (installation, actor):
+    with acting(context, as_) as (installation, actor):
         scope = acts.stop_scope(installation, everything=everything, key=key, task=task, workflow=workflow)  # type: ignore[arg-type]
         act = acts.release_stop if release else acts.stop
         act(installation, actor, scope, reason)  # type: ignore[arg-type]

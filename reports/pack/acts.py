@@ -18,6 +18,7 @@ KINDS = {
     "person.enrolled": "enrolled",
     "role.granted": "granted a role to",
     "role.revoked": "took a role from",
+    "translation.confirmed": "confirmed a translation",
 }
 
 

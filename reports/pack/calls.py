@@ -35,7 +35,7 @@ class Calls:
         self._exceptions: list[dict[str, Any]] = []
         self._drawn: list[tuple[int, int, dict[str, Any]]] = []
         self.number = self.exceptions = 0
-        write(_line(COLUMNS))
+        write(csv_line(COLUMNS))
 
     def see(self, entry: Entry) -> None:
         if not entry.call:
@@ -49,7 +49,7 @@ class Calls:
             self._ended(_ended(row or _row(entry, self._zone), entry))
 
     def _ended(self, row: dict[str, Any]) -> None:
-        self._write(_line(row[name] for name in COLUMNS))
+        self._write(csv_line(row[name] for name in COLUMNS))
         if row["exception"]:
             self.exceptions += 1
             if len(self._exceptions) < MAX_ROWS:
@@ -113,7 +113,7 @@ def _cost(facts: Mapping[str, Any]) -> str:
     return decimals(facts["cost_nano_eur"]) + ("*" if facts["cost_state"] == "upper_bound" else "")
 
 
-def _line(values: Iterable[Any]) -> str:
+def csv_line(values: Iterable[Any]) -> str:
     """Return one line of CSV. What a spreadsheet would take for a formula gets an apostrophe in front."""
     written = io.StringIO()
     safe = [

@@ -3,9 +3,10 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from classifiers.law.duties import duties_on, unprintable
 from classifiers.law.records import data
@@ -21,6 +22,7 @@ from reports.pack.glyphs import PLACE
 from reports.pack.intervals import interval
 from reports.pack.report import Report, open_findings
 from reports.pack.words import cents, hexadecimal, on_one_line, soft
+from reports.texts import ENGLISH, PACKAGE, Translation
 from reports.times import clock, instant
 from reports.why.answer import BOUNDARY
 from reports.why.words import MISSING
@@ -30,8 +32,7 @@ SHOWN_DAYS = 31
 
 @cache
 def _environment() -> Environment:
-    loader = PackageLoader("reports.pack", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "eur": eur, "soft": soft, "hexadecimal": hexadecimal, "on_one_line": on_one_line,
         "quoted_for_shell": shlex.quote, "cents": cents,
@@ -41,15 +42,19 @@ def _environment() -> Environment:
 
 
 @cache
-def _fixed() -> Mapping[str, Any]:
+def fixed_words() -> Mapping[str, Any]:
     """Return the fixed words of a pack: titles of sections, what is never evidenced, the glossary."""
     found: dict[str, Any] = read_yaml("reports.pack", "fixed.yaml")
     return found
 
 
-def _template(name: str, zone: str) -> Template:
-    """Return a template whose times are of a zone."""
-    environment = _environment().overlay()
+def _template(name: str, zone: str, translation: Translation) -> Template:
+    """Return a template whose texts are of a translation and whose times are of a zone."""
+
+    def source(path: str) -> str:
+        return translation.apply(files(PACKAGE).joinpath("templates", path).read_text("utf-8"))
+
+    environment = _environment().overlay(loader=FunctionLoader(source))
     times = {"instant": partial(instant, zone=zone), "clock": partial(clock, zone=zone)}
     environment.filters = environment.filters | times
     return environment.get_template(name)
@@ -58,6 +63,7 @@ def _template(name: str, zone: str) -> Template:
 def as_html(
     said: Mapping[str, Any], facts: PackFacts, report: Report, examples: Sequence[Example], *, organisation: str,
     vkey: str, certificate: str, unopened: Sequence[Mapping[str, Any]] = (), brief: bool = False,
+    translation: Translation = ENGLISH,
 ) -> str:  # fmt: skip
     """Return the document.
 
@@ -68,11 +74,13 @@ def as_html(
         certificate: the digest of the seal's certificate, base64url.
         unopened: `seq`, `name` and `why` of contents that this pack would quote and does not have.
         brief: two pages for procurement instead of the whole document.
+        translation: of the texts; law, statements and the why answers stay as they are.
     """
-    fixed = _fixed()
+    fixed = translation.of(fixed_words())
     sources = [one for one in data()[0]["sources"]["sources"].values() if one["how"] != "memory"]
     zone = str(said["scope"]["zone"])
-    return _template("brief.html.j2" if brief else "pack.html.j2", zone).render(
+    return _template("brief.html.j2" if brief else "pack.html.j2", zone, translation).render(
+        translation=translation,
         said=said, facts=facts, report=report, examples=examples, organisation=organisation, vkey=vkey,
         certificate=certificate, unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
         titles=fixed["titles"], never=fixed["never"], glossary=fixed["glossary"], sources=sources, note=DISCLAIMER,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from classifiers.law.records import Law, data, law_on, stale_line
 from classifiers.text import source_said
 from ledger.entry import Entry
 from reports.pack.classes import ClassPage, class_page
-from reports.pack.controls import Controls, Tested, catalogue, query_of
+from reports.pack.controls import Controls, Tested
 from reports.pack.duty_table import DutyRow, duty_rows
 from reports.pack.kept import Kept
 from reports.pack.systems import System, Systems
@@ -121,44 +121,6 @@ def _disputes(day: str) -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
         if len(readings) > 1 and dispute.get("printed", True):
             found.append((dispute["question"], readings))
     return found
-
-
-def tables(report: Report) -> dict[str, Any]:
-    """Return the machine-readable twin of the sections, by the name of the file (`report/<name>.json`)."""
-    return {
-        "classification": {name: asdict(page) for name, page in report.classes.items()},
-        "duties": [_duty(row) for row in report.duties],
-        "law-data": {
-            "version": report.law.version, "digest": report.law.digest, "checked_on": report.law.checked_on,
-            "recheck_by": report.law.recheck_by, "day": report.day, "stale": report.stale,
-            "sources": data()[0]["sources"]["sources"],
-        },
-        "queries": [{"id": row["id"], "query": query_of(row)} for row in catalogue()],
-        "systems": [_system(one) for one in report.systems],
-        "tests": [
-            {"id": one.id, "population": one.population, "exceptions": one.exceptions, "result": one.result,
-             "query": one.query, "named": list(one.named)}
-            for one in report.tests
-        ],
-    } | {f"register-{name}": list(rows) for name, rows in report.kept.items()}  # fmt: skip
-
-
-def _duty(row: DutyRow) -> dict[str, Any]:
-    duty = row.duty
-    return {
-        "id": duty.id, "article": duty.article, "bearer": list(duty.bearer), "status": row.status,
-        "reason": row.reason, "concerns": list(row.concerns), "records": dict(row.records),
-        "starts": dict(duty.starts), "source": {"id": duty.source.id, "locus": duty.source.locus},
-        "cannot_prove": duty.cannot_prove,
-    }  # fmt: skip
-
-
-def _system(one: System) -> dict[str, Any]:
-    return {
-        "name": one.name, "declared": dict(one.declared), "calls": one.calls, "models": dict(one.models),
-        "results": dict(one.results), "tools": dict(one.tools), "tier": one.tier, "released": one.released,
-        "undeclared_models": one.undeclared_models,
-    }  # fmt: skip
 
 
 def open_findings(report: Report) -> Sequence[str]:

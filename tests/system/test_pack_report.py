@@ -1,6 +1,7 @@
 """The sections of a pack: what they say, that their numbers are those of the records, and what they never claim."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from judges import judge
@@ -21,6 +23,7 @@ from classifiers.cases import Case
 from gateway.oversight.classifying import confirm_class
 from gateway.oversight.people import ActRefused
 from gateway.oversight.registers import record
+from gateway.oversight.translating import confirm_translation
 from gateway.packing import Composed, PackRequest, compose
 from gateway.store.evidence import LiveEvidence
 from ledger import bundle
@@ -120,6 +123,33 @@ def test_the_numbers_printed_are_those_of_the_embedded_records(made: Made) -> No
         assert all(count <= kinds[kind] for kind, count in row["records"].items() if ":" not in kind), row["id"]
     by_id = {row["id"]: row for row in made.table("duties")}
     assert by_id["art12-1-logging"]["records"]["call.opened"] == kinds["call.opened"]
+
+
+def test_the_files_count_as_the_entries_do_and_the_index_names_them_all(made: Made) -> None:
+    ended = [one for one in made.entries if one["kind"] in ("call.closed", "call.interrupted")]
+    refused = [one for one in made.entries if one["kind"] == "call.refused"]
+    metrics = made.table("metrics")
+    assert sum(row["calls"] for row in metrics["results"]) == len(ended) + len(refused)
+    assert sum(row["calls"] for row in metrics["days"]) == len(ended) + len(refused)
+    zone = ZoneInfo(made.composed.said["scope"]["zone"])
+    assert [row["day"] for row in metrics["days"]] == sorted(
+        {datetime.fromisoformat(one["at"]).astimezone(zone).date().isoformat() for one in (*ended, *refused)}
+    )
+    served = [one["facts"] for one in ended if one["facts"].get("served")]
+    assert sum(row["cost_nano_eur"] for row in metrics["models"]) == sum(one["cost_nano_eur"] for one in served)
+    decided = [one for one in made.entries if one["kind"] == "override.recorded"]
+    told = made.table("oversight")
+    assert [row["seq"] for row in (*told["approvals"], *told["overrides"])] == sorted(one["seq"] for one in decided)
+    index = list(csv.DictReader(io.StringIO(made.files["report/index.csv"].decode())))
+    assert [row["file"] for row in index] == sorted(
+        name for name in made.files if name.startswith("report/") and name != "report/index.csv"
+    )
+    for row in index:
+        content = made.files[row["file"]]
+        assert row["sha256"] == hashlib.sha256(content).hexdigest()
+        if row["file"].endswith(".json") and isinstance(value := json.loads(content), list):
+            assert int(row["rows"]) == len(value)
+        assert made.section(int(row["section"].partition(",")[0])), row
 
 
 def test_tests_of_controls_count_their_whole_population(made: Made) -> None:
@@ -269,9 +299,9 @@ def test_calls_are_chosen_as_exceptions_first_and_then_by_the_seed(made: Made) -
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
-    from reports.pack.calls import _line
+    from reports.pack.calls import csv_line
 
-    assert _line(["=1+1", "@x", "plain"]) == "'=1+1,'@x,plain\r\n"
+    assert csv_line(["=1+1", "@x", "plain"]) == "'=1+1,'@x,plain\r\n"
 
 
 def test_an_interval_is_that_of_clopper_and_pearson_with_no_percentage_of_a_few() -> None:
@@ -390,3 +420,21 @@ def test_a_brief_has_two_pages_and_the_same_file_inside(made: Made, tmp_path: Pa
     assert "no statement of conformity" in text
     assert "high-risk, Annex III" in text
     assert not verify_pack(pdf.read_bytes(), vkeys=[made.on.installation.signer.vkey]).failed
+
+
+def test_a_translation_is_unreviewed_until_a_person_confirms_that_very_file(made: Made) -> None:
+    data = b'language: de\ntexts:\n  "Organisation": "Unternehmen"\n  "Summary": "Zusammenfassung"\n'
+    page = compose(made.on.installation, replace(ALWAYS, translation=data)).html
+    assert "<dt>Unternehmen</dt>" in page
+    assert "Zusammenfassung</a>" in page
+    assert '<html lang="de">' in page
+    assert "Translation (de), unreviewed: nobody has confirmed it." in page
+    assert "Translation (" not in compose(made.on.installation, ALWAYS).html
+    with pytest.raises(ActRefused, match="needs the role compliance or admin"):
+        confirm_translation(made.on.installation, made.on.person("victor"), data, "read")
+    confirm_translation(made.on.installation, made.on.person("ada"), data, "read")
+    assert "Translation (de), confirmed by ada" in compose(made.on.installation, replace(ALWAYS, translation=data)).html
+    other = compose(made.on.installation, replace(ALWAYS, translation=data + b"\n", brief=True)).html
+    assert "unreviewed" in other
+    with pytest.raises(ActRefused, match="this translation cannot be used"):
+        compose(made.on.installation, replace(ALWAYS, translation=b"language: [de"))
