@@ -1,9 +1,16 @@
 """Days of the organisation's time zone, and instants as people write them."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ledger.entry import format_time
+
+
+@lru_cache(maxsize=1024)
+def day_in_zone(zone: str, at: datetime) -> str:
+    """Return the date on the wall in a time zone."""
+    return at.astimezone(ZoneInfo(zone)).date().isoformat()
 
 
 def midnight(day: date, zone: str) -> datetime:

@@ -8,23 +8,30 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     person:<pseudonym>      roles; until when and for which workflows an auditor's holds
     workflow:<name>         registered, released and classified, and as which version
     budget:<scope>:<day>    nano-EUR spent and reserved
-    task:<workflow>:<pseudonym>  calls opened by a workflow in a task (none while a call is its own task)
+    task:<workflow>:<pseudonym>  calls of a workflow in a task, their cost, first and last day; none while a call is
+                            its own task
+    sum:<slice>             calls that ended, their cost and tokens, by day, workflow, environment, route, model, key
     corrected:<call>        the cost that a person put in place of an upper bound
-    call:<id>               an open call: boot, reservation, the budgets it counts in
+    bound:<call>            the slice of a call that was charged at an upper bound
+    call:<id>               an open call: boot, reservation, the budgets it counts in, key and route
     scheduled:<what>:<start>  the pack of a schedule that was made of a period
+    outcome:..., done:...   outcomes of tasks (`gateway.economics.outcomes`)
     gap                     the last loss that a person declared
     halt                    why nothing may be written until a person declares a loss
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ledger.entry import Draft, Entry
+from gateway.economics import rollup
+from gateway.economics.outcomes import changes_of_outcome
+from ledger.entry import NOTHING, Draft, Entry
 from ledger.unit import GAP, HALT, State
 
 CONTROL = "control"
 EPHEMERAL = ("boot:", "checkpoint", HALT)
 
+_NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
 Changes = dict[str, Any]
 
@@ -91,6 +98,10 @@ def _exported(item: Item, _state: State) -> Changes:
     return {row: {"pack": facts["pack_ref"]}}
 
 
+def _outcome(item: Item, state: State) -> Changes:
+    return changes_of_outcome(item.task or "", item.id, item.facts, state)
+
+
 def _opened(item: Item, state: State) -> Changes:
     facts = item.facts
     changes: Changes = {
@@ -101,11 +112,15 @@ def _opened(item: Item, state: State) -> Changes:
             "task": item.task,
             "workflow": item.workflow,
             "environment": facts["environment"],
+            "key": facts["key"],
+            "route": facts["route_ref"],
         }
     }
     if item.task:
         row = task_row(item.workflow, item.task)
-        changes[row] = {"calls": (state.get(row) or {"calls": 0})["calls"] + 1}
+        old = state.get(row) or _NO_CALLS
+        day = day_of(changes[f"call:{item.call}"]["budgets"])
+        changes[row] = old | {"calls": old["calls"] + 1, "first": old.get("first") or day, "last": day}
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])
 
 
@@ -117,9 +132,48 @@ def _extended(item: Item, state: State) -> Changes:
 
 
 def _ended(item: Item, state: State) -> Changes:
-    call = state[f"call:{item.call}"]
-    moved = _move(state, call["budgets"], reserved=-call["reserved"], spent=item.facts["cost_nano_eur"])
+    call, facts = state[f"call:{item.call}"], item.facts
+    cost, named = facts["cost_nano_eur"], item.task is not None
+    moved = _move(state, call["budgets"], reserved=-call["reserved"], spent=cost)
+    row = rollup.row_of(day_of(call["budgets"]), item.workflow, facts, call)
+    moved[row] = rollup.plus(state.get(row), facts, named=named, result=facts.get("result", "interrupted"))
+    if named:
+        moved |= _spent_in_task(task_row(item.workflow, item.task), state, cost)
+    if facts["cost_state"] == "upper_bound":
+        moved[f"bound:{item.call}"] = {"sum": row}
     return {f"call:{item.call}": None} | moved
+
+
+def _spent_in_task(row: str, state: State, cost: int) -> Changes:
+    old = state.get(row) or _NO_CALLS
+    return {row: old | {"cost": old.get("cost", 0) + cost}}
+
+
+def rows_of_end(
+    call: str, budgets: Sequence[str], workflow: str | None, task: str | None, facts: Mapping[str, Any],
+    row: Mapping[str, Any] = NOTHING,
+) -> list[str]:  # fmt: skip
+    """Name the rows that the end of a call changes.
+
+    Args:
+        facts: those of the entry that ends it.
+        row: the row of the open call, where the facts do not say by which key and route it came.
+    """
+    names = [f"call:{call}", *budgets, rollup.row_of(day_of(budgets), workflow, facts, row)]
+    return [*names, task_row(workflow, task)] if task else names
+
+
+def day_of(budgets: Sequence[str]) -> str:
+    """Return the day of a call: that of the budgets it counts in."""
+    return budgets[0].rpartition(":")[2] if budgets else ""
+
+
+def _refused(item: Item, state: State) -> Changes:
+    facts = item.facts
+    if "day" not in facts:  # by an unknown key, or of an early build
+        return {}
+    row = rollup.row_of(facts["day"], item.workflow, facts, {})
+    return {row: rollup.plus(state.get(row), facts, named=item.task is not None, result="refused")}
 
 
 def _move(state: State, rows: list[str], *, reserved: int, spent: int = 0) -> Changes:
@@ -132,8 +186,15 @@ def _move(state: State, rows: list[str], *, reserved: int, spent: int = 0) -> Ch
 
 def _corrected(item: Item, state: State) -> Changes:
     facts = item.facts
-    moved = _move(state, facts["budgets"], reserved=0, spent=facts["after_nano_eur"] - facts["before_nano_eur"])
-    return {f"corrected:{item.call}": {"cost": facts["after_nano_eur"]}} | moved
+    before, after = facts["before_nano_eur"], facts["after_nano_eur"]
+    moved = _move(state, facts["budgets"], reserved=0, spent=after - before)
+    if bound := state.get(f"bound:{item.call}"):
+        named, first = item.task is not None, f"corrected:{item.call}" not in state
+        row = bound["sum"]
+        moved[row] = rollup.corrected(state[row], before, after, named=named, first=first)
+        if named:
+            moved |= _spent_in_task(task_row(item.workflow, item.task), state, after - before)
+    return {f"corrected:{item.call}": {"cost": after}} | moved
 
 
 def _controlled(item: Item, state: State) -> Changes:
@@ -200,12 +261,14 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "call.extended": _extended,
     "call.closed": _ended,
     "call.interrupted": _ended,
+    "call.refused": _refused,
     "cost.corrected": _corrected,
     "gap.declared": _gap_declared,
     "config.activated": _controlled,
     "stop.engaged": _controlled,
     "stop.released": _controlled,
     "key.issued": _key_issued,
+    "outcome.recorded": _outcome,
     "pack.exported": _exported,
     "key.revoked": _key_revoked,
     "person.enrolled": _person,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, evidence, operate, people, texts
+from gateway.cli import classify, economics, evidence, operate, people, texts
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError
 
@@ -36,6 +36,7 @@ evidence.add(app)
 classify.add(app)
 operate.add_rest(app)
 people.add(app)
+economics.add(app)
 texts.add(app)
 
 

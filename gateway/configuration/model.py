@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+OutcomeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
 
 
@@ -160,6 +161,31 @@ class ScheduledPack(Section):
     """The two pages instead of the whole document."""
 
 
+class OutcomeType(Section):
+    """What may become of a task, and what an attempt costs beside its calls."""
+
+    workflows: Names
+    """Whose calls in a task count as the cost of an attempt."""
+    window_days: int = Field(default=7, ge=1, le=366)
+    """An outcome later than this after the last call of its task is not attributed to it."""
+    value: Amount = Decimal(0)
+    """EUR that a success is worth, where none is sent."""
+    tool_cost: Amount = Decimal(0)
+    """EUR for tools, an attempt."""
+    human_minutes: Amount = Decimal(0)
+    """Minutes of people, an attempt, where none are sent."""
+    human_hour: Amount = Decimal(0)
+    """EUR for an hour of people."""
+    target: Amount | None = None
+    """EUR that an outcome should cost at most."""
+
+
+class OutcomeSource(Section):
+    """A system that sends outcomes by signed webhook (Standard Webhooks)."""
+
+    secret: str = Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
+
+
 class Fx(Section):
     usd_per_eur: Amount
     date: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
@@ -176,6 +202,8 @@ class Configuration(Section):
     environments: dict[Name, Environment] = Field(default_factory=dict)
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
     packs: tuple[ScheduledPack, ...] = ()
+    outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
+    outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx
 
     @field_validator("routes", "packs", mode="before")
@@ -189,6 +217,9 @@ class Configuration(Section):
         twice = sorted({intent for intent in intents if intents.count(intent) > 1})
         if twice:
             raise ValueError(f"intents listed twice: {', '.join(twice)}")
+        for name, outcome in self.outcomes.items():
+            if unknown := sorted(set(outcome.workflows) - set(self.workflows)):
+                raise ValueError(f"outcome {name} names workflows that do not exist: {', '.join(unknown)}")
         for name, workflow in self.workflows.items():
             unknown = sorted(set(workflow.routes) - set(intents))
             if unknown:

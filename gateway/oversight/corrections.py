@@ -7,7 +7,7 @@ provider's invoice shows what it did cost, a named person says so; the budgets o
 from datetime import datetime
 
 from gateway.oversight.people import Actor, ActRefused
-from gateway.state import changes_of
+from gateway.state import changes_of, task_row
 from gateway.store.installation import Installation
 from ledger.amounts import eur
 from ledger.entry import Draft
@@ -33,6 +33,7 @@ def correct_cost(installation: Installation, actor: Actor, call: str, cost: int,
         raise ActRefused(f"{call} is no call that has ended")
     if ended.facts["cost_state"] != "upper_bound":
         raise ActRefused("its cost is what the provider reported; only an upper bound can be corrected")
+    bound = installation.reader.state(f"bound:{call}") or {}
     row, charged = f"corrected:{call}", int(ended.facts["cost_nano_eur"])
     entry_id = new_id("ent", installation.clock())
     c, contents = installation.vault.seal({"reason": reason}, entry_id=entry_id)
@@ -52,5 +53,8 @@ def correct_cost(installation: Installation, actor: Actor, call: str, cost: int,
         )  # fmt: skip
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=before)
 
-    written = installation.log.append(Unit(keys=lambda _at: (actor.row, row, *budgets), run=run))
+    rows = [actor.row, row, f"bound:{call}", *budgets, *bound.values()]
+    if opened.task:
+        rows.append(task_row(opened.workflow, opened.task))
+    written = installation.log.append(Unit(keys=lambda _at: rows, run=run))
     return int(written.answer)

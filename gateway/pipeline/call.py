@@ -173,3 +173,5 @@ class Outcome(NamedTuple):
     """The answer as it was sent, for sealing."""
     cached_from: str | None = None
     """The call whose answer the cache gave."""
+    saved: int = 0
+    """What that call cost, nano-EUR."""

@@ -5,21 +5,23 @@ the configuration, the release), checks caps and calls per task, and yields eith
 reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from gateway.configuration.model import Workflow
+from gateway.days import day_in_zone
+from gateway.economics.rollup import row_of
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
+from gateway.pipeline.words import decoded
 from gateway.state import CONTROL, changes_of, control_of, release_of, task_row
 from ledger.amounts import eur
-from ledger.entry import Draft, Sealed, format_time
+from ledger.entry import NOTHING, Draft, Sealed, format_time
 from ledger.errors import LedgerError, LogWentBack
 from ledger.ids import new_id
 from ledger.unit import Receipt, State, Step, Unit
@@ -29,12 +31,12 @@ class Record(NamedTuple):
     """The parts of the entries of one call that are made outside the transaction: ids, pseudonyms, sealed contents."""
 
     entry_id: str
-    task: str | None
-    sub: str | None
-    key_ref: str | None
-    keep: bool
-    c: dict[str, str]
-    contents: Sealed | None
+    task: str | None = None
+    sub: str | None = None
+    key_ref: str | None = None
+    keep: bool = False
+    c: Mapping[str, str] = NOTHING
+    contents: Sealed | None = None
 
 
 async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requested: str | None = None) -> Record:
@@ -53,7 +55,7 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requ
     contents: Sealed | None = None
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
-        values = {"prompt": _text(call.body)}
+        values = {"prompt": decoded(call.body)}
         if not own:
             values["task"] = call.task_id
         if call.subject_id:
@@ -65,20 +67,10 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requ
     return Record(entry_id=entry_id, task=task, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents)
 
 
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
-
-
 async def open_call(
-    call: Call,
-    principal: Principal,
-    workflow: Workflow,
-    plan: Plan,
-    checks: Sequence[Check],
-    record: Record,
-    rules: Rules,
-    ports: Ports,
-) -> Opened:
+    call: Call, principal: Principal, workflow: Workflow, plan: Plan, checks: Sequence[Check], record: Record,
+    rules: Rules, ports: Ports,
+) -> Opened:  # fmt: skip
     """Put the call on record and reserve its worst case; durable when this returns.
 
     Raises:
@@ -95,28 +87,23 @@ async def open_call(
         ) from error
     if isinstance(written.answer, Refused):
         raise written.answer
-    opened: Opened = written.answer(written.receipts[0])
-    return opened
+    return written.answer(written.receipts[0])  # type: ignore[no-any-return]
 
 
 def open_unit(
-    call: Call,
-    principal: Principal,
-    workflow: Workflow,
-    plan: Plan,
-    checks: Sequence[Check],
-    record: Record,
-    rules: Rules,
-    ports: Ports,
-) -> Unit:
+    call: Call, principal: Principal, workflow: Workflow, plan: Plan, checks: Sequence[Check], record: Record,
+    rules: Rules, ports: Ports,
+) -> Unit:  # fmt: skip
     """Return the unit of `open_call`. `rules` are those that were decided by, not newer ones."""
     zone = rules.configuration.organisation.time_zone
+    plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key}
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
         if record.task:
             rows.append(task_row(principal.workflow, record.task))
         rows += [row for row, _ in budget_rows(plan.caps, zone, at)]
+        rows.append(row_of(day_in_zone(zone, at), principal.workflow, NOTHING, plan_words))
         return rows
 
     def run(state: State, at: datetime) -> Step:
@@ -129,8 +116,9 @@ def open_unit(
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
-            draft = refused_draft(refusal, call, principal, record, rules, ports, route=plan.route)
-            return Step(drafts=[draft], answer=refusal)
+            day = day_in_zone(zone, at)
+            draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=plan.route)
+            return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
         facts = _facts(call, principal, plan, [*checks, *extra], ports) | {"budgets": counted}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
@@ -153,7 +141,7 @@ def budget_rows(caps: tuple[tuple[str, int], ...], zone: str, at: datetime) -> t
 
     A day is a date on the wall in the organisation's time zone: 23 or 25 hours long when the clocks change.
     """
-    day = at.astimezone(ZoneInfo(zone)).date().isoformat()
+    day = day_in_zone(zone, at)
     return tuple((f"budget:{scope}:{day}", cap) for scope, cap in caps)
 
 
@@ -234,12 +222,12 @@ def _facts(call: Call, principal: Principal, plan: Plan, checks: Sequence[Check]
 
 def refused_draft(
     refusal: Refused, call: Call | None, principal: Principal, record: Record, rules: Rules | None, ports: Ports,
-    *, route: str | None = None, call_id: str | None = None,
+    day: str, *, route: str | None = None, call_id: str | None = None,
 ) -> Draft:  # fmt: skip
     """Return the entry of a refusal: a refusal is evidence too."""
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "reason_ref": refusal.code,
-        "stage": refusal.stage, "inputs": refusal.inputs,
+        "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
         "dialect": call.dialect if call else "openai.chat", "task_source": call.task_source if call else "none",
     }  # fmt: skip
     if route:
@@ -268,11 +256,11 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
     if call:
         record = await record_of(call, workflow, ports, requested=None if route else call.requested)
     else:
-        record = Record(
-            entry_id=new_id("ent", ports.clock()), task=None, sub=None, key_ref=None, keep=False, c={}, contents=None
-        )
-    draft = refused_draft(refusal, call, principal, record, rules, ports, route=route, call_id=call_id)
-    unit = Unit(keys=lambda _at: (), run=lambda _state, _at: Step(drafts=[draft]))
+        record = Record(entry_id=new_id("ent", ports.clock()))
+    day = day_in_zone(rules.configuration.organisation.time_zone if rules else "UTC", ports.clock())
+    draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=route, call_id=call_id)
+    rows = [row_of(day, draft.workflow, draft.facts, NOTHING)]
+    unit = Unit(keys=lambda _at: rows, run=lambda state, _at: Step(drafts=[draft], changes=changes_of(draft, state)))
     try:
         await ports.evidence.submit(unit)
     except LedgerError as error:

@@ -84,6 +84,8 @@ class Cached:
     call: str
     content_type: str
     body: bytes
+    cost: int
+    """What that call cost, nano-EUR: what is saved each time."""
 
 
 class UpstreamError(Exception):

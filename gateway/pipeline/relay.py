@@ -21,6 +21,7 @@ from gateway.pipeline.charge import charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
 from gateway.pipeline.settle import close_unit
+from gateway.pipeline.words import decoded
 from ledger.errors import LedgerError
 from ledger.unit import Written
 
@@ -79,8 +80,7 @@ class Relay:
             EvidenceLost: the answer may not be given out.
         """
         if cached := self._cached():
-            outcome = Outcome(result="answered", finish="stop", cached_from=cached.call, answer=_text(cached.body))
-            await self.end(outcome)
+            await self.end(_again(cached))
             return Head(content_type=cached.content_type, cache="hit", cost_nano_eur=0), cached.body
         upstream = await self._answer()
         waited = monotonic()
@@ -124,9 +124,7 @@ class Relay:
             UpstreamFailed, AnswerWithheld, EvidenceLost: after which the stream must not end cleanly.
         """
         if cached := self._hit:
-            await self.end(
-                Outcome(result="answered", finish="stop", cached_from=cached.call, answer=_text(cached.body))
-            )
+            await self.end(_again(cached))
             yield cached.body
             return
         held: list[bytes] = []
@@ -304,7 +302,7 @@ class Relay:
             raw_usage=transcript.raw_usage() if self.call.stream else None, model=transcript.model,
             service_tier=transcript.service_tier, complete=self._complete, response_id=transcript.response_id,
             tool_calls=tools, checks=(self._checked(tools),),
-            answer=_text(b"".join(self._sent)) if self._sent else None,
+            answer=decoded(b"".join(self._sent)) if self._sent else None,
         )  # fmt: skip
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
@@ -325,7 +323,8 @@ class Relay:
 
     def _remember(self, content_type: str) -> None:
         if self.plan.cache_ttl and self._transcript.finish == "stop" and not self._transcript.tool_calls():
-            answer = Cached(call=self.call.id, content_type=content_type, body=b"".join(self._sent))
+            body = b"".join(self._sent)
+            answer = Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
             self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
 
     async def end(self, outcome: Outcome) -> None:
@@ -370,5 +369,8 @@ class Relay:
         self._closing = self.ports.evidence.close(unit)
 
 
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
+def _again(cached: Cached) -> Outcome:
+    """Return how a call ends that an earlier answer serves."""
+    return Outcome(
+        result="answered", finish="stop", cached_from=cached.call, saved=cached.cost, answer=decoded(cached.body)
+    )  # fmt: skip

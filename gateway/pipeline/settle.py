@@ -11,7 +11,7 @@ from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.words import OTHER, as_finish, as_identifier, as_tier
-from gateway.state import changes_of
+from gateway.state import changes_of, rows_of_end
 from ledger.entry import Draft, Sealed
 from ledger.errors import ContentGone
 from ledger.ids import new_id
@@ -41,15 +41,16 @@ def close_unit(
     }  # fmt: skip
     if target is not None and not outcome.cached_from:
         facts |= _served(target, attempts, outcome, charged, ports)
-    if outcome.cached_from:
-        facts["cached_from_ref"] = outcome.cached_from
+    elif outcome.cached_from:
+        facts |= {"cached_from_ref": outcome.cached_from, "saved_nano_eur": outcome.saved}
     if outcome.response_id:
         facts["response_ref"] = ports.contents.pseudonym("response", outcome.response_id)
     draft = Draft(
         id=entry_id, kind="call.closed", call=call.id, task=record.task, workflow=principal.workflow, sub=record.sub,
         facts=facts, refs={"build": ports.build}, c=c, contents=contents,
     )  # fmt: skip
-    return Unit(keys=lambda _at: (f"call:{call.id}", *opened.budgets), run=lambda state, at: _close(draft, state, at))
+    rows = rows_of_end(call.id, opened.budgets, principal.workflow, record.task, facts)
+    return Unit(keys=lambda _at: rows, run=lambda state, at: _close(draft, state, at))
 
 
 def _close(draft: Draft, state: State, _at: datetime) -> Step:

@@ -33,3 +33,8 @@ def is_dated_form(reported: str, asked: str) -> bool:
     name, wanted = (text.lower().rpartition("/")[2] for text in (reported, asked))
     wanted = _ALIAS.sub("", wanted)
     return name.startswith(wanted) and _DATED.fullmatch(name[len(wanted) :]) is not None
+
+
+def decoded(body: bytes) -> str:
+    """Return a body as text."""
+    return body.decode("utf-8", "replace")

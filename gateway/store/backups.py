@@ -23,6 +23,7 @@ from gateway.settings import Settings
 from gateway.state import changes_of
 from gateway.store.contents import opening_with, root_key
 from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
+from gateway.store.rebuild import upgrade_log
 from ledger import custody
 from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
 from ledger.entry import Draft, b64
@@ -117,7 +118,10 @@ def _migrated(folder: Path, beside: Path) -> Iterator[Path]:
             shutil.copy(folder / file, name)
         for file, history in (("log.db", "log"), ("vault.db", "vault")):
             with disposed(open_engine(Path(name) / file)) as engine:
-                migrations.upgrade(engine, history)
+                if history == "log":
+                    upgrade_log(engine, None)
+                else:
+                    migrations.upgrade(engine, history)
         yield Path(name)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, MetaData, make_url
 
 from gateway.settings import Settings
+from gateway.store.rebuild import upgrade_log
 from ledger import custody
 from ledger.checkpointing import Checkpointer, HeadFile, require_continuation
 from ledger.custody import SealKey
@@ -110,7 +111,7 @@ def migrate(settings: Settings) -> None:
     with told(), disposed(open_engine(settings.vault_database)) as keys:
         migrations.upgrade(keys, "vault")
     with told(), disposed(open_engine(settings.database_owner or settings.log_database)) as log:
-        migrations.upgrade(log, "log", role=role)
+        upgrade_log(log, settings.lock_file, role=role)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ forward) renews it and goes on; what stopped it may have stopped the others too,
 nobody for dead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.state import changes_of
+from gateway.state import changes_of, rows_of_end
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.reader import Reader
@@ -73,7 +73,10 @@ def sweep_unit(reader: Reader, build: str, own: str) -> Unit | None:
     if not calls:
         return None
     boots = sorted({own, *(row["boot"] for row in calls.values())})
-    rows = [*calls, *(f"boot:{boot}" for boot in boots), *{row for call in calls.values() for row in call["budgets"]}]
+    rows = {f"boot:{boot}" for boot in boots}
+    for key, call in calls.items():
+        name = key.removeprefix("call:")
+        rows |= {*rows_of_end(name, call["budgets"], call["workflow"], call["task"], _facts_of(call), call)}
 
     def run(state: State, at: datetime) -> Step:
         alive = {boot for boot in boots if (state.get(f"boot:{boot}") or {"until": ""})["until"] >= format_time(at)}
@@ -81,7 +84,15 @@ def sweep_unit(reader: Reader, build: str, own: str) -> Unit | None:
         dead = [key for key in calls if key in state and state[key]["boot"] not in alive]
         return _interrupt(dead, state, at, build)
 
-    return Unit(keys=lambda _at: rows, run=run)
+    return Unit(keys=lambda _at: sorted(rows), run=run)
+
+
+def _facts_of(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of an interruption."""
+    return {
+        "boot": call["boot"], "cost_nano_eur": call["reserved"], "cost_state": "upper_bound",
+        "environment": call["environment"], "reason": "process_ended",
+    }  # fmt: skip
 
 
 def _spared(state: State, own: str, at: datetime, boots: Sequence[str]) -> Sequence[str]:
@@ -99,10 +110,7 @@ def _interrupt(dead: Sequence[str], state: State, at: datetime, build: str) -> S
         changes[f"boot:{call['boot']}"] = None  # held for dead: it must not open another call
         draft = Draft(
             id=new_id("ent", at), kind="call.interrupted", call=key.removeprefix("call:"), task=call["task"],
-            workflow=call["workflow"],
-            facts={"boot": call["boot"], "cost_nano_eur": call["reserved"], "cost_state": "upper_bound",
-                   "environment": call["environment"], "reason": "process_ended"},
-            refs={"build": build},
+            workflow=call["workflow"], facts=_facts_of(call), refs={"build": build},
         )  # fmt: skip
         moved = changes_of(draft, working)
         working |= {name: row for name, row in moved.items() if row is not None}

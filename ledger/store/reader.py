@@ -1,13 +1,13 @@
 """Reading the log: entries, what is found by what, sealed contents, state; the tree over it is `ledger.store.tree`."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, text
 
+from ledger.canonical import load_plain
 from ledger.entry import Entry, Sealed, decode
-from ledger.store import tables, writer
+from ledger.store import writer
 from ledger.store.driver import POSTGRESQL, reading
 from ledger.store.ranks import Identifier, Ranks
 from ledger.store.tree import Tree
@@ -150,10 +150,14 @@ class Reader:
 
     def states(self, prefix: str) -> dict[str, Any]:
         """Return the state rows whose key starts with `prefix`."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(tables.state.c.key, tables.state.c.value).where(
-                    tables.state.c.key >= prefix, tables.state.c.key < prefix + "\U0010ffff"
-                )
-            )
-            return {key: json.loads(value) for key, value in rows}
+        return self.states_between(prefix, prefix + "\U0010ffff")
+
+    def states_between(self, low: str, high: str) -> dict[str, Any]:
+        """Return the state rows with `low` <= key < `high`, in the order of their keys."""
+        statement = "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key"
+        return {key: load_plain(value) for key, value in self._rows_of(statement, (low, high))}
+
+    def states_of(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the state rows of the given keys; those that do not exist are left out."""
+        with reading(self._engine) as driver:
+            return writer.load_state(driver, keys)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-REVISION = "0004"
+REVISION = "0005"
 """The schema this code runs on; `serve` refuses another one."""
 
 metadata = MetaData()
@@ -60,7 +60,7 @@ content = Table(
 state = Table(
     "state",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )

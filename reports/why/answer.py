@@ -117,6 +117,7 @@ _MOMENTS = {
     "config.activated": "configuration activated",
     "workflow.released": "workflow released",
     "workflow.classified": "risk class confirmed: {tier}",
+    "outcome.recorded": "outcome {type}: {status}",
     "key.issued": "gateway key issued",
     "key.revoked": "gateway key revoked",
 }

@@ -15,6 +15,7 @@ from reports.why.words import (
     asked_for,
     classed,
     coded,
+    outcome_said,
     person,
     pointer,
     quoted,
@@ -44,6 +45,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
         sentences += [_overridden(entry, evidence) for entry in call.overrides]
         sentences += [_corrected(entry, evidence) for entry in call.corrections]
     sentences += [_stop(entry, evidence) for entry in story.stops]
+    sentences += [_outcome(entry, evidence) for entry in story.outcomes]
     sentences += _approvals(story, evidence)
     return tuple(sentences)
 
@@ -187,6 +189,13 @@ def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
         f"from {eur(entry.facts['before_nano_eur'])}, an upper bound, "
         f"to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.after_nano_eur"), pointer(entry, "act"), pointer(entry, "c.reason")),
+    )
+
+
+def _outcome(entry: Entry, evidence: Evidence) -> Sentence:
+    return Sentence(
+        f"At {when(entry, evidence)} {outcome_said(entry, evidence)}.",
+        (pointer(entry, "facts.status"), pointer(entry, "facts.source")),
     )
 
 

@@ -16,6 +16,7 @@ from reports.why.words import (
     REASONS,
     RESULTS,
     coded,
+    outcome_said,
     person,
     pointer,
     quoted,
@@ -238,9 +239,12 @@ def _correction(entry: Entry, evidence: Evidence) -> str:
     return f"corrected the cost from {before}, an upper bound, to {after}, {quoted(entry, 'reason', evidence)}"
 
 
-def _next(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+def _next(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
     known = f" After the calls, {len(story.acts)} human act(s) are on record, see question 10." if story.acts else ""
-    return [f"{NOT_RECORDED}: outcomes, complaints and incidents are not taken in this version.{known}"], []
+    if not story.outcomes:
+        return [f"{NOT_RECORDED}: no outcome of the task has been sent.{known}"], []
+    lines = [f"{when(entry, evidence)}: {outcome_said(entry, evidence)}." for entry in story.outcomes]
+    return [*lines, *([known.strip()] if known else [])], [pointer(one, "facts.status") for one in story.outcomes]
 
 
 def _trust(_story: Story, _evidence: Evidence, check: Integrity) -> tuple[list[str], list[str]]:

@@ -83,13 +83,15 @@ class Story:
     classifications: tuple[Entry, ...]
     """The last confirmed risk class of each workflow that a call quotes, as the workflow was."""
     key_issues: tuple[Entry, ...]
+    outcomes: tuple[Entry, ...]
+    """What became of the tasks, each record of it."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries that are told of: of the calls that are told, and what people did about any of them."""
         told = [entry for call in self.calls for entry in call.entries]
         told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.stale_releases]
-        told += [*self.classifications, *self.key_issues]
+        told += [*self.classifications, *self.key_issues, *self.outcomes]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
     @cached_property
@@ -156,6 +158,9 @@ def collect(
             for key in _unique(entry.facts.get("key") for entry in firsts)
             for entry in evidence.find("key", key)
             if entry.kind in ("key.issued", "key.revoked")
+        ),
+        outcomes=tuple(
+            entry for task in _unique(call.first.task for call in told) for entry in evidence.find("outcome", task)
         ),
     )
 

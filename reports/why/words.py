@@ -97,6 +97,14 @@ def name_of(whom: str, evidence: Evidence) -> str:
     return f"a person whose name {gone} ({whom})"
 
 
+def outcome_said(entry: Entry, evidence: Evidence) -> str:
+    """Say what became of a task, by whose word."""
+    facts = entry.facts
+    who = person(entry, evidence) if entry.act else f"source {facts['source']}"
+    corrects = f", in place of {facts['corrects_ref']}" if "corrects_ref" in facts else ""
+    return f"{who} recorded the outcome {facts['type']}: {facts['status']} (occurred {facts['occurred_at']}){corrects}"
+
+
 def quoted(entry: Entry, name: str, evidence: Evidence) -> str:
     """Quote a kept text, or say why it cannot be shown."""
     if name not in entry.c:

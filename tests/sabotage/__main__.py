@@ -393,7 +393,7 @@ SABOTAGES = (
         PROMISES + "test_workflows_and_keys_have_caps_of_their_own",
     ),
     Sabotage(
-        "3", "a day is that of the organisation's time zone", "gateway/pipeline/open.py",
+        "3", "a day is that of the organisation's time zone", "gateway/days.py",
         "at.astimezone(ZoneInfo(zone)).date()", "at.date()",
         "tests/gateway/test_route.py::test_a_budget_s_day_is_the_date_on_the_wall_when_the_clocks_change_too",
     ),

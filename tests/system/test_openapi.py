@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from stage import Stage, on_postgresql, stage
 
+from gateway.oversight import acts
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -32,14 +34,19 @@ CHECKS = (
 # A request in the right form may still name a call that does not exist, or need more money than there is.
 SETTINGS = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 401, 402, 403, 404]
+expected-statuses = ["2xx", 400, 401, 402, 403, 404, 409]
 """
 HOT = "/v1/chat/completions"
+OUTCOMES = "outcomes: {resolved: {workflows: [quiet]}}\n"
+WEBHOOK = "/api/v1/outcomes/webhook/{source}"
+"""Answers whoever signs as a configured source; nobody here does."""
 
 
 @pytest.fixture(scope="module")
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("openapi") / "home", environment=on_postgresql()) as opened:
+        text = opened.installation.vault.text(acts.active_configuration(opened.installation)[1]) or ""
+        acts.activate(opened.installation, opened.person("ada"), text + OUTCOMES, "outcomes")
         yield opened
 
 
@@ -74,6 +81,7 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
     bodies = {
         HOT: {"whole": ask, "stream": ask | {"stream": True}, "cached": ask | {"model": "cached"}},
         "/api/v1/overrides": {"one": override},
+        "/api/v1/outcomes": {"one": {"task": "ticket:1", "type": "resolved", "status": "success"}},
         "/api/v1/stops": {
             "task": {"task": "ticket:3", "reason": "x"},
             "workflow": {"workflow": "fresh", "reason": "x"},
@@ -120,6 +128,8 @@ ANSWERED = {
     ("GET", "/readyz"): 200,
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
+    ("GET", "/api/v1/costs"): 200,
+    ("POST", "/api/v1/outcomes"): 201,
     ("POST", "/api/v1/overrides"): 201,
     ("POST", "/api/v1/stops"): 201,
     ("POST", "/api/v1/stops/release"): 200,
@@ -149,7 +159,7 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
     from gateway.web.problems import STATUS
 
     document = published(on)
-    assert set(document["paths"]) == {path.replace("ticket%3A1", "{ref}") for _, path in ANSWERED}
+    assert set(document["paths"]) == {path.replace("ticket%3A1", "{ref}") for _, path in ANSWERED} | {WEBHOOK}
     listed = set(map(int, document["paths"][HOT]["post"]["responses"]))
     assert listed == {200, *STATUS.values(), *PASSED_ON} - {405}
 

@@ -1,0 +1,98 @@
+"""Commands of finance: costs, outcomes."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.people import As, acting
+
+if TYPE_CHECKING:
+    from gateway.economics.recording import Result
+
+outcome = typer.Typer(no_args_is_help=True, help="Record what became of tasks.")
+
+From = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01. Else the month that runs.")]
+To = Annotated[str | None, typer.Option("--to", help="First day after the period. Else tomorrow.")]
+KINDS = {".csv": "text/csv", ".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson"}
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(costs)
+    app.add_typer(outcome, name="outcome")
+
+
+def costs(
+    context: typer.Context,
+    by: Annotated[str, typer.Option(help="day, workflow, environment, route, model, key: one or more.")] = "workflow",
+    from_: From = None,
+    to: To = None,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    focus: Annotated[bool, typer.Option("--focus", help="As CSV in the shape of FOCUS 1.2, by slice.")] = False,
+) -> None:
+    """What did it cost: by day, workflow, model and so on, to the nano-EUR as it is in the entries."""
+    from gateway.economics.costs import as_csv, as_focus, as_text, grouped, read_by, whole
+    from gateway.economics.reading import age_of_prices, period_of, sums_of
+    from gateway.oversight.acts import active_configuration
+    from gateway.store.installation import opened
+
+    names = read_by(by)
+    with opened(context.obj) as installation:
+        configuration, _ = active_configuration(installation)
+        now = installation.clock()
+        period = period_of(from_, to, configuration.organisation.time_zone, now)
+        rows = sums_of(installation.reader, period)
+    if focus:
+        typer.echo(as_focus(rows, configuration.organisation.name), nl=False)
+    elif csv:
+        typer.echo(as_csv(grouped(rows, names), names), nl=False)
+    else:
+        typer.echo(f"{period}, {period.zone}")
+        typer.echo(as_text(grouped(rows, names), names, whole(rows)))
+        typer.echo(age_of_prices(configuration, now))
+
+
+@outcome.command("record")
+def outcome_record(
+    context: typer.Context,
+    task: str,
+    type_: Annotated[str, typer.Option("--type", help="An outcome that the configuration defines.")],
+    status: Annotated[str, typer.Option(help="success, failure, partial or abandoned.")],
+    as_: As,
+    value: Annotated[str | None, typer.Option(metavar="EUR", help="What it is worth.")] = None,
+    human_minutes: Annotated[str | None, typer.Option(help="Minutes of people; else as defined.")] = None,
+    occurred_at: Annotated[str | None, typer.Option(help="When: 2026-11-28T09:00:00Z; else now.")] = None,
+    corrects: Annotated[str | None, typer.Option(help="The entry that this corrects.")] = None,
+) -> None:
+    """Record what became of a task."""
+    sent = {
+        "task": task, "type": type_, "status": status, "value": value, "human_minutes": human_minutes,
+        "occurred_at": occurred_at, "corrects": corrects,
+    }  # fmt: skip
+    (result,) = _record(context, as_, [sent])
+    if result.refused:
+        typer.echo(f"whyledger: {result.refused}", err=True)
+        raise SystemExit(1)
+    typer.echo(f"{result.entry}{' (was on record)' if result.repeated else ''}")
+
+
+@outcome.command("import")
+def outcome_import(context: typer.Context, file: Path, as_: As) -> None:
+    """Record the outcomes of a CSV file (with a line of names) or of JSON Lines. Exit 1: some were refused."""
+    from gateway.economics.recording import lines_of
+
+    results = _record(context, as_, lines_of(KINDS.get(file.suffix.lower(), "application/json"), file.read_bytes()))
+    refused = [(number, one.refused) for number, one in enumerate(results, 1) if one.refused]
+    repeated = sum(one.repeated for one in results)
+    typer.echo(f"{len(results) - len(refused) - repeated} recorded, {repeated} were on record, {len(refused)} refused")
+    for number, why in refused:
+        typer.echo(f"{json.dumps(str(file))} outcome {number}: {why}", err=True)
+    raise SystemExit(1 if refused else 0)
+
+
+def _record(context: typer.Context, name: str, sent: list[object]) -> "list[Result]":
+    from gateway.economics.recording import Sender, record
+
+    with acting(context, name) as (installation, actor):
+        return record(installation, Sender("command_line", actor), sent)  # type: ignore[arg-type]

@@ -1,0 +1,120 @@
+"""Statistics against right values that are published, and against SciPy-free recomputation and simulation."""
+
+import random
+from math import comb, inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.statistics import (
+    MOST_RESAMPLED,
+    Z,
+    _linearised,
+    difference_is_clear,
+    median,
+    percentile,
+    ratio_interval,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "low", "high"),
+    [
+        (0, 29, 0, 0.1170),
+        (1, 29, 0.0061, 0.1718),
+        (29, 29, 0.8830, 1),
+        (7, 10, 0.3968, 0.8922),
+        (184, 200, 0.8740, 0.9502),
+    ],
+)
+def test_wilson_has_its_published_values(count: int, of: int, low: float, high: float) -> None:
+    assert wilson(count, of) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@given(st.integers(1, 400).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_the_ends_of_wilson_are_where_the_score_test_turns(case: tuple[int, int]) -> None:
+    count, of = case
+    for end in wilson(count, of):
+        assert 0 <= end <= 1
+        if 0 < end < 1:
+            assert (count / of - end) ** 2 == pytest.approx(Z * Z * end * (1 - end) / of, rel=1e-6)
+    assert wilson(count, of)[0] <= count / of <= wilson(count, of)[1]
+
+
+@pytest.mark.parametrize(("count", "of"), [(-1, 5), (6, 5), (0, 0)])
+def test_no_interval_of_nothing(count: int, of: int) -> None:
+    with pytest.raises(ValueError, match="a proportion needs"):
+        wilson(count, of)
+
+
+def test_few_successes_have_no_interval_and_it_says_why() -> None:
+    assert (
+        ratio_interval([5] * 100, [True] * 3 + [False] * 97, "s").how
+        == "no interval: 3 success(es), at least 5 are needed"
+    )
+    assert ratio_interval([], [], "s").low is None
+
+
+def test_three_in_a_hundred_would_divide_by_zero_in_one_resample_of_twenty() -> None:
+    assert pytest.approx(0.0476, abs=1e-3) == (0.97**100)
+    assert comb(100, 0) * 0.97**100 > 0.025  # so an upper end of 95 % does not exist
+
+
+def test_an_upper_end_that_does_not_exist_is_open() -> None:
+    found = ratio_interval([10] * 6, [True] * 5 + [False], "s")
+    assert found.high != inf
+    few = ratio_interval([10] * 5, [True] * 5, "s")
+    assert (few.low, few.high) == (10, 10)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.booleans()), min_size=5, max_size=60))
+def test_the_interval_is_the_same_for_the_same_seed_and_holds_only_possible_ratios(
+    tasks: list[tuple[int, bool]],
+) -> None:
+    costs, reached = [cost for cost, _ in tasks], [one for _, one in tasks]
+    found = ratio_interval(costs, reached, "seed")
+    assert found == ratio_interval(costs, reached, "seed")
+    if sum(reached) < 5:
+        assert found.low is None
+        return
+    assert found.low is not None
+    assert found.high is not None
+    assert min(costs) <= found.low <= found.high
+
+
+def test_resampling_and_linearising_agree_where_one_takes_over_from_the_other() -> None:
+    draw = random.Random(7)
+    costs = [int(draw.lognormvariate(0, 1) * 10**6) for _ in range(MOST_RESAMPLED)]
+    reached = [draw.random() < 0.8 for _ in costs]
+    resampled, linear = ratio_interval(costs, reached, "s"), _linearised(costs, reached)
+    assert resampled.low is not None
+    assert resampled.high is not None
+    assert linear.low == pytest.approx(resampled.low, rel=0.05)
+    assert linear.high == pytest.approx(resampled.high, rel=0.05)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    draw, covered, runs = random.Random(11), 0, 200
+    for run in range(runs):
+        costs = [int(draw.expovariate(1) * 10**6) for _ in range(150)]
+        reached = [draw.random() < 0.7 for _ in costs]
+        found = ratio_interval(costs, reached, str(run))
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 10**6 / 0.7 <= found.high
+    assert covered >= 0.9 * runs
+
+
+def test_percentiles_are_by_nearest_rank() -> None:
+    assert percentile(list(range(1, 101)), 0.95) == 95
+    assert percentile([3], 0.95) == 3
+    assert percentile([], 0.95) is None
+    assert (median([1, 2, 3, 10]), median([5]), median([])) == (2.5, 5.0, None)
+
+
+def test_a_difference_is_clear_only_when_its_interval_leaves_out_nothing() -> None:
+    assert difference_is_clear(12, 100, 5, 100) is False
+    assert difference_is_clear(120, 1000, 50, 1000) is True
+    assert difference_is_clear(5, 20, 1, 1000) is None
