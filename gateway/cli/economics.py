@@ -1,12 +1,14 @@
 """Commands of finance: costs, outcomes."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.people import As, acting
+from ledger.entry import decode
 
 if TYPE_CHECKING:
     from gateway.economics.recording import Result
@@ -20,6 +22,7 @@ KINDS = {".csv": "text/csv", ".jsonl": "application/x-ndjson", ".ndjson": "appli
 
 def add(app: typer.Typer) -> None:
     app.command()(costs)
+    app.command()(reconcile)
     app.add_typer(outcome, name="outcome")
 
 
@@ -51,6 +54,51 @@ def costs(
         typer.echo(f"{period}, {period.zone}")
         typer.echo(as_text(grouped(rows, names), names, whole(rows)))
         typer.echo(age_of_prices(configuration, now))
+
+
+def reconcile(
+    context: typer.Context,
+    file: Path,
+    provider: Annotated[
+        str | None, typer.Option(help="The provider of the configuration whose export this is; JSON exports say so.")
+    ] = None,
+) -> None:
+    """Hold a provider's cost or usage export against the record, day by day. Exit 1: something is not explained."""
+    from gateway.economics.costs import decimal
+    from gateway.economics.exports import read_export
+    from gateway.economics.money import Rate
+    from gateway.economics.reconciliation import reconcile as matched
+    from gateway.economics.reconciliation import recorded_calls
+    from gateway.oversight.acts import active_configuration
+    from gateway.store.installation import opened
+
+    export = read_export(file.read_bytes())
+    days = sorted({line.day for line in export.lines})
+    with opened(context.obj) as installation:
+        reader, fx = installation.reader, active_configuration(installation)[0].fx
+        size = reader.head().size
+        first = date.fromisoformat(days[0]) - timedelta(days=1)  # a call may begin on one day and end on the next
+        low = reader.first_at_or_after(f"{first}T00:00:00.000000Z", size)
+        entries = (decode(data) for data in reader.raw(low, size))
+        calls = recorded_calls(entries, provider or export.provider)
+    rate = Rate.from_usd_per_eur(fx.usd_per_eur, fx.date, fx.source)
+    matches = matched(export.lines, calls, rate)
+    for one in matches:
+        if one.billed is not None:
+            said = f"billed {decimal(one.billed)}  on record {decimal(one.recorded)}"
+            typer.echo(f"{one.day}  {one.model or '(no model)'}  {said}  unexplained {decimal(one.unexplained)}")
+        if one.billed_in is not None:
+            said = (
+                f"tokens billed {one.billed_in + (one.billed_out or 0)}  on record {one.recorded_in + one.recorded_out}"
+            )
+            typer.echo(f"{one.day}  {one.model or '(no model)'}  {said}  unexplained {one.unexplained_tokens}")
+        for request in one.unknown_requests[:20]:
+            typer.echo(f"  billed and not on record: request {request}")
+    left, bounded = sum(one.unexplained for one in matches), sum(one.bounded for one in matches)
+    typer.echo(f"unexplained EUR {decimal(left)}; of what is on record EUR {decimal(bounded)} counts at an upper bound")
+    typer.echo(f"USD at {fx.usd_per_eur} per EUR of {fx.date}; days are UTC, as providers bill")
+    explained = not any(one.unexplained or one.unexplained_tokens or one.unknown_requests for one in matches)
+    raise SystemExit(0 if explained else 1)
 
 
 @outcome.command("record")

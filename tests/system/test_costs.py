@@ -255,3 +255,27 @@ def test_on_postgresql_rows_are_in_the_order_of_bytes_whatever_the_language_of_t
     assert list(reader.states_between("sum:2026-11-01", "sum:2026-11-02")) == ["sum:2026-11-01|B", "sum:2026-11-01|a"]
     assert list(reader.states("task:")) == ["task:a:x"]
     engine.dispose()
+
+
+def test_an_export_of_what_is_on_record_is_explained_and_a_bypass_is_not(on: Stage, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from gateway.cli import app
+
+    lines = ["day,model,amount,currency"]
+    for entry in on.entries("call.opened"):
+        ends = [one for one in on.entries("call.closed", "cost.corrected") if one.call == entry.call]
+        cost = ends[-1].facts.get("after_nano_eur", ends[-1].facts.get("cost_nano_eur"))
+        if ends[0].facts.get("served"):
+            amount = f"{cost // 10**9}.{cost % 10**9:09d}"
+            lines.append(f"{entry.at[:10]},{ends[0].facts['served'].get('reported_model', 'model-a')},{amount},EUR")
+    file = tmp_path / "export.csv"
+    file.write_text("\n".join(lines))
+    command = ["--home", str(on.settings.home), "reconcile", str(file), "--provider", "upstream"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "unexplained EUR 0.000000000;" in result.output
+    file.write_text("\n".join([*lines, f"{lines[1][:10]},model-a,12.34,EUR"]))
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "unexplained EUR 12.340000000;" in result.output
