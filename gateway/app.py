@@ -29,7 +29,7 @@ from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
-from gateway.web import api, console, economics, packs, pages
+from gateway.web import api, console, economics, packs, pages, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -69,6 +69,7 @@ class Gateway:
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(economics.router(lambda: self.running))
+        self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
         self._rest.include_router(packs.router(lambda: self.running, self._packs))

@@ -15,6 +15,8 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     bound:<call>            the slice of a call that was charged at an upper bound
     call:<id>               an open call: boot, reservation, the budgets it counts in, key and route
     scheduled:<what>:<start>  the pack of a schedule that was made of a period
+    human:<day>|<workflow>  what people decided about calls
+    incident:<id>           workflow, day, whether it is open
     outcome:..., done:...   outcomes of tasks (`gateway.economics.outcomes`)
     gap                     the last loss that a person declared
     halt                    why nothing may be written until a person declares a loss
@@ -29,6 +31,8 @@ from ledger.entry import NOTHING, Draft, Entry
 from ledger.unit import GAP, HALT, State
 
 CONTROL = "control"
+DATED = ("override.recorded", "stop.engaged", "incident.opened")
+"""Acts whose entries name the organisation's day, because they are counted by it."""
 EPHEMERAL = ("boot:", "checkpoint", HALT)
 
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
@@ -96,6 +100,26 @@ def _exported(item: Item, _state: State) -> Changes:
         return {}
     row = scheduled_row(facts["scheduled"], item.workflow, facts["scope"]["from"], brief=facts["brief"])
     return {row: {"pack": facts["pack_ref"]}}
+
+
+def _human(item: Item, state: State) -> Changes:
+    if "day" not in item.facts:  # of an early build
+        return {}
+    row = human_row(item.facts["day"], item.workflow)
+    old, action = state.get(row) or {}, item.facts.get("action", "stop")
+    return {row: old | {action: old.get(action, 0) + 1}}
+
+
+def human_row(day: str, workflow: str | None) -> str:
+    """Name the row that counts what people decided about a workflow's calls on a day."""
+    return f"human:{day}|{workflow or ''}"
+
+
+def _incident(item: Item, state: State) -> Changes:
+    row = f"incident:{item.facts['incident_ref']}"
+    if item.kind == "incident.opened":
+        return {row: {"workflow": item.workflow, "day": item.facts.get("day", ""), "open": True}}
+    return {row: state[row] | {"open": item.kind != "incident.closed"}} if row in state else {}
 
 
 def _outcome(item: Item, state: State) -> Changes:
@@ -265,7 +289,11 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "cost.corrected": _corrected,
     "gap.declared": _gap_declared,
     "config.activated": _controlled,
-    "stop.engaged": _controlled,
+    "stop.engaged": lambda item, state: _controlled(item, state) | _human(item, state),
+    "override.recorded": _human,
+    "incident.opened": _incident,
+    "incident.updated": _incident,
+    "incident.closed": _incident,
     "stop.released": _controlled,
     "key.issued": _key_issued,
     "outcome.recorded": _outcome,

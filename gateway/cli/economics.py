@@ -23,6 +23,7 @@ KINDS = {".csv": "text/csv", ".jsonl": "application/x-ndjson", ".ndjson": "appli
 def add(app: typer.Typer) -> None:
     app.command()(costs)
     app.command()(reconcile)
+    app.command()(scorecard)
     app.add_typer(outcome, name="outcome")
 
 
@@ -54,6 +55,38 @@ def costs(
         typer.echo(f"{period}, {period.zone}")
         typer.echo(as_text(grouped(rows, names), names, whole(rows)))
         typer.echo(age_of_prices(configuration, now))
+
+
+def scorecard(
+    context: typer.Context,
+    workflow: Annotated[str | None, typer.Option(help="One workflow; else all.")] = None,
+    from_: From = None,
+    to: To = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write .pdf (one A4), .csv or .json.")] = None,
+) -> None:
+    """Cost per outcome, errors, incidents, oversight, budget: a few lines with their intervals, on one page."""
+    from gateway.economics.reading import period_of
+    from gateway.economics.scorecard import scorecard as card_of
+    from gateway.oversight.acts import active_configuration
+    from gateway.store.installation import opened
+    from reports.pack.calls import csv_line
+    from reports.scorecard.card import as_rows
+    from reports.scorecard.print import as_pdf, as_text
+
+    with opened(context.obj) as installation:
+        configuration, _ = active_configuration(installation)
+        period = period_of(from_, to, configuration.organisation.time_zone, installation.clock())
+        card = card_of(installation, configuration, period, workflow)
+        if output and output.suffix == ".pdf":
+            output.write_bytes(as_pdf(card, configuration.organisation.name, installation.clock()))
+    if output is None:
+        typer.echo(as_text(card))
+    elif output.suffix == ".csv":
+        output.write_text("".join(map(csv_line, as_rows(card))), "utf-8")
+    elif output.suffix == ".json":
+        output.write_text(json.dumps(card.as_json(), indent=2), "utf-8")
+    elif output.suffix != ".pdf":
+        raise typer.BadParameter("it ends in .pdf, .csv or .json", param_hint="--output")
 
 
 def reconcile(

@@ -8,13 +8,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from classifiers.law.records import data
 from classifiers.risk import DISCLAIMER
+from reports.scorecard.card import money
 from reports.why.answer import BOUNDARY
 
 
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("gateway.console", "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {"money": money}
+    return environment
 
 
 def page(template: str, /, **values: Any) -> str:

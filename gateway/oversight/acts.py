@@ -9,9 +9,10 @@ from typing import Any
 from gateway.configuration.load import digest, load
 from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
+from gateway.days import day_in_zone
 from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import AUDITOR, PERSON, ROLES, Actor, ActRefused, Box, find, new_token
-from gateway.state import CONTROL, barred, changes_of_all, control_of
+from gateway.state import CONTROL, DATED, barred, changes_of_all, control_of, human_row
 from gateway.store.installation import Installation
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
@@ -35,10 +36,14 @@ def act(
     entry_id = new_id("ent", installation.clock())
     c, contents = installation.vault.seal(texts, entry_id=entry_id, key_ref=key_ref) if texts else ({}, None)
     said = dict(facts) | ({"assurance": actor.assurance} if actor else {})
+    if kind in DATED:
+        said["day"] = day_in_zone(time_zone(installation), installation.clock())
     draft = Draft(
         id=entry_id, kind=kind, call=call, task=task, workflow=workflow, act=actor.pseudonym if actor else None,
         facts=said, refs=refs or {}, c=c, contents=contents,
     )  # fmt: skip
+
+    rows = [CONTROL, *keys, *([actor.row] if actor else []), *_counted(kind, said, workflow)]
 
     def run(state: State, at: datetime) -> Step:
         if actor and roles:
@@ -48,8 +53,13 @@ def act(
         drafts = [draft, *(more(state, at) if more else ())]
         return Step(drafts=drafts, changes=changes_of_all(drafts, state))
 
-    rows = [CONTROL, *keys, *([actor.row] if actor else [])]
     return installation.log.append(Unit(keys=lambda _at: rows, run=run))
+
+
+def _counted(kind: str, facts: Mapping[str, Any], workflow: str | None) -> list[str]:
+    """Name the rows in which an act is counted."""
+    rows = [human_row(facts["day"], workflow)] if kind in DATED else []
+    return [*rows, f"incident:{facts['incident_ref']}"] if kind.startswith("incident.") else rows
 
 
 def bind_signer(installation: Installation) -> None:

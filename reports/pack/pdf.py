@@ -2,7 +2,7 @@
 
 WeasyPrint needs Pango on the system, costs seconds to import and holds the interpreter while it lays out pages, so it
 never runs in a serving process. `python -m reports.pack.pdf N` reads one JSON request on stdin, reads the bundle from
-its open file N, and writes the PDF.
+its open file N (without N there is none), and writes the PDF.
 """
 
 import importlib.util
@@ -46,8 +46,8 @@ def require_renderer() -> None:
         )
 
 
-def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> bytes:
-    """Return the unsealed PDF/A-3 of the document, with the bundle as its one embedded file.
+def render(html: str, bundle: BinaryIO | None, *, at: datetime, identifier: bytes) -> bytes:
+    """Return the unsealed PDF/A-3 of a document, with the bundle as its one embedded file if there is one.
 
     Characters that would not be seen are written out (`reports.pack.glyphs`).
 
@@ -61,14 +61,17 @@ def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> b
     """
     require_renderer()
     request = {"html": html, "at": at.isoformat(), "identifier": identifier.hex()}
-    bundle.seek(0)
+    numbers = []
+    if bundle is not None:
+        bundle.seek(0)
+        numbers = [bundle.fileno()]
     done = subprocess.run(
-        [sys.executable, "-m", "reports.pack.pdf", str(bundle.fileno())],
+        [sys.executable, "-m", "reports.pack.pdf", *map(str, numbers)],
         input=json.dumps(request).encode(),
         capture_output=True,
         check=False,
         timeout=TIMEOUT_SECONDS,
-        pass_fds=[bundle.fileno()],
+        pass_fds=numbers,
     )
     if done.returncode != 0:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
@@ -76,11 +79,12 @@ def render(html: str, bundle: BinaryIO, *, at: datetime, identifier: bytes) -> b
     return done.stdout
 
 
-def _render(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
+def _render(request: dict[str, Any], bundle: io.RawIOBase | None) -> bytes:
     """Render until every character has a glyph: one round, or two where some had none."""
     missing: set[str] = set()
     for _ in range(_ROUNDS):
-        bundle.seek(0)
+        if bundle is not None:
+            bundle.seek(0)
         with _without_glyph() as found:
             written = _written(request | {"html": written_out(request["html"], missing)}, bundle)
         if not found:
@@ -109,7 +113,7 @@ def _without_glyph() -> Iterator[set[str]]:
         log.removeHandler(handler)
 
 
-def _written(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
+def _written(request: dict[str, Any], bundle: io.RawIOBase | None) -> bytes:
     from weasyprint import HTML, Attachment
     from weasyprint.urls import URLFetcher
 
@@ -136,12 +140,15 @@ def _written(request: dict[str, Any], bundle: io.RawIOBase) -> bytes:
     written: bytes = HTML(string=request["html"], url_fetcher=Refusing()).write_pdf(
         pdf_variant="pdf/a-3a",
         pdf_identifier=bytes.fromhex(request["identifier"]),
-        attachments=[attachment],
+        attachments=[attachment] if bundle is not None else [],
         finisher=finish,
     )
     return written
 
 
 if __name__ == "__main__":
-    with open(f"/dev/fd/{sys.argv[1]}", "rb", buffering=0) as embedded:
-        sys.stdout.buffer.write(_render(json.load(sys.stdin), embedded))
+    if len(sys.argv) == 1:
+        sys.stdout.buffer.write(_render(json.load(sys.stdin), None))
+    else:
+        with open(f"/dev/fd/{sys.argv[1]}", "rb", buffering=0) as embedded:
+            sys.stdout.buffer.write(_render(json.load(sys.stdin), embedded))

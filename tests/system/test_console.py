@@ -24,6 +24,8 @@ PAGES = (
     "/system?workflow=agent",
     "/system/questions?workflow=agent",
     "/packs",
+    "/scorecard",
+    "/scorecard?workflow=agent",
     "/why/ticket:7",
 )
 HOSTILE = "<script>document.title='owned'</script>"

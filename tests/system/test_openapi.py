@@ -129,6 +129,7 @@ ANSWERED = {
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
     ("GET", "/api/v1/costs"): 200,
+    ("GET", "/api/v1/scorecard"): 200,
     ("POST", "/api/v1/outcomes"): 201,
     ("POST", "/api/v1/overrides"): 201,
     ("POST", "/api/v1/stops"): 201,

@@ -1,0 +1,1 @@
+"""The executive scorecard: a few lines with numerator, denominator and interval, one page. Pure."""
