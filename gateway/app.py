@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.console.packs import Packs
+from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
 from gateway.logs import said
 from gateway.oversight.contradictions import Lookout
@@ -43,8 +44,10 @@ POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 1.0
 UNKNOWN_KEYS_SECONDS = 60.0
 LOOK_SECONDS = 60.0
+EVALUATE_SECONDS = 2.0
 
 log = structlog.get_logger()
+Timer = tuple[float, Callable[[], Awaitable[None]]]
 
 
 class Gateway:
@@ -170,6 +173,21 @@ class Gateway:
             await rules.refresh()
             self._chat.enforce_stops()
 
+        async def count() -> None:
+            if not halting.halted:
+                await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
+
+        every = (
+            (lifecycle.RENEW_SECONDS, renew),
+            (POLL_SECONDS, refresh),
+            (CHECKPOINT_SECONDS, halting.sign),
+            (UNKNOWN_KEYS_SECONDS, count),
+            *self._beside(installation, rules, halting),
+        )
+        return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
+
+    def _beside(self, installation: Installation, rules: RulesInForce, halting: Halting) -> list[Timer]:
+        """Return what goes on beside the calls, each with its seconds."""
         lookout = Lookout(installation)
 
         async def contradicted() -> None:
@@ -183,19 +201,14 @@ class Gateway:
             if not halting.halted:
                 await asyncio.to_thread(schedule.look, rules.now.configuration)
 
-        async def count() -> None:
-            if not halting.halted:
-                await asyncio.to_thread(_record_unknown_keys, installation, unknown, boot, build)
+        evaluating = Evaluating(installation, self._filled_ports())
 
-        every = (
-            (lifecycle.RENEW_SECONDS, renew),
-            (POLL_SECONDS, refresh),
-            (CHECKPOINT_SECONDS, halting.sign),
-            (UNKNOWN_KEYS_SECONDS, count),
-            (LOOK_SECONDS, contradicted),
-            (LOOK_SECONDS, packs_due),
-        )
-        return [asyncio.create_task(_repeat(seconds, action)) for seconds, action in every]
+        async def evaluated() -> None:
+            if not halting.halted:
+                await evaluating.look(rules.now.configuration)
+                self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
+
+        return [(LOOK_SECONDS, contradicted), (LOOK_SECONDS, packs_due), (EVALUATE_SECONDS, evaluated)]
 
     async def _renew(self, installation: Installation, boot: str, halting: Halting) -> None:
         """Renew the lease of this process; without one it ends."""

@@ -1,7 +1,8 @@
 """What entries do to the state rows: one pure function, used when they are appended and when the state is rebuilt.
 
 Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
-kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file) and `halt`.
+kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file), `halt`, and
+`evaluating` (how far the evaluation has looked).
 
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
@@ -18,6 +19,7 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     human:<day>|<workflow>  what people decided about calls
     incident:<id>           workflow, day, whether it is open
     outcome:..., done:...   outcomes of tasks (`gateway.economics.outcomes`)
+    quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
     gap                     the last loss that a person declared
     halt                    why nothing may be written until a person declares a loss
 """
@@ -33,7 +35,8 @@ from ledger.unit import GAP, HALT, State
 CONTROL = "control"
 DATED = ("override.recorded", "stop.engaged", "incident.opened")
 """Acts whose entries name the organisation's day, because they are counted by it."""
-EPHEMERAL = ("boot:", "checkpoint", HALT)
+CURSOR = "evaluating"
+EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR)
 
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
@@ -120,6 +123,32 @@ def _incident(item: Item, state: State) -> Changes:
     if item.kind == "incident.opened":
         return {row: {"workflow": item.workflow, "day": item.facts.get("day", ""), "open": True}}
     return {row: state[row] | {"open": item.kind != "incident.closed"}} if row in state else {}
+
+
+def quality_row(facts: Mapping[str, Any], workflow: str | None) -> str:
+    """Name the row that counts the scores of an evaluator's series on a day."""
+    parts = (facts["day"], workflow or "", facts["component"], facts["evaluator"], facts["series"])
+    return "quality:" + "|".join(parts)
+
+
+def _scored(item: Item, state: State) -> Changes:
+    facts, row = item.facts, quality_row(item.facts, item.workflow)
+    old = state.get(row) or {"drawn": {}, "always": {}}
+    among = "drawn" if facts["drawn"] else "always"
+    counted = old[among] | {facts["verdict"]: old[among].get(facts["verdict"], 0) + 1}
+    return {row: old | {among: counted}}
+
+
+def _reviewed(item: Item, state: State) -> Changes:
+    facts, row = item.facts, review_row(item.facts)
+    old = state.get(row) or {}
+    pair = f"{facts['judged']}>{facts['verdict']}"
+    return {row: old | {pair: old.get(pair, 0) + 1}}
+
+
+def review_row(facts: Mapping[str, Any]) -> str:
+    """Name the row that counts what people said beside an evaluator's series: `judged>said` to how many."""
+    return f"review:{facts['evaluator']}|{facts['series']}"
 
 
 def _outcome(item: Item, state: State) -> Changes:
@@ -296,6 +325,8 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "incident.closed": _incident,
     "stop.released": _controlled,
     "key.issued": _key_issued,
+    "evaluation.scored": _scored,
+    "review.recorded": _reviewed,
     "outcome.recorded": _outcome,
     "pack.exported": _exported,
     "key.revoked": _key_revoked,

@@ -5,7 +5,7 @@ W. G. Cochran, Sampling Techniques (3rd ed., 1977), chapter 6, variance of a rat
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, sqrt
 
@@ -107,3 +107,80 @@ def _linearised(costs: Sequence[int], successes: Sequence[bool]) -> Interval:
     residuals = sum((cost - ratio * success) ** 2 for cost, success in zip(costs, successes, strict=True))
     error = Z * sqrt(residuals * number / (number - 1)) / reached
     return Interval(max(0.0, ratio - error), ratio + error, f"linearised variance of a ratio over {number} tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often a judge and people said the same of the same answers. A kappa that is undefined is None."""
+
+    same: int
+    of: int
+    kappa: float | None
+    weighted: float | None
+    """With linear weights in the order of the rubric."""
+
+
+def agreement(pairs: Mapping[tuple[str, str], int], order: Sequence[str]) -> Agreement:
+    """Return the agreement over pairs of (judged, said by a person).
+
+    Args:
+        order: of the rubric, from one end to the other; a weighted kappa takes distances from it.
+
+    Source: J. Cohen, Psychological Bulletin 70 (1968) 213.
+    """
+    number = sum(pairs.values())
+    same = sum(count for (judged, said), count in pairs.items() if judged == said)
+    return Agreement(same, number, _kappa(pairs, order, weighted=False), _kappa(pairs, order, weighted=True))
+
+
+def _kappa(pairs: Mapping[tuple[str, str], int], order: Sequence[str], *, weighted: bool) -> float | None:
+    number = sum(pairs.values())
+    if not number:
+        return None
+    apart = {
+        (one, other): abs(at - to) / (len(order) - 1) if weighted else float(at != to)
+        for at, one in enumerate(order)
+        for to, other in enumerate(order)
+    }
+    rows = {one: sum(pairs.get((one, other), 0) for other in order) / number for one in order}
+    columns = {other: sum(pairs.get((one, other), 0) for one in order) / number for other in order}
+    expected = sum(distance * rows[one] * columns[other] for (one, other), distance in apart.items())
+    found = sum(distance * pairs.get(place, 0) / number for place, distance in apart.items())
+    return None if expected == 0 else 1 - found / expected
+
+
+def corrected_share(
+    count: int, of: int, sensitivity: tuple[int, int], specificity: tuple[int, int]
+) -> tuple[float, float, float] | None:
+    """Return a share that a judge found, corrected by how it errs, with its 95 % interval; None where it cannot be.
+
+    The estimate is that of Rogan and Gladen (American Journal of Epidemiology 107 (1978) 71); the interval that of
+    Lang and Reiczigel (Preventive Veterinary Medicine 113 (2014) 13), which counts the uncertainty of the calibration
+    in. Ends are clipped to 0 and 1; an estimate that is averaged must not be.
+
+    Args:
+        sensitivity: of the answers that people called correct, how many the judge called so, and how many there are.
+        specificity: of those that people did not call correct, how many the judge did not either, and how many.
+    """
+    if not of or not sensitivity[1] or not specificity[1]:
+        return None
+    square = Z * Z
+    size, share = of + square, (count + square / 2) / (of + square)
+    found = [((right + 1) / (number + 2), number + 2) for right, number in (sensitivity, specificity)]
+    (hit, hits), (clear, clears) = found
+    if hit + clear <= 1:
+        return None  # a judge no better than a coin says nothing
+    middle = (share + clear - 1) / (hit + clear - 1)
+    errors = hit * (1 - hit) / hits, clear * (1 - clear) / clears
+    shift = 2 * square * (middle * errors[0] - (1 - middle) * errors[1])
+    spread = share * (1 - share) / size + middle**2 * errors[0] + (1 - middle) ** 2 * errors[1]
+    half = Z * sqrt(spread) / (hit + clear - 1)
+    plain = _rogan_gladen(count / of, sensitivity, specificity)
+    ends = (min(1.0, max(0.0, middle + shift + side * half)) for side in (-1, 1))
+    low, high = ends
+    return plain, low, high
+
+
+def _rogan_gladen(share: float, sensitivity: tuple[int, int], specificity: tuple[int, int]) -> float:
+    hit, clear = (right / number for right, number in (sensitivity, specificity))
+    return (share + clear - 1) / (hit + clear - 1) if hit + clear > 1 else share

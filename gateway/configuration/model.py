@@ -9,32 +9,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-OutcomeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
-
-
-def _decimal(value: Any) -> Any:
-    """Take YAML numbers by their text: 15.10 means 15.10, not the nearest double."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return value
-    return Decimal(str(value))
-
-
-def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-Amount = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=1_000_000, decimal_places=9)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, no coercion between types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from gateway.configuration.evaluation import Evaluation
+from gateway.configuration.fields import Amount, Name, Names, OutcomeName, Section, Texts
 
 
 class Route(Section):
@@ -202,6 +180,7 @@ class Configuration(Section):
     environments: dict[Name, Environment] = Field(default_factory=dict)
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
     packs: tuple[ScheduledPack, ...] = ()
+    evaluation: Evaluation = Evaluation()
     outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
     outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx
@@ -217,6 +196,9 @@ class Configuration(Section):
         twice = sorted({intent for intent in intents if intents.count(intent) > 1})
         if twice:
             raise ValueError(f"intents listed twice: {', '.join(twice)}")
+        for one in self.evaluation.evaluators:
+            if one.workflow not in self.workflows or (one.route and one.route not in intents):
+                raise ValueError(f"evaluator {one.name} names a workflow or a route that does not exist")
         for name, outcome in self.outcomes.items():
             if unknown := sorted(set(outcome.workflows) - set(self.workflows)):
                 raise ValueError(f"outcome {name} names workflows that do not exist: {', '.join(unknown)}")

@@ -21,6 +21,12 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def served_models(configuration: Configuration, intent: str) -> dict[str, Any]:
+    """Return which models answer an intent, and where."""
+    route = configuration.route(intent)
+    return {intent: [_served_by(configuration, model) for model in route.models] if route else []}
+
+
 def release_digest(configuration: Configuration, name: str) -> str:
     """Return the digest by which registration, release and calls name what is in force of a workflow."""
     return digest(json.dumps(released_parts(configuration, name), sort_keys=True))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from gateway.configuration.fields import Section
 from gateway.configuration.model import OutcomeType
 from gateway.days import day_in_zone
 from gateway.economics.money import nano_eur
@@ -83,8 +84,8 @@ def done_row(type_: str, day: str, task: str = "") -> str:
     return f"done:{type_}|{day}|{task}"
 
 
-def definition_digest(definition: OutcomeType) -> str:
-    """Return the version of a definition."""
+def definition_digest(definition: Section) -> str:
+    """Return the version of a section of the configuration."""
     return b64(hashlib.sha256(canonicalize(definition.model_dump(mode="json"))).digest())
 
 

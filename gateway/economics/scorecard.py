@@ -11,7 +11,9 @@ from gateway.configuration.model import Configuration
 from gateway.economics.attempts import OutcomeCosts
 from gateway.economics.costs import CostRow, grouped, whole
 from gateway.economics.money import nano_eur
+from gateway.economics.quality import quality_lines
 from gateway.economics.reading import Period, age_of_prices, outcomes_of, sums_of
+from gateway.evaluation.sampling import ELIGIBLE
 from gateway.oversight.looking import within
 from gateway.state import release_of
 from gateway.store.installation import Installation
@@ -41,6 +43,7 @@ class _Part:
     human: Mapping[str, int]
     incidents: tuple[int, int]
     """Opened in the period; open now."""
+    quality: Mapping[str, Any]
 
 
 def scorecard(
@@ -52,7 +55,11 @@ def scorecard(
     names = {workflow} if workflow is not None else scope
     now, before = (_part(installation, configuration, one, names) for one in (period, period.before))
     owner = configuration.workflows[workflow].owner if workflow in configuration.workflows else ""
-    lines = [*_outcome_lines(now, before), *_call_lines(now, before, workflow), *_people_lines(now, before)]
+    eligible = sum(now.all.sums["results"].get(name, 0) for name in ELIGIBLE)
+    quality = quality_lines(installation.reader, configuration.evaluation, now.quality, before.quality, eligible)
+    lines = [
+        *_outcome_lines(now, before), *_call_lines(now, before, workflow), *quality, *_people_lines(now, before)
+    ]  # fmt: skip
     budget = _budget(configuration, period, now, workflow, installation.clock().date())
     return Card(
         subject=workflow or "all workflows", owner=owner, period=str(period), before=str(period.before),
@@ -81,7 +88,9 @@ def _part(
             human |= {name: human.get(name, 0) + count for name, count in counts.items()}
     known = [one for one in reader.states("incident:").values() if within(one["workflow"], names)]
     opened = sum(str(period.start) <= one["day"] < str(period.end) for one in known)
-    return _Part(rows, whole(rows), outcomes, human, (opened, sum(one["open"] for one in known)))
+    scores = reader.states_between(f"quality:{period.start}", f"quality:{period.end}")
+    quality = {row: counts for row, counts in scores.items() if within(row.split("|")[1], names)}
+    return _Part(rows, whole(rows), outcomes, human, (opened, sum(one["open"] for one in known)), quality)
 
 
 def _outcome_lines(now: _Part, before: _Part) -> list[Line]:
@@ -308,7 +317,9 @@ def _decisions(
 
 
 def _not_measured(configuration: Configuration, now: _Part) -> list[str]:
-    missing = ["Quality of answers: there is no evaluation in this version", "Calls that did not pass this gateway"]
+    missing = ["Calls that did not pass this gateway"]
+    if not now.quality:
+        missing.insert(0, "Quality of answers: nothing was scored in the period (`evaluation:` in the configuration)")
     if not now.outcomes:
         missing.append("Outcomes: none is defined for this (`outcomes:` in the configuration)")
     for type_ in now.outcomes:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -39,6 +39,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.backlog = Gauge("whyledger_evaluation_backlog", "Entries not looked at yet.", registry=self.registry)
         self._refused = Counter("whyledger_refused", "Calls refused, by reason code.", ["code"], registry=self.registry)
         self._closed = Counter("whyledger_closed", "Calls closed, by result code.", ["result"], registry=self.registry)
         self._seconds = _Seconds("whyledger_call_seconds", "From arrival to end.", "end", ("answered", "failed"))

@@ -117,6 +117,8 @@ _MOMENTS = {
     "config.activated": "configuration activated",
     "workflow.released": "workflow released",
     "workflow.classified": "risk class confirmed: {tier}",
+    "evaluation.scored": "answer scored {verdict}: {evaluator}",
+    "review.recorded": "person scored the answer {verdict}: {evaluator}",
     "outcome.recorded": "outcome {type}: {status}",
     "key.issued": "gateway key issued",
     "key.revoked": "gateway key revoked",

@@ -44,6 +44,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
         sentences += _ended(call, evidence)
         sentences += [_overridden(entry, evidence) for entry in call.overrides]
         sentences += [_corrected(entry, evidence) for entry in call.corrections]
+        sentences += [_scored(entry, evidence) for entry in call.scores]
     sentences += [_stop(entry, evidence) for entry in story.stops]
     sentences += [_outcome(entry, evidence) for entry in story.outcomes]
     sentences += _approvals(story, evidence)
@@ -189,6 +190,16 @@ def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
         f"from {eur(entry.facts['before_nano_eur'])}, an upper bound, "
         f"to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.after_nano_eur"), pointer(entry, "act"), pointer(entry, "c.reason")),
+    )
+
+
+def _scored(entry: Entry, evidence: Evidence) -> Sentence:
+    who = person(entry, evidence) if entry.act else "evaluator"
+    because = f": {quoted(entry, 'reason', evidence)}" if "reason" in entry.c else ""
+    return Sentence(
+        f"At {when(entry, evidence)} the answer was scored {entry.facts['verdict']} ({entry.facts['component']}, "
+        f"{entry.facts['evaluator']}) by {who}{because}.",
+        (pointer(entry, "facts.verdict"), pointer(entry, "facts.evaluator")),
     )
 
 

@@ -12,6 +12,7 @@ from reports.ports import Evidence
 
 WHOLE, PAGE = 10, 5
 """A reference to at most so many calls is told whole; one to more, so many calls at a time."""
+_SCORES = ("evaluation.scored", "review.recorded")
 _ENDS = ("call.closed", "call.interrupted", "call.refused")
 Item = TypeVar("Item", bound=Entry | Brief, covariant=True)
 
@@ -30,6 +31,8 @@ class CallStory(Generic[Item]):
     overrides: tuple[Entry, ...]
     corrections: tuple[Entry, ...]
     """Costs that a person put in place of an upper bound."""
+    scores: tuple[Entry, ...]
+    """What evaluators and people who reviewed them said of the answer."""
 
     @property
     def acts(self) -> tuple[Entry, ...]:
@@ -39,7 +42,7 @@ class CallStory(Generic[Item]):
     @property
     def entries(self) -> "tuple[Item | Entry, ...]":
         ends = [one for one in (self.opened, self.ended) if one]
-        return (*ends, *self.extended, *self.acts)
+        return (*ends, *self.extended, *self.acts, *self.scores)
 
     @property
     def route(self) -> str:
@@ -266,6 +269,7 @@ def _calls(by_call: Mapping[str, Sequence[Item]]) -> tuple[CallStory[Item], ...]
                     extended=tuple(by_kind.get("call.extended", ())),
                     overrides=_in_full(by_kind.get("override.recorded", ())),
                     corrections=_in_full(by_kind.get("cost.corrected", ())),
+                    scores=_in_full(one for kind in _SCORES for one in by_kind.get(kind, ())),
                 )
             )
     return tuple(sorted(stories, key=lambda one: one.first.seq))

@@ -11,6 +11,8 @@ from reports.statistics import (
     MOST_RESAMPLED,
     Z,
     _linearised,
+    agreement,
+    corrected_share,
     difference_is_clear,
     median,
     percentile,
@@ -118,3 +120,59 @@ def test_a_difference_is_clear_only_when_its_interval_leaves_out_nothing() -> No
     assert difference_is_clear(12, 100, 5, 100) is False
     assert difference_is_clear(120, 1000, 50, 1000) is True
     assert difference_is_clear(5, 20, 1, 1000) is None
+
+
+ORDER = ("correct", "partial", "incorrect")
+
+
+def test_kappa_of_two_constant_equal_raters_is_undefined() -> None:
+    found = agreement({("correct", "correct"): 40}, ORDER)
+    assert (found.same, found.of, found.kappa, found.weighted) == (40, 40, None, None)
+    assert agreement({}, ORDER).kappa is None
+
+
+def test_kappa_has_the_value_of_a_textbook_table_and_weights_follow_the_rubric_not_the_alphabet() -> None:
+    table = {
+        ("correct", "correct"): 20,
+        ("correct", "incorrect"): 5,
+        ("incorrect", "correct"): 10,
+        ("incorrect", "incorrect"): 15,
+    }
+    assert agreement(table, ("correct", "incorrect")).kappa == pytest.approx(0.4)
+    near = {("correct", "correct"): 10, ("correct", "partial"): 5, ("incorrect", "incorrect"): 10}
+    far = {("correct", "correct"): 10, ("correct", "incorrect"): 5, ("incorrect", "incorrect"): 10}
+    one, other = agreement(near, ORDER), agreement(far, ORDER)
+    assert one.weighted is not None
+    assert other.weighted is not None
+    assert one.weighted > other.weighted
+    assert one.weighted != pytest.approx(agreement(near, tuple(sorted(ORDER))).weighted)
+
+
+def test_the_corrected_interval_covers_the_truth_with_a_judge_of_known_errors() -> None:
+    draw, covered, runs = random.Random(5), 0, 1000
+    truth, hit, clear = 0.88, 0.92, 0.80
+
+    def judged(right: bool) -> bool:
+        return draw.random() < (hit if right else 1 - clear)
+
+    for _ in range(runs):
+        called = sum(judged(draw.random() < truth) for _ in range(300))
+        reviewed = [draw.random() < truth for _ in range(120)]
+        good = sum(reviewed)
+        found = corrected_share(
+            called, 300, (sum(judged(True) for _ in range(good)), good),
+            (sum(not judged(False) for _ in range(120 - good)), 120 - good),
+        )  # fmt: skip
+        covered += found is not None and found[1] <= truth <= found[2]
+    assert covered >= 0.94 * runs
+
+
+def test_a_correction_that_cannot_be_made_is_none_and_ends_are_clipped_for_display_only() -> None:
+    assert corrected_share(5, 10, (0, 0), (5, 5)) is None
+    assert corrected_share(5, 10, (5, 10), (5, 10)) is None
+    perfect = corrected_share(10, 10, (50, 50), (40, 50))
+    assert perfect is not None
+    assert perfect[0] == pytest.approx(1.0)
+    under = corrected_share(0, 50, (45, 50), (40, 50))
+    assert under is not None
+    assert under[0] < 0 <= under[1]

@@ -1,0 +1,31 @@
+"""Fields that sections of the configuration share: names, amounts, lists that may be written as one value."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+OutcomeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
+
+
+def _decimal(value: Any) -> Any:
+    """Take YAML numbers by their text: 15.10 means 15.10, not the nearest double."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return value
+    return Decimal(str(value))
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=1_000_000, decimal_places=9)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, no coercion between types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
