@@ -53,6 +53,41 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
+        "9", "the sums move with the end of a call", "gateway/state.py",
+        "    moved[row] = rollup.plus(state.get(row), facts, named=named", "    moved[row] = rollup.plus(None, facts, named=named",
+        "tests/system/test_costs.py::test_every_sum_is_that_of_the_entries_to_the_nano_eur",
+    ),
+    Sabotage(
+        "9", "failed attempts stay in the cost of an outcome", "gateway/economics/attempts.py",
+        "    total = sum(costs)\n", "    total = sum(one.cost for one in attempts if one.status == 'success')\n",
+        "tests/system/test_outcomes.py::test_what_an_outcome_cost_is_the_cost_of_all_attempts_over_the_successes",
+    ),
+    Sabotage(
+        "9", "a contradicting outcome is refused", "gateway/economics/outcomes.py",
+        '    if one.occurred_at <= now["at"]:', "    if False:",
+        "tests/system/test_outcomes.py::test_a_contradiction_is_refused_and_a_correction_appends",
+    ),
+    Sabotage(
+        "9", "what is always scored bends no rate", "gateway/state.py",
+        'among = "drawn" if facts["drawn"] else "always"', 'among = "drawn"',
+        "tests/system/test_evaluating.py::test_a_call_that_a_person_set_right_is_scored_although_nothing_is_drawn",
+    ),
+    Sabotage(
+        "9", "a verdict repeats the word", "gateway/evaluation/judging.py",
+        ' or value["word"] != _secret(call, series, "word")', "",
+        "tests/gateway/test_evaluation.py::test_what_is_judged_stands_between_marks_it_cannot_know_and_never_beside_the_rules",
+    ),
+    Sabotage(
+        "9", "scores are recorded once", "gateway/evaluation/worker.py",
+        "            if (row[\"next\"] if row else None) != low:", "            if False:",
+        "tests/system/test_evaluating.py::test_two_workers_at_once_never_score_twice",
+    ),
+    Sabotage(
+        "6", "a webhook is signed by its source", "gateway/web/economics.py",
+        "    if not any(hmac.compare_digest(", "    if False and not any(hmac.compare_digest(",
+        "tests/system/test_outcomes.py::test_a_webhook_is_taken_when_its_source_signed_it_just_now_and_once",
+    ),
+    Sabotage(
         "8", "silence is unknown, not no", "classifiers/facts.py",
         "    if not complete:\n        return known\n", "",
         "tests/classifiers/test_risk.py::test_nothing_answered_is_undetermined_and_asks",
