@@ -16,6 +16,8 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.alerting.delivery import Delivery
+from gateway.alerting.watch import Watch
 from gateway.console.packs import Packs
 from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
@@ -45,6 +47,7 @@ CHECKPOINT_SECONDS = 1.0
 UNKNOWN_KEYS_SECONDS = 60.0
 LOOK_SECONDS = 60.0
 EVALUATE_SECONDS = 2.0
+DELIVER_SECONDS = 5.0
 
 log = structlog.get_logger()
 Timer = tuple[float, Callable[[], Awaitable[None]]]
@@ -208,7 +211,20 @@ class Gateway:
                 await evaluating.look(rules.now.configuration)
                 self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
 
-        return [(LOOK_SECONDS, contradicted), (LOOK_SECONDS, packs_due), (EVALUATE_SECONDS, evaluated)]
+        watch, delivery = Watch(installation), Delivery(installation)
+
+        async def alerted() -> None:
+            if not halting.halted:
+                await asyncio.to_thread(watch.look, rules.now.configuration)
+
+        async def delivered() -> None:
+            if not halting.halted:
+                await asyncio.to_thread(delivery.look, rules.now.configuration)
+
+        return [
+            (LOOK_SECONDS, contradicted), (LOOK_SECONDS, packs_due), (LOOK_SECONDS, alerted),
+            (EVALUATE_SECONDS, evaluated), (DELIVER_SECONDS, delivered),
+        ]  # fmt: skip
 
     async def _renew(self, installation: Installation, boot: str, halting: Halting) -> None:
         """Renew the lease of this process; without one it ends."""

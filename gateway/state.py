@@ -2,7 +2,7 @@
 
 Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
 kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file), `halt`, and
-`evaluating` (how far the evaluation has looked).
+`evaluating` and `cusum:` (how far the evaluation has looked, and what it has seen of each series).
 
     control                 configuration and prices in force, active stops, generation
     key:<id>                a gateway key: status, environment, workflow, daily cap
@@ -20,6 +20,7 @@ kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy o
     incident:<id>           workflow, day, whether it is open
     outcome:..., done:...   outcomes of tasks (`gateway.economics.outcomes`)
     quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
+    alert:..., deliver:...  alerts that are active, and messages that have not arrived
     gap                     the last loss that a person declared
     halt                    why nothing may be written until a person declares a loss
 """
@@ -36,7 +37,7 @@ CONTROL = "control"
 DATED = ("override.recorded", "stop.engaged", "incident.opened")
 """Acts whose entries name the organisation's day, because they are counted by it."""
 CURSOR = "evaluating"
-EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR)
+EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR, "cusum:")
 
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
@@ -149,6 +150,17 @@ def _reviewed(item: Item, state: State) -> Changes:
 def review_row(facts: Mapping[str, Any]) -> str:
     """Name the row that counts what people said beside an evaluator's series: `judged>said` to how many."""
     return f"review:{facts['evaluator']}|{facts['series']}"
+
+
+def _alerted(item: Item, _state: State) -> Changes:
+    """What the minute's look raised is active until it is resolved; each message waits until it was delivered."""
+    facts = item.facts
+    message = {"type": item.kind, "workflow": item.workflow, "data": dict(facts)}
+    changes: Changes = {f"deliver:{item.id}": {"tries": 0, "next": "", "message": message}} if facts["deliver"] else {}
+    if "subject" in facts:
+        row = {"alert": facts["alert_ref"], "workflow": item.workflow, "said_at": facts["said_at"]}
+        changes[f"alert:{facts['rule']}|{facts['subject']}"] = None if item.kind == "alert.resolved" else row
+    return changes
 
 
 def _outcome(item: Item, state: State) -> Changes:
@@ -327,6 +339,10 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "key.issued": _key_issued,
     "evaluation.scored": _scored,
     "review.recorded": _reviewed,
+    "alert.raised": _alerted,
+    "alert.reminded": _alerted,
+    "alert.resolved": _alerted,
+    "alert.delivered": lambda item, _state: {f"deliver:{item.facts['delivered_ref']}": None},
     "outcome.recorded": _outcome,
     "pack.exported": _exported,
     "key.revoked": _key_revoked,

@@ -15,7 +15,7 @@ from gateway.configuration.model import Configuration, Provider
 from ledger.entry import b64
 
 LATER = {
-    "policies", "alerts", "retention", "anchors", "semantic_cache", "residency", "tier"
+    "policies", "retention", "anchors", "semantic_cache", "residency", "tier"
 }  # fmt: skip
 
 

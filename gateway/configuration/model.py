@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
 from gateway.configuration.fields import Amount, Name, Names, OutcomeName, Section, Texts
 
@@ -181,6 +182,7 @@ class Configuration(Section):
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
     packs: tuple[ScheduledPack, ...] = ()
     evaluation: Evaluation = Evaluation()
+    alerts: Alerts = Alerts()
     outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
     outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx

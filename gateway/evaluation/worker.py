@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
+from gateway.alerting.quality import alerts_of, cusum_row
 from gateway.configuration.evaluation import Evaluation, Evaluator
 from gateway.configuration.model import Configuration
 from gateway.configuration.releases import served_models
@@ -191,12 +192,17 @@ class Evaluating:
     async def _move(self, low: int | None, high: int, drafts: Sequence[Draft]) -> bool:
         """Record scores and go on behind them, if nobody has gone on meanwhile."""
         rows = [CURSOR, *(quality_row(one.facts, one.workflow) for one in drafts)]
+        rows += [cusum_row(one.facts) for one in drafts]
+        rules = self._ports.rules.now
+        alerts, change = rules.configuration.alerts, rules.config_digest
 
-        def run(state: State, _at: datetime) -> Step:
+        def run(state: State, at: datetime) -> Step:
             row = state.get(CURSOR)
             if (row["next"] if row else None) != low:
                 return Step(answer=False)
-            return Step(drafts=drafts, changes=changes_of_all(drafts, state) | {CURSOR: {"next": high}}, answer=True)
+            said, sums = alerts_of(drafts, state, alerts, at, change)
+            every = [*drafts, *said]
+            return Step(every, changes_of_all(every, state) | sums | {CURSOR: {"next": high}}, answer=True)
 
         if low == high:
             return True

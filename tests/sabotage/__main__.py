@@ -78,6 +78,11 @@ SABOTAGES = (
         "tests/gateway/test_evaluation.py::test_what_is_judged_stands_between_marks_it_cannot_know_and_never_beside_the_rules",
     ),
     Sabotage(
+        "9", "an alert is sent until it has arrived", "gateway/alerting/delivery.py",
+        "            if status not in DELIVERED:", "            if False:",
+        "tests/system/test_alerts.py::test_a_component_that_turns_bad_raises_once_by_its_name_and_arrives_signed_although_the_receiver_was_down",
+    ),
+    Sabotage(
         "9", "scores are recorded once", "gateway/evaluation/worker.py",
         "            if (row[\"next\"] if row else None) != low:", "            if False:",
         "tests/system/test_evaluating.py::test_two_workers_at_once_never_score_twice",

@@ -1,0 +1,1 @@
+"""Alerts: what is out of bounds, said once, delivered until it has arrived, and over when it is over."""

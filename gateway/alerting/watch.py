@@ -1,0 +1,116 @@
+"""Alerts of a day's sums: error rates and caps, looked at each minute by the process that signs."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from gateway.configuration.model import Configuration
+from gateway.days import day_in_zone
+from gateway.economics.costs import grouped
+from gateway.economics.money import nano_eur
+from gateway.economics.rollup import PREFIX
+from gateway.state import changes_of_all
+from gateway.store.installation import Installation
+from ledger.entry import Draft, format_time
+from ledger.ids import new_id
+from ledger.unit import State, Step, Unit
+from reports.statistics import FEWEST_FOR_PERCENT, wilson
+
+REMIND = timedelta(hours=24)
+
+
+class Finding(NamedTuple):
+    """Something out of bounds: what is watched, of which workflow, and the figures."""
+
+    rule: str
+    subject: str
+    workflow: str | None
+    figures: Mapping[str, Any]
+
+    @property
+    def row(self) -> str:
+        return f"alert:{self.rule}|{self.subject}"
+
+
+class Watch:
+    """Raises what is out of bounds, reminds each day, resolves what no longer is."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def look(self, configuration: Configuration) -> None:
+        """Compare what is out of bounds now with what is raised."""
+        if not self._installation.checkpointer.has_turn():
+            return
+        now = {one.row: one for one in self._found(configuration)}
+        active = self._installation.reader.states("alert:")
+        if not now and not active:
+            return
+        deliver, rows = configuration.alerts.webhook is not None, sorted({*now, *active})
+
+        def run(state: State, at: datetime) -> Step:
+            drafts = [
+                draft
+                for row in rows
+                if (draft := _due(row, state.get(row), now.get(row), at, deliver=deliver)) is not None
+            ]
+            return Step(drafts=drafts, changes=changes_of_all(drafts, state))
+
+        self._installation.log.append(Unit(keys=lambda _at: rows, run=run))
+
+    def _found(self, configuration: Configuration) -> Iterator[Finding]:
+        alerts = configuration.alerts
+        day = day_in_zone(configuration.organisation.time_zone, self._installation.clock())
+        if alerts.errors is not None:
+            yield from self._failing(day, float(alerts.errors))
+        if alerts.cap_share is not None:
+            yield from self._near_caps(configuration, day, alerts.cap_share)
+
+    def _failing(self, day: str, most: float) -> Iterator[Finding]:
+        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
+            if one.ended >= FEWEST_FOR_PERCENT and wilson(one.error_calls, one.ended)[0] > most:
+                figures = {"errors": one.error_calls, "calls": one.ended, "day": day}
+                yield Finding("errors", one.name[0], one.name[0] or None, figures)
+
+    def _near_caps(self, configuration: Configuration, day: str, share: Decimal) -> Iterator[Finding]:
+        for row, used in self._installation.reader.states("budget:").items():
+            scope, _, of = row.removeprefix("budget:").rpartition(":")
+            cap = _cap(configuration, scope) if of == day else None
+            counted = used["spent"] + used["reserved"]
+            if cap and counted >= cap * share:
+                workflow = scope.split(":", 2)[2] if scope.startswith("workflow:") else None
+                figures = {"counted_nano_eur": counted, "cap_nano_eur": cap, "day": day}
+                yield Finding("cap_share", scope, workflow, figures)
+
+
+def _cap(configuration: Configuration, scope: str) -> int | None:
+    """Return the daily cap of a scope, nano-EUR; nothing for one that the file does not set (a key's own)."""
+    kind, _, rest = scope.partition(":")
+    name = rest.partition(":")[2]
+    section: Any = configuration.environments.get(rest) if kind == "environment" else None
+    if kind == "route":
+        section = configuration.route(name)
+    elif kind == "workflow":
+        section = configuration.workflows.get(name)
+    return None if section is None or section.max_budget_daily is None else nano_eur(section.max_budget_daily)
+
+
+def _due(
+    row: str, active: Mapping[str, Any] | None, now: Finding | None, at: datetime, *, deliver: bool
+) -> Draft | None:
+    rule, _, subject = row.removeprefix("alert:").partition("|")
+    common = {"rule": rule, "subject": subject, "said_at": format_time(at), "deliver": deliver}
+    if active is None and now is not None:
+        facts = common | dict(now.figures) | {"alert_ref": new_id("alert", at)}
+        return Draft(id=new_id("ent", at), kind="alert.raised", workflow=now.workflow, facts=facts)
+    if active is None:
+        return None
+    facts = common | {"alert_ref": active["alert"]}
+    if now is None:
+        return Draft(id=new_id("ent", at), kind="alert.resolved", workflow=active["workflow"], facts=facts)
+    if active["said_at"] < format_time(at - REMIND):
+        return Draft(
+            id=new_id("ent", at), kind="alert.reminded", workflow=now.workflow, facts=facts | dict(now.figures)
+        )
+    return None

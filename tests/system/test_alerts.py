@@ -1,0 +1,149 @@
+"""Alerts over a real webhook: signed, retried, delivered once; raised, resolved, each an entry."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from stage import Stage, completion, listening, stage
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.alerting.watch import Watch
+from gateway.demo.world import free_port
+from gateway.oversight import acts
+from gateway.store.rebuild import replay
+
+pytestmark = pytest.mark.slow
+ALERTS = """
+alerts:
+  incorrect: {{policy: 0.10}}
+  errors: 0.05
+  cap_share: 0.5
+  webhook: {{url: "http://127.0.0.1:{port}/alerts", secret: "env:ALERT_SECRET"}}
+evaluation:
+  rate: 1
+  evaluators:
+    - {{name: no-promises, workflow: agent, component: policy, kind: forbidden_words, words: [guarantee]}}
+    - {{name: schema, workflow: agent, component: answer, kind: forbidden_words, words: [nothing]}}
+"""
+
+
+class Receiver:
+    def __init__(self) -> None:
+        self.status = 200
+        self.got: list[tuple[dict[str, str], bytes]] = []
+
+    async def take(self, request: Request) -> Response:
+        body = await request.body()
+        if self.status == 200:
+            self.got.append((dict(request.headers), body))
+        return Response(status_code=self.status)
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def on(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Stage]:
+    port = free_port()
+    app = Starlette(routes=[Route("/alerts", receiver.take, methods=["POST"])])
+    with listening(app, port), stage(tmp_path_factory.mktemp("alerts") / "home", workflow_cap=0.1) as opened:
+        opened.installation.settings.environment["ALERT_SECRET"] = "secret-words"  # type: ignore[index]
+        text = opened.installation.vault.text(acts.active_configuration(opened.installation)[1]) or ""
+        acts.activate(opened.installation, opened.person("ada"), text + ALERTS.format(port=port), "alerts")
+        deadline = time.monotonic() + 20
+        while not opened.installation.checkpointer.has_turn() or opened.installation.reader.state("evaluating") is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield opened
+
+
+def answering(text: str, **usage: int) -> Any:
+    async def answer(_request: Any, _body: Any) -> Response:
+        return JSONResponse(completion(text, **usage))
+
+    return answer
+
+
+def test_a_component_that_turns_bad_raises_once_by_its_name_and_arrives_signed_although_the_receiver_was_down(
+    on: Stage, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    on.upstream.answer = answering("we guarantee it")
+    for number in range(13):
+        on.ask(text=f"caller {number}")
+    (raised,) = on.settled("alert.raised", 1, within=30)
+    assert (raised.facts["rule"], raised.facts["component"], raised.facts["evaluator"]) == (
+        "incorrect",
+        "policy",
+        "no-promises",
+    )
+    assert raised.facts["since"] == [13, 13]
+    calls = {one.call for one in on.entries("call.closed")}
+    assert set(raised.facts["worst"]) <= calls
+    assert raised.facts["last_change"] == acts.active_configuration(on.installation)[1]
+    time.sleep(7)
+    assert receiver.got == []
+    assert on.entries("alert.delivered") == []
+    receiver.status = 200
+    (delivered,) = on.settled("alert.delivered", 1, within=60)
+    assert delivered.facts["delivered_ref"] == raised.id
+    assert delivered.facts["tries"] >= 2
+    ((headers, body),) = receiver.got
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    mac = base64.b64encode(hmac.new(b"secret-words", signed, hashlib.sha256).digest()).decode()
+    assert (headers["webhook-id"], headers["webhook-signature"]) == (raised.id, f"v1,{mac}")
+    assert json.loads(body)["data"]["alert_ref"] == raised.facts["alert_ref"]
+    on.upstream.answer = answering("perhaps")
+    for number in range(3):
+        on.ask(text=f"later {number}")
+    on.settled("evaluation.scored", 32, within=30)
+    assert len(on.entries("alert.raised")) == 1
+    state, _ = replay(on.installation.reader)
+    for prefix in ("alert:", "deliver:"):
+        assert {row for row in state if row.startswith(prefix)} == set(on.installation.reader.states(prefix))
+
+
+def test_errors_of_a_day_and_a_cap_that_is_near_are_raised_once_and_resolved(on: Stage) -> None:
+    watch = Watch(on.installation)
+    configuration, _ = acts.active_configuration(on.installation)
+
+    async def failing(_request: Any, _body: Any) -> Response:
+        return Response(status_code=500)
+
+    on.upstream.answer = failing
+    for _ in range(30):
+        with pytest.raises(openai.APIStatusError):
+            on.ask()
+    on.settled("call.closed", 30)
+    watch.look(configuration)
+    watch.look(configuration)
+    (raised,) = [one for one in on.entries("alert.raised") if one.facts["rule"] == "errors"]
+    assert (raised.workflow, raised.facts["errors"], raised.facts["calls"]) == ("agent", 30, 30)
+    calm = configuration.model_copy(update={"alerts": configuration.alerts.model_copy(update={"errors": None})})
+    watch.look(calm)
+    (resolved,) = [one for one in on.entries("alert.resolved") if one.facts["rule"] == "errors"]
+    assert resolved.facts["alert_ref"] == raised.facts["alert_ref"]
+
+
+def test_a_cap_that_is_near_is_raised_for_the_scope_it_is_of(on: Stage) -> None:
+    configuration, _ = acts.active_configuration(on.installation)
+    on.upstream.answer = answering("x", prompt=20_000, output=5_000)
+    for _ in range(2):
+        on.ask()
+    on.settled("call.closed", 2)
+    Watch(on.installation).look(configuration)
+    (raised,) = [one for one in on.entries("alert.raised") if one.facts["rule"] == "cap_share"]
+    assert (raised.facts["subject"], raised.workflow) == ("workflow:prod:agent", "agent")
+    assert raised.facts["cap_nano_eur"] == 100_000_000
+    assert raised.facts["counted_nano_eur"] >= 50_000_000
