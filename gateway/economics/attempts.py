@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from gateway.configuration.model import OutcomeType
 from gateway.state import task_row
 from reports.statistics import Interval, median, percentile, ratio_interval, wilson
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A task with an outcome. Amounts are nano-EUR."""
 
     task: str
@@ -82,18 +82,18 @@ def attempts_of(
         done: the rows of outcomes of one type and period.
         tasks: the rows of `tasks_of` that exist.
     """
-    found, outside = [], 0
+    found, outside = list[Attempt](), 0
+    prefixes = [task_row(workflow, "") for workflow in definition.workflows]
     for row, outcome in done.items():
-        day, task = row.split("|")[-2:]
-        calls = [tasks[name] for name in tasks_of([row], definition) if name in tasks]
-        if not _in_window(calls, day, definition.window_days):
+        head, _, task = row.rpartition("|")
+        calls = [one for prefix in prefixes if (one := tasks.get(prefix + task)) is not None]
+        if not _in_window(calls, head[-10:], definition.window_days):
             outside += 1
             continue
         found.append(
             Attempt(
-                task, outcome["status"], sum(one["calls"] for one in calls), sum(one.get("cost", 0) for one in calls),
-                outcome["other"], outcome["value"], outcome["recorded"],
-                tuple((at, status, value, other) for at, status, value, other in outcome["earlier"]),
+                task, outcome["status"], sum([one["calls"] for one in calls]),
+                sum([one.get("cost", 0) for one in calls]), outcome["other"], outcome["value"], outcome["recorded"], tuple(map(tuple, outcome["earlier"])),
             )
         )  # fmt: skip
     return found, outside
@@ -104,9 +104,13 @@ def _in_window(calls: Sequence[Mapping[str, Any]], day: str, window: int) -> boo
     known = [one for one in calls if "last" in one]
     if not known:
         return False
-    first, last = min(one["first"] for one in known), max(one["last"] for one in known)
-    oldest = (date.fromisoformat(day) - timedelta(days=window)).isoformat()
-    return bool(first <= day and last >= oldest)
+    first, last = min([one["first"] for one in known]), max([one["last"] for one in known])
+    return bool(first <= day and last >= _oldest(day, window))
+
+
+@lru_cache(maxsize=1024)
+def _oldest(day: str, window: int) -> str:
+    return (date.fromisoformat(day) - timedelta(days=window)).isoformat()
 
 
 def outcome_costs(
