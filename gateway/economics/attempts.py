@@ -93,7 +93,8 @@ def attempts_of(
         found.append(
             Attempt(
                 task, outcome["status"], sum([one["calls"] for one in calls]),
-                sum([one.get("cost", 0) for one in calls]), outcome["other"], outcome["value"], outcome["recorded"], tuple(map(tuple, outcome["earlier"])),
+                sum([one.get("cost", 0) for one in calls]), outcome["other"], outcome["value"], outcome["recorded"],
+                tuple(map(tuple, outcome["earlier"])),
             )
         )  # fmt: skip
     return found, outside
