@@ -4,9 +4,6 @@ The id of a message is that of the alert's entry, so a receiver that sees it twi
 answer and our record of it, knows it for the same.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Mapping
@@ -21,6 +18,7 @@ from gateway.configuration.model import Configuration
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.state import changes_of
 from gateway.store.installation import Installation
+from gateway.webhooks import signature
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
@@ -58,7 +56,7 @@ class Delivery:
         body = json.dumps(message).encode()
         try:
             secret = self._credentials.of("alerts", webhook.secret) or ""
-            headers = signed_headers(secret, name, int(time.time()), body)
+            headers = _headers(secret, name, body)
             with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
                 return client.post(webhook.url, content=body, headers=headers).status_code
         except (httpx2.HTTPError, CredentialProblem) as error:
@@ -82,11 +80,9 @@ class Delivery:
         self._installation.log.append(Unit(keys=lambda _at: (row,), run=run))
 
 
-def signed_headers(secret: str, name: str, stamp: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a signed webhook."""
-    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
-    mac = hmac.new(key, f"{name}.{stamp}.".encode() + body, hashlib.sha256).digest()
+def _headers(secret: str, name: str, body: bytes) -> dict[str, str]:
+    stamp = str(int(time.time()))
     return {
-        "content-type": "application/json", "webhook-id": name, "webhook-timestamp": str(stamp),
-        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+        "content-type": "application/json", "webhook-id": name, "webhook-timestamp": stamp,
+        "webhook-signature": signature(secret, name, stamp, body),
     }  # fmt: skip

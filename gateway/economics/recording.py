@@ -32,7 +32,7 @@ from ledger.unit import State, Step, Unit
 
 BATCH = 200
 MOST = 10_000
-"""Outcomes of one request or file part."""
+"""Outcomes of one request."""
 RECORDERS = ("engineer", "finance", "compliance", "approver", "admin")
 _RETRIES = 5
 
@@ -57,9 +57,9 @@ class Sent(BaseModel):
     status: Literal["success", "failure", "partial", "abandoned"]
     value: Annotated[Amount | None, Blank] = None
     human_minutes: Annotated[Amount | None, Blank] = None
-    occurred_at: Annotated[str | None, Blank, Field(max_length=60)] = None
+    occurred_at: Annotated[Annotated[str, Field(max_length=60)] | None, Blank] = None
     idempotency_key: Annotated[Text | None, Blank] = None
-    corrects: Annotated[str | None, Blank, Field(max_length=64)] = None
+    corrects: Annotated[Annotated[str, Field(max_length=64)] | None, Blank] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,12 @@ def lines_of(content_type: str, body: bytes) -> list[Any]:
     """Return the outcomes of a body: one JSON object or an array, JSON Lines, or CSV with a line of names.
 
     Raises:
-        OutcomeRefused: none of these, or too many.
+        OutcomeRefused: none of these.
     """
     try:
-        found = list(_lines(content_type.partition(";")[0].strip().lower(), body))
+        return list(_lines(content_type.partition(";")[0].strip().lower(), body))
     except (ValueError, csv.Error) as error:
         raise OutcomeRefused(f"the body cannot be read: {str(error).splitlines()[0][:200]}") from None
-    if len(found) > MOST:
-        raise OutcomeRefused(f"at most {MOST} outcomes at a time; these are {len(found)}")
-    return found
 
 
 def _lines(kind: str, body: bytes) -> Iterator[Any]:

@@ -1,9 +1,6 @@
 """Routes of outcomes and costs."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import time
 from typing import Annotated, Any
 
@@ -14,13 +11,14 @@ from gateway.credentials import CredentialProblem, Credentials
 from gateway.economics.costs import QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
 from gateway.economics.outcomes import OutcomeRefused
 from gateway.economics.reading import age_of_prices, period_of, sums_of
-from gateway.economics.recording import Result, Sender, lines_of, record
+from gateway.economics.recording import MOST, Result, Sender, lines_of, record
 from gateway.oversight.acts import active_configuration
 from gateway.oversight.looking import record_look
 from gateway.oversight.people import ActRefused, scope_of
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person
 from gateway.web.documents import problems
+from gateway.webhooks import is_signed
 
 TOLERANCE_SECONDS = 300
 Day = Annotated[str | None, Query(max_length=10)]
@@ -155,6 +153,8 @@ def _take(installation: Installation, sender: Sender, content_type: str, body: b
         sent = lines_of(content_type, body)
         if key and len(sent) == 1 and isinstance(sent[0], dict):
             sent = [{"idempotency_key": key[:256]} | sent[0]]
+        if len(sent) > MOST:
+            raise OutcomeRefused(f"at most {MOST} outcomes at a time; these are {len(sent)}")
         results = record(installation, sender, sent)
     except (ActRefused, OutcomeRefused) as error:
         return problem(403 if "needs the role" in str(error) else 400, "outcomes refused", str(error))
@@ -187,23 +187,8 @@ def _require_signature(installation: Installation, source: str, request: Request
     name, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
     if not stamp.isascii() or not stamp.isdigit() or abs(time.time() - int(stamp[:12])) > TOLERANCE_SECONDS:
         raise HTTPException(401, "webhook-timestamp is missing, or more than five minutes from the clock here")
-    signed = f"{name}.{stamp}.".encode("utf-8", "replace") + body
-    wanted = base64.b64encode(hmac.new(_key_of(secret), signed, hashlib.sha256).digest()).decode()
-    given = request.headers.get("webhook-signature", "").split()
-    if not any(hmac.compare_digest(f"v1,{wanted}".encode(), one.encode("utf-8", "replace")) for one in given):
-        raise HTTPException(
-            401, "webhook-signature is not of this body, id and time under the secret that is configured"
-        )
-
-
-def _key_of(secret: str) -> bytes:
-    """Return the key of a secret: `whsec_` and base64 as Standard Webhooks writes it, else its bytes."""
-    if secret.startswith("whsec_"):
-        try:
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-        except ValueError:
-            pass
-    return secret.encode()
+    if not is_signed(request.headers.get("webhook-signature", ""), secret, name, stamp, body):
+        raise HTTPException(401, "webhook-signature is not of this body, id and time under the configured secret")
 
 
 def _costs(installation: Installation, token: str | None, by: str, start: str | None, to: str | None, form: str) -> Any:

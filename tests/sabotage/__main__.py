@@ -89,7 +89,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "a webhook is signed by its source", "gateway/web/economics.py",
-        "    if not any(hmac.compare_digest(", "    if False and not any(hmac.compare_digest(",
+        "    if not is_signed(", "    if False and not is_signed(",
         "tests/system/test_outcomes.py::test_a_webhook_is_taken_when_its_source_signed_it_just_now_and_once",
     ),
     Sabotage(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -132,6 +133,32 @@ def test_what_is_wrong_is_refused_by_its_name(on: Stage, more: dict[str, Any], w
     (result,) = record(on.installation, Sender("api", on.person("ada")), [body])
     assert why in result.refused
     assert len(on.entries()) == before
+
+
+@pytest.mark.parametrize("blank", [None, ""])
+def test_a_member_that_is_null_or_an_empty_cell_is_not_there(on: Stage, blank: str | None) -> None:
+    names = ("value", "human_minutes", "occurred_at", "idempotency_key", "corrects")
+    made = sent(on, f"ticket:blank{blank is None}", "success", **dict.fromkeys(names, blank))
+    (entry,) = [one for one in on.entries("outcome.recorded") if one.id == made.entry]
+    assert (entry.facts["value_nano_eur"], entry.facts["other_nano_eur"]) == (4_500_000_000, OTHER)
+
+
+def test_the_command_line_records_and_imports(on: Stage, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from gateway.cli import app
+
+    def run(*words: str) -> Any:
+        return CliRunner().invoke(app, ["--home", str(on.settings.home), "outcome", *words, "--as", "ada"])
+
+    made = run("record", "ticket:cli", "--type", "ticket_resolved", "--status", "success")
+    assert (made.exit_code, made.output.startswith("ent_")) == (0, True), made.output
+    assert "(was on record)" in run("record", "ticket:cli", "--type", "ticket_resolved", "--status", "success").output
+    table = tmp_path / "outcomes.csv"
+    table.write_text("task,type,status,value\nticket:cli1,ticket_resolved,success,\nticket:cli2,ticket_resolved,won,\n")
+    imported = run("import", str(table))
+    assert imported.exit_code == 1
+    assert "1 recorded, 0 were on record, 1 refused" in imported.output
 
 
 def test_one_bad_outcome_of_many_is_named_and_the_others_are_taken(on: Stage) -> None:
