@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.configuration.load import load
+from gateway.configuration.load import loaded
 from gateway.configuration.model import Configuration
 from gateway.days import instant
 from gateway.oversight.looking import within
@@ -254,7 +254,7 @@ def _instant(text: str, zone: str) -> str:
 def _configuration(installation: Installation) -> Configuration | None:
     control = control_of({CONTROL: installation.reader.state(CONTROL)})
     text = installation.vault.text(control["config"]) if control["config"] else None
-    return load(text) if text else None
+    return loaded(text) if text else None
 
 
 def _organisation(configuration: Configuration | None) -> str:

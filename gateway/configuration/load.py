@@ -3,7 +3,7 @@
 import fnmatch
 import hashlib
 import io
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -53,6 +53,12 @@ def load(text: str, *, name: str = "configuration") -> Configuration:
         return Configuration.model_validate(_merge(_plain(document)))
     except ValidationError as error:
         raise ConfigurationError([_problem(name, document, dict(one)) for one in error.errors()]) from error
+
+
+@lru_cache(maxsize=8)
+def loaded(text: str) -> Configuration:
+    """Return the configuration of a text that has taken effect; pages and packs ask for the same few."""
+    return load(text)
 
 
 def _parse(text: str, name: str) -> Any:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from re import fullmatch
 from typing import Any
 
-from gateway.configuration.load import digest, load
+from gateway.configuration.load import digest, load, loaded
 from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.days import day_in_zone
@@ -257,7 +257,7 @@ def active_configuration(installation: Installation) -> tuple[Configuration, str
     text = installation.vault.text(control["config"]) if control["config"] else None
     if text is None:
         raise ActRefused("no configuration is active yet: whyledger config activate FILE --as PERSON --reason TEXT")
-    return load(text), str(control["config"])
+    return loaded(text), str(control["config"])
 
 
 def time_zone(installation: Installation) -> str:

@@ -1,10 +1,9 @@
 """How a workflow stood at a point of the log: as what it was registered, released and classified."""
 
-from functools import lru_cache
 from typing import Any
 
-from gateway.configuration.load import load
-from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.configuration.load import loaded
+from gateway.configuration.model import UNDESCRIBED
 from gateway.configuration.releases import released_parts
 from gateway.state import CONTROL, changes_of, control_of, release_of
 from gateway.store.installation import Installation
@@ -43,16 +42,10 @@ def _declared(installation: Installation, name: str, registered: str, before: in
     text = installation.vault.text(str(control["config"]) if now else registered)
     if not text:
         return {}
-    configuration = _loaded(text)
+    configuration = loaded(text)
     described = configuration.workflows.get(name, UNDESCRIBED)
     beside = {"oversight": described.oversight, "next_review": described.next_review}
     return released_parts(configuration, name) | beside
-
-
-@lru_cache(maxsize=8)
-def _loaded(text: str) -> Configuration:
-    """Return a configuration: all workflows of a page or a pack stand in the same few."""
-    return load(text)
 
 
 def systems_at(installation: Installation, before: int, day: str, only: str | None = None) -> list[System]:
