@@ -208,8 +208,10 @@ class Gateway:
 
         async def evaluated() -> None:
             if not halting.halted:
-                await evaluating.look(rules.now.configuration)
-                self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
+                try:
+                    await evaluating.look(rules.now.configuration)
+                finally:
+                    self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
 
         watch, delivery = Watch(installation), Delivery(installation)
 

@@ -292,6 +292,8 @@ def _person(item: Item, state: State) -> Changes:
     row = state.get(name) or {"roles": []}
     roles, given = set(row["roles"]), set(item.facts["roles"])
     row = row | {"roles": sorted(roles - given if item.kind == "role.revoked" else roles | given)}
+    if item.kind == "role.revoked" and "auditor" in given:
+        row = {name: value for name, value in row.items() if name != "box"}
     if "until" in item.facts:
         row = row | {"box": {"until": item.facts["until"], "workflows": list(item.facts["workflows"])}}
     return {name: row}

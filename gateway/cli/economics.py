@@ -1,6 +1,7 @@
 """Commands of finance: costs, outcomes."""
 
 import json
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from gateway.cli.people import As, acting
 from ledger.entry import decode
 
 if TYPE_CHECKING:
+    from gateway.economics.reconciliation import Match
     from gateway.economics.recording import Result
 
 outcome = typer.Typer(no_args_is_help=True, help="Record what became of tasks.")
@@ -48,7 +50,7 @@ def costs(
         period = period_of(from_, to, configuration.organisation.time_zone, now)
         rows = sums_of(installation.reader, period)
     if focus:
-        typer.echo(as_focus(rows, configuration.organisation.name), nl=False)
+        typer.echo(as_focus(rows, configuration.organisation.name, period.zone), nl=False)
     elif csv:
         typer.echo(as_csv(grouped(rows, names), names), nl=False)
     else:
@@ -65,9 +67,11 @@ def scorecard(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write .pdf (one A4), .csv or .json.")] = None,
 ) -> None:
     """Cost per outcome, errors, incidents, oversight, budget: a few lines with their intervals, on one page."""
+    from gateway.economics.costs import QuestionInvalid
     from gateway.economics.reading import period_of
     from gateway.economics.scorecard import scorecard as card_of
     from gateway.oversight.acts import active_configuration
+    from gateway.oversight.standing import names
     from gateway.store.installation import opened
     from reports.pack.calls import csv_line
     from reports.scorecard.card import as_rows
@@ -76,6 +80,8 @@ def scorecard(
     with opened(context.obj) as installation:
         configuration, _ = active_configuration(installation)
         period = period_of(from_, to, configuration.organisation.time_zone, installation.clock())
+        if workflow is not None and workflow not in names(installation):
+            raise QuestionInvalid(f"no workflow {workflow} is registered; there are {', '.join(names(installation))}")
         card = card_of(installation, configuration, period, workflow)
         if output and output.suffix == ".pdf":
             output.write_bytes(as_pdf(card, configuration.organisation.name, installation.clock()))
@@ -106,32 +112,42 @@ def reconcile(
     from gateway.store.installation import opened
 
     export = read_export(file.read_bytes())
-    days = sorted({line.day for line in export.lines})
     with opened(context.obj) as installation:
         reader, fx = installation.reader, active_configuration(installation)[0].fx
         size = reader.head().size
-        first = date.fromisoformat(days[0]) - timedelta(days=1)  # a call may begin on one day and end on the next
+        first = date.fromisoformat(export.days[0]) - timedelta(
+            days=1
+        )  # a call may begin on one day and end on the next
         low = reader.first_at_or_after(f"{first}T00:00:00.000000Z", size)
         entries = (decode(data) for data in reader.raw(low, size))
         calls = recorded_calls(entries, provider or export.provider)
     rate = Rate.from_usd_per_eur(fx.usd_per_eur, fx.date, fx.source)
-    matches = matched(export.lines, calls, rate)
+    matches = matched(export.lines, calls, rate, export.days)
     for one in matches:
-        if one.billed is not None:
-            said = f"billed {decimal(one.billed)}  on record {decimal(one.recorded)}"
-            typer.echo(f"{one.day}  {one.model or '(no model)'}  {said}  unexplained {decimal(one.unexplained)}")
-        if one.billed_in is not None:
-            said = (
-                f"tokens billed {one.billed_in + (one.billed_out or 0)}  on record {one.recorded_in + one.recorded_out}"
-            )
-            typer.echo(f"{one.day}  {one.model or '(no model)'}  {said}  unexplained {one.unexplained_tokens}")
-        for request in one.unknown_requests[:20]:
-            typer.echo(f"  billed and not on record: request {request}")
-    left, bounded = sum(one.unexplained for one in matches), sum(one.bounded for one in matches)
-    typer.echo(f"unexplained EUR {decimal(left)}; of what is on record EUR {decimal(bounded)} counts at an upper bound")
-    typer.echo(f"USD at {fx.usd_per_eur} per EUR of {fx.date}; days are UTC, as providers bill")
-    explained = not any(one.unexplained or one.unexplained_tokens or one.unknown_requests for one in matches)
-    raise SystemExit(0 if explained else 1)
+        for line in _compared(one):
+            typer.echo(f"{one.day}  {one.model or '(no model)'}  {line}")
+    beyond, short = (sum(max(0, sign * one.unexplained) for one in matches) for sign in (1, -1))
+    typer.echo(
+        f"unexplained EUR {decimal(beyond)} billed beyond the record, EUR {decimal(short)} on record beyond the bill"
+    )
+    bounded = sum(one.bounded for one in matches)
+    typer.echo(f"of what is on record EUR {decimal(bounded)} counts at an upper bound; days are UTC, as providers bill")
+    raise SystemExit(0 if all(one.is_explained for one in matches) else 1)
+
+
+def _compared(one: "Match") -> Iterator[str]:
+    """Yield what was billed beside what is on record, for each thing that the export states."""
+    from gateway.economics.costs import decimal
+
+    if one.billed is not None:
+        both = f"billed {decimal(one.billed)}  on record {decimal(one.recorded)}"
+        yield f"{both}  unexplained {decimal(one.unexplained)}"
+    if one.billed_in is not None:
+        billed, recorded = one.billed_in + (one.billed_out or 0), one.recorded_in + one.recorded_out
+        yield f"tokens billed {billed}  on record {recorded}  unexplained {one.unexplained_tokens}"
+    if one.billed_requests is not None:
+        yield f"requests billed {one.billed_requests}  on record {one.calls}  unexplained {one.unexplained_requests}"
+    yield from (f"billed and not on record: request {request}" for request in one.unknown_requests[:20])
 
 
 @outcome.command("record")
@@ -163,12 +179,13 @@ def outcome_import(context: typer.Context, file: Path, as_: As) -> None:
     """Record the outcomes of a CSV file (with a line of names) or of JSON Lines. Exit 1: some were refused."""
     from gateway.economics.recording import lines_of
 
-    results = _record(context, as_, lines_of(KINDS.get(file.suffix.lower(), "application/json"), file.read_bytes()))
-    refused = [(number, one.refused) for number, one in enumerate(results, 1) if one.refused]
+    lines = lines_of(KINDS.get(file.suffix.lower(), "application/json"), file.read_bytes())
+    results = _record(context, as_, [one for _, one in lines])
+    refused = [(line, one.refused) for (line, _), one in zip(lines, results, strict=True) if one.refused]
     repeated = sum(one.repeated for one in results)
     typer.echo(f"{len(results) - len(refused) - repeated} recorded, {repeated} were on record, {len(refused)} refused")
     for number, why in refused:
-        typer.echo(f"{json.dumps(str(file))} outcome {number}: {why}", err=True)
+        typer.echo(f"{json.dumps(str(file))} line {number}: {why}", err=True)
     raise SystemExit(1 if refused else 0)
 
 

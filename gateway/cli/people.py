@@ -67,6 +67,15 @@ def person_add(
         typer.echo(f"auditor until {box.until}, of {', '.join(box.workflows) or 'all workflows'}", err=True)
 
 
+def _scope_before(installation: object, name: str) -> list[str]:
+    """Return the workflows that an auditor has been restricted to: a new end leaves them as they are."""
+    from gateway.oversight.people import find
+
+    pseudonym = find(installation, name).pseudonym  # type: ignore[arg-type]
+    row = installation.reader.state(f"person:{pseudonym}")  # type: ignore[attr-defined]
+    return list((row.get("box") or {"workflows": ()})["workflows"])
+
+
 def _box(installation: object, until: str | None, workflows: list[str] | None) -> "Box":
     """Return the box of an auditor."""
     from datetime import date
@@ -94,8 +103,12 @@ def person_grant(
     from gateway.oversight import acts
 
     with acting(context, as_) as (installation, actor):
-        box = _box(installation, until, workflow) if until or workflow else None
+        box = None
+        if role == "auditor" and not take:
+            box = _box(installation, until, workflow or _scope_before(installation, name))
         acts.grant(installation, actor, name, role, take=take, box=box)  # type: ignore[arg-type]
+    if box:
+        typer.echo(f"auditor until {box.until}, of {', '.join(box.workflows) or 'all workflows'}", err=True)
     typer.echo(f"{name}: {'-' if take else '+'}{role}")
 
 

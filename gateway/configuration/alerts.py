@@ -1,6 +1,6 @@
 """What the configuration says of alerts: thresholds, and where they are sent."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,17 +9,20 @@ from gateway.configuration.fields import Amount, Section
 Component = Literal["retrieval", "tool_selection", "policy", "answer"]
 
 
+Share = Annotated[Amount, Field(gt=0, lt=1)]
+
+
 class Webhook(Section):
     """Where alerts are sent, signed as Standard Webhooks asks."""
 
-    url: str = Field(pattern=r"^https?://[^\s#]+$", max_length=500)
+    url: str = Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s#]*)?$", max_length=500)
     secret: str = Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
 
 
 class Alerts(Section):
     """When somebody is told. What is left out raises nothing."""
 
-    incorrect: dict[Component, Amount] = Field(default_factory=dict)
+    incorrect: dict[Component, Share] = Field(default_factory=dict)
     """By component, the share of incorrect answers that must not last: 0.10."""
     errors: Amount | None = Field(default=None, gt=0, lt=1)
     """Share of the calls of a workflow and day that may fail."""

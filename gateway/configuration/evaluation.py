@@ -1,13 +1,35 @@
 """What the configuration says of live evaluation: what is sampled, and by what it is scored."""
 
-import re
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from gateway.configuration.fields import Amount, Name, Names, Section, Texts
+from gateway.configuration.fields import Amount, Name, Names, Section
 
 COMPONENTS = ("retrieval", "tool_selection", "policy", "answer")
+
+
+Mark = Annotated[str, Field(min_length=1, max_length=10)]
+Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+
+
+def _pair(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _pair(value)
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the references of a schema, wherever they stand."""
+    if isinstance(value, dict):
+        yield from (str(one) for name, one in value.items() if name in ("$ref", "$dynamicRef"))
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(one)
 
 
 class Evaluator(Section):
@@ -22,20 +44,22 @@ class Evaluator(Section):
     route: Name | None = None
     """Of a judge: the intent by which it is asked."""
     json_schema: dict[str, Any] | None = None
-    pattern: str = r"\[([^\]\n]{1,80})\]"
-    """Of citations: what one looks like; its first group is what must stand in the prompt."""
+    marks: Annotated[tuple[Mark, Mark], BeforeValidator(_pair)] = ("[", "]")
+    """Of citations: what stands before and after one; what is between them must stand in the prompt."""
     tools: Names = ()
-    words: Texts = ()
+    words: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()
 
-    @field_validator("pattern")
+    @field_validator("json_schema")
     @classmethod
-    def _compiles(cls, value: str) -> str:
+    def _schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        from jsonschema import Draft202012Validator, SchemaError
+
         try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
-        if groups != 1:
-            raise ValueError("has exactly one group: what must stand in the prompt")
+            Draft202012Validator.check_schema(value or {})
+        except SchemaError as error:
+            raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
+        if any(not reference.startswith("#") for reference in _references(value)):
+            raise ValueError("refers to something outside itself; put it under $defs")
         return value
 
     @model_validator(mode="after")

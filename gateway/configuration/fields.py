@@ -1,6 +1,6 @@
 """Fields that sections of the configuration share: names, amounts, lists that may be written as one value."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -13,7 +13,10 @@ def _decimal(value: Any) -> Any:
     """Take YAML numbers by their text: 15.10 means 15.10, not the nearest double."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return value
-    return Decimal(str(value))
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return value  # the field says what is wrong with it
 
 
 def _names(value: Any) -> Any:

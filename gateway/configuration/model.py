@@ -143,7 +143,7 @@ class ScheduledPack(Section):
 class OutcomeType(Section):
     """What may become of a task, and what an attempt costs beside its calls."""
 
-    workflows: Names
+    workflows: Names = Field(min_length=1)
     """Whose calls in a task count as the cost of an attempt."""
     window_days: int = Field(default=7, ge=1, le=366)
     """An outcome later than this after the last call of its task is not attributed to it."""
@@ -198,6 +198,11 @@ class Configuration(Section):
         twice = sorted({intent for intent in intents if intents.count(intent) > 1})
         if twice:
             raise ValueError(f"intents listed twice: {', '.join(twice)}")
+        for pack in self.packs:
+            if pack.workflow is not None and pack.workflow not in self.workflows:
+                raise ValueError(f"a pack names a workflow that does not exist: {pack.workflow}")
+        if strange := sorted(set(self.evaluation.environments) - set(self.environments)):
+            raise ValueError(f"evaluation names environments that do not exist: {', '.join(strange)}")
         for one in self.evaluation.evaluators:
             if one.workflow not in self.workflows or (one.route and one.route not in intents):
                 raise ValueError(f"evaluator {one.name} names a workflow or a route that does not exist")

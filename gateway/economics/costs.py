@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
+from gateway.days import end_of, midnight
 from gateway.economics.rollup import NOTHING, Slice, slice_of, total
 from ledger.amounts import eur
 from ledger.errors import LedgerError
@@ -90,28 +91,29 @@ def as_csv(rows: Iterable[CostRow], by: Sequence[str]) -> str:
     return "".join(map(csv_line, lines))
 
 
-def as_focus(rows: Mapping[str, Mapping[str, Any]], organisation: str) -> str:
+def as_focus(rows: Mapping[str, Mapping[str, Any]], organisation: str, zone: str) -> str:
     """Return a period in the shape of FOCUS 1.2, a line for each slice. Usage-derived: this is no invoice.
 
     `EffectiveCost` is what is on record; the other costs are the same, because no list price, contract or invoice is
-    known here. Periods are days of the organisation.
+    known here. Periods are days of the organisation, as instants.
     """
     lines: list[Sequence[object]] = [FOCUS]
     for row, sums in sorted(rows.items()):
         if sums["calls"] > sums["results"].get("refused", 0):
-            lines.append(_focus_line(slice_of(row), sums, organisation))
+            lines.append(_focus_line(slice_of(row), sums, organisation, zone))
     return "".join(map(csv_line, lines))
 
 
-def _focus_line(one: Slice, sums: Mapping[str, Any], organisation: str) -> list[object]:
+def _focus_line(one: Slice, sums: Mapping[str, Any], organisation: str, zone: str) -> list[object]:
     provider, _, model = one.model.partition(" ")
     cost = decimal(sums["cost"])
-    end = (date.fromisoformat(one.day) + timedelta(days=1)).isoformat()
+    day = date.fromisoformat(one.day)
+    start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (midnight(day, zone), end_of(day, zone)))
     state = "upper_bound" if sums["bounded"] == sums["calls"] else "mixed" if sums["bounded"] else "reported"
     tags = f'{{"workflow": "{one.workflow}", "environment": "{one.environment}", "route": "{one.route}"}}'
     return [
         organisation, "EUR", "Usage", "calls of a language model, as recorded; not an invoice",
-        f"{one.day}T00:00:00Z", f"{end}T00:00:00Z", sums["in"] + sums["out"], "Tokens", cost, cost, cost, cost,
+        start, end, sums["in"] + sums["out"], "Tokens", cost, cost, cost, cost,
         provider, provider, provider, "AI and Machine Learning", "Generative AI", "API", model, one.key, tags,
         sums["calls"], state, sums["in"], sums["out"],
     ]  # fmt: skip

@@ -16,6 +16,8 @@ from gateway.oversight.looking import within
 from ledger.entry import format_time
 from ledger.store.reader import Reader
 
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+
 
 class Period:
     """Days of the organisation: `start` included, `end` not."""
@@ -55,6 +57,8 @@ def period_of(start: str | None, end: str | None, zone: str, now: datetime) -> P
         last = date.fromisoformat(end) if end else today + timedelta(days=1)
     except ValueError:
         raise QuestionInvalid("a day is written like 2026-11-01") from None
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise QuestionInvalid(f"a period lies between the years {FIRST_YEAR} and {LAST_YEAR}")
     return Period(first, last, zone)
 
 

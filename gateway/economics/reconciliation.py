@@ -4,7 +4,7 @@ The remainder is what nobody here can explain: calls that did not pass the gatew
 that was reported to it wrongly. Days are UTC, as providers bill.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -26,6 +26,8 @@ class Recorded:
     bounded: bool
     tokens_in: int
     tokens_out: int
+    rate: tuple[int, int] | None = None
+    """EUR per USD at which it is on record, as a fraction."""
 
 
 @dataclass(slots=True)
@@ -42,18 +44,32 @@ class Match:
     billed_out: int | None = None
     recorded_in: int = 0
     recorded_out: int = 0
+    billed_requests: int | None = None
+    rounding: int = 0
+    """How far both may be apart because each call and line is rounded to a whole nano-EUR."""
     unknown_requests: list[str] = field(default_factory=list)
     """Requests that were billed and are not on record."""
 
     @property
     def unexplained(self) -> int:
         """Billed beyond what is on record; negative where more is on record than was billed."""
-        return (self.billed or 0) - self.recorded if self.billed is not None else 0
+        apart = (self.billed or 0) - self.recorded if self.billed is not None else 0
+        return 0 if abs(apart) <= self.rounding else apart
 
     @property
     def unexplained_tokens(self) -> int:
         told = self.billed_in is not None
         return (self.billed_in or 0) + (self.billed_out or 0) - self.recorded_in - self.recorded_out if told else 0
+
+    @property
+    def unexplained_requests(self) -> int:
+        return 0 if self.billed_requests is None else self.billed_requests - self.calls
+
+    @property
+    def is_explained(self) -> bool:
+        return not (
+            self.unexplained or self.unexplained_tokens or self.unexplained_requests or self.unknown_requests
+        )  # fmt: skip
 
 
 def recorded_calls(entries: Iterable[Entry], provider: str | None) -> list[Recorded]:
@@ -72,12 +88,14 @@ def recorded_calls(entries: Iterable[Entry], provider: str | None) -> list[Recor
                     facts.get("request_ref"), facts["cost_nano_eur"], facts["cost_state"] == "upper_bound",
                     sum(n for name, n in usage.items() if name.endswith("tokens") and _is_input(name)),
                     sum(n for name, n in usage.items() if name in ("output_tokens", "audio_output_tokens")),
+                    (facts["fx"]["eur_num"], facts["fx"]["usd_den"]) if "fx" in facts else None,
                 )  # fmt: skip
         elif entry.kind == "cost.corrected" and call in found:
             old = found[call]
             found[call] = Recorded(
-                old.call, old.day, old.model, old.request, facts["after_nano_eur"], False, old.tokens_in, old.tokens_out
-            )
+                old.call, old.day, old.model, old.request, facts["after_nano_eur"], False, old.tokens_in,
+                old.tokens_out, old.rate,
+            )  # fmt: skip
     return list(found.values())
 
 
@@ -85,8 +103,13 @@ def _is_input(name: str) -> bool:
     return "input" in name or name in ("cached_tokens", "cache_write_tokens", "audio_cached_tokens")
 
 
-def reconcile(lines: Sequence[Line], calls: Sequence[Recorded], rate: Rate) -> list[Match]:
+def reconcile(lines: Sequence[Line], calls: Sequence[Recorded], rate: Rate, days: Collection[str] = ()) -> list[Match]:
     """Return each day and model with what was billed and what is on record.
+
+    USD are EUR at the rate of the first call of their day, and of the one in force for a day without any.
+
+    Args:
+        days: that the export covers beside those of its lines.
 
     Calls of a day whose model the export does not name there stand against its lines without a model, where it has any.
 
@@ -95,18 +118,23 @@ def reconcile(lines: Sequence[Line], calls: Sequence[Recorded], rate: Rate) -> l
     """
     matches: dict[tuple[str, str], Match] = {}
     known = {one.request for one in calls if one.request}
+    rates = {one.day: one.rate for one in reversed(calls) if one.rate}
     for line in lines:
         match = matches.setdefault((line.day, line.model), Match(line.day, line.model))
         if line.amount is not None:
-            match.billed = (match.billed or 0) + _nano_eur(line, rate)
+            match.billed = (match.billed or 0) + _nano_eur(line, rates.get(line.day) or (rate.num, rate.den))
+            match.rounding += 1
         if line.tokens_in is not None or line.tokens_out is not None:
             match.billed_in = (match.billed_in or 0) + (line.tokens_in or 0)
             match.billed_out = (match.billed_out or 0) + (line.tokens_out or 0)
+        if line.requests is not None:
+            match.billed_requests = (match.billed_requests or 0) + line.requests
         if line.request and line.request not in known:
             match.unknown_requests.append(line.request)
-    days, priced = {line.day for line in lines}, any(line.amount is not None for line in lines)
+    covered = {*days, *(line.day for line in lines)}
+    priced = any(line.amount is not None for line in lines) or not lines
     for one in calls:
-        if one.day in days:
+        if one.day in covered:
             unbilled = Match(one.day, one.model, billed=0 if priced else None)
             _count(matches.setdefault(_place(one, matches), unbilled), one)
     return [matches[place] for place in sorted(matches)]
@@ -123,16 +151,17 @@ def _place(one: Recorded, matches: Mapping[tuple[str, str], Match]) -> tuple[str
 
 def _count(match: Match, one: Recorded) -> None:
     match.calls += 1
+    match.rounding += 1
     match.recorded += one.cost
     match.bounded += one.cost if one.bounded else 0
     match.recorded_in += one.tokens_in
     match.recorded_out += one.tokens_out
 
 
-def _nano_eur(line: Line, rate: Rate) -> int:
+def _nano_eur(line: Line, rate: tuple[int, int]) -> int:
     amount = (line.amount or Decimal(0)).scaleb(9)
     if line.currency == "USD":
-        amount = amount * rate.num / rate.den
+        amount = amount * rate[0] / rate[1]
     elif line.currency != "EUR":
         raise ExportInvalid(f"amounts are read in EUR and USD, not in {line.currency[:20]}")
     return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))

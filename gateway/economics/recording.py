@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from re import fullmatch
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -38,12 +39,17 @@ _RETRIES = 5
 
 
 def _number(value: Any) -> Any:
-    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value or None
+    """Take a number, or digits as people write them; Decimal would read `1_000` and `NaN` too."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(str(value))
+    if isinstance(value, str) and fullmatch(r"[0-9]{1,7}(\.[0-9]{1,9})?", value):
+        return Decimal(value)
+    return value if isinstance(value, Decimal) else "no amount"
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=1_000_000, decimal_places=9)]
-Blank = BeforeValidator(lambda value: value or None)
+Blank = BeforeValidator(lambda value: None if value == "" else value)
 """An empty cell of a table is a member that is not there."""
 
 
@@ -81,8 +87,8 @@ class Result:
     conflict: bool = False
 
 
-def lines_of(content_type: str, body: bytes) -> list[Any]:
-    """Return the outcomes of a body: one JSON object or an array, JSON Lines, or CSV with a line of names.
+def lines_of(content_type: str, body: bytes) -> list[tuple[int, Any]]:
+    """Return the outcomes of a body with their lines: a JSON object or an array (the place in it), JSON Lines, CSV.
 
     Raises:
         OutcomeRefused: none of these.
@@ -93,14 +99,26 @@ def lines_of(content_type: str, body: bytes) -> list[Any]:
         raise OutcomeRefused(f"the body cannot be read: {str(error).splitlines()[0][:200]}") from None
 
 
-def _lines(kind: str, body: bytes) -> Iterator[Any]:
+def _lines(kind: str, body: bytes) -> Iterator[tuple[int, Any]]:
     if kind in ("application/x-ndjson", "application/jsonl", "application/jsonlines"):
-        yield from (orjson.loads(line) for line in body.splitlines() if line.strip())
+        yield from ((at, _value(line)) for at, line in enumerate(body.splitlines(), start=1) if line.strip())
     elif kind == "text/csv":
-        yield from csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+        table = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+        names = table.fieldnames or ()
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the table has two columns {twice[0][:60]}")
+        yield from ((table.line_num, row) for row in table)
     else:
         value = orjson.loads(body)
-        yield from value if isinstance(value, list) else [value]
+        yield from enumerate(value if isinstance(value, list) else [value], start=1)
+
+
+def _value(line: bytes) -> Any:
+    """Return what a line says; one that says nothing is refused by its number, and the others are taken."""
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        return None
 
 
 def record(installation: Installation, sender: Sender, sent: Sequence[Any]) -> list[Result]:
@@ -127,6 +145,8 @@ def _checked(
 
 
 def _outcome(installation: Installation, configuration: Configuration, sender: Sender, sent: Any) -> Outcome:
+    if not isinstance(sent, dict) or None in sent:
+        raise OutcomeRefused("this is no outcome: an object with task, type and status, or a row with as many cells")
     try:
         one = Sent.model_validate(sent)
     except ValidationError as error:

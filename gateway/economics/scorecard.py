@@ -232,7 +232,7 @@ def _budget(configuration: Configuration, period: Period, now: _Part, workflow: 
         Line(
             id="budget", title="Daily caps of the period", unit="eur", value=float(budget) if budget else None,
             definition="The daily hard caps in force now times the days of the period; no call is bought beyond a cap.",
-            note=f"{money(spent)} spent, {spent / budget * 100:.1f} % of it" if budget else "no cap is configured",
+            note=f"{money(spent)} spent, {spent / budget * 100:.1f} % of it" if budget else "no cap of its own is set",
         )
     ]  # fmt: skip
     return [*lines, _forecast(now, period, today)]

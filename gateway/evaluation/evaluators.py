@@ -27,8 +27,11 @@ class Score(NamedTuple):
 
 
 def count(one: Evaluator, case: Case) -> Score:
-    """Return the score of an evaluator that needs no judge."""
-    return _KINDS[one.kind](one, case)
+    """Return the score of an evaluator that needs no judge; one that fails on an answer leaves it unscored."""
+    try:
+        return _KINDS[one.kind](one, case)
+    except Exception as error:  # noqa: BLE001 - it must not hold up the others
+        return Score("unscored", f"the evaluator failed: {type(error).__name__}")
 
 
 def _json_schema(one: Evaluator, case: Case) -> Score:
@@ -47,7 +50,8 @@ def _json_schema(one: Evaluator, case: Case) -> Score:
 
 
 def _citation(one: Evaluator, case: Case) -> Score:
-    cited = list(dict.fromkeys(re.findall(one.pattern, case.said)))
+    before, after = map(re.escape, one.marks)
+    cited = list(dict.fromkeys(re.findall(rf"{before}([^\n]{{1,80}}?){after}", case.said)))
     if not cited:
         return Score("incorrect", "the answer cites nothing")
     missing = [name for name in cited if name not in case.asked]

@@ -74,7 +74,7 @@ class Evaluating:
         if not evaluation.enabled or not evaluation.evaluators:
             return 0
         low, high = await asyncio.to_thread(self._range)
-        if low is None:  # from here on: what was before this was asked for is history
+        if low is None:
             await self._move(None, high, [])
             return 0
         scored = 0
@@ -95,7 +95,9 @@ class Evaluating:
         size, row = self._installation.reader.head().size, self._installation.reader.state(CURSOR)
         if not self._installation.checkpointer.has_turn():
             return size, size
-        return (int(row["next"]), min(int(row["next"]) + AT_ONCE, size)) if row else (None, size)
+        if row is None:  # from where this configuration took effect; what was before is history
+            return None, self._installation.reader.find("config", self._ports.rules.now.config_digest)[-1] + 1
+        return int(row["next"]), min(int(row["next"]) + AT_ONCE, size)
 
     def _due(self, low: int, high: int, configuration: Configuration) -> list[tuple[Entry, list[Job]]]:
         entries = [decode(data) for data in self._installation.reader.raw(low, high)]

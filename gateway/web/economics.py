@@ -150,7 +150,8 @@ def _take(installation: Installation, sender: Sender, content_type: str, body: b
         key: the sender's id of the message, where an outcome has no key of its own: a repeat of it changes nothing.
     """
     try:
-        sent = lines_of(content_type, body)
+        lines = lines_of(content_type, body)
+        sent = [one for _, one in lines]
         if key and len(sent) == 1 and isinstance(sent[0], dict):
             sent = [{"idempotency_key": key[:256]} | sent[0]]
         if len(sent) > MOST:
@@ -160,7 +161,9 @@ def _take(installation: Installation, sender: Sender, content_type: str, body: b
         return problem(403 if "needs the role" in str(error) else 400, "outcomes refused", str(error))
     if len(results) == 1:
         return _one(results[0])
-    refused = [RefusedOutcome(line=at, why=one.refused) for at, one in enumerate(results, 1) if one.refused]
+    refused = [
+        RefusedOutcome(line=line, why=one.refused) for (line, _), one in zip(lines, results, strict=True) if one.refused
+    ]
     repeated = sum(one.repeated for one in results)
     return RecordedMany(recorded=len(results) - len(refused) - repeated, repeated=repeated, refused=refused)
 
@@ -200,7 +203,11 @@ def _costs(installation: Installation, token: str | None, by: str, start: str | 
     period = period_of(start, to, configuration.organisation.time_zone, now)
     rows = sums_of(installation.reader, period, scope_of(installation, actor))
     if form != "json":
-        text = as_csv(grouped(rows, names), names) if form == "csv" else as_focus(rows, configuration.organisation.name)
+        text = (
+            as_csv(grouped(rows, names), names)
+            if form == "csv"
+            else as_focus(rows, configuration.organisation.name, period.zone)
+        )
         return Response(text, media_type="text/csv")
     return Costs(
         start=str(period.start), to=str(period.end), zone=period.zone, prices=age_of_prices(configuration, now),

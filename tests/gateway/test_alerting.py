@@ -57,7 +57,16 @@ def test_the_alert_states_what_was_before_and_since_and_ends_when_the_evidence_i
 
 
 @pytest.mark.parametrize(
-    "text", ["incorrect: {mood: 0.1}", "errors: 0", "cap_share: 1.5", "webhook: {url: 'ftp://x', secret: 'env:X'}"]
+    "text",
+    [
+        "incorrect: {mood: 0.1}",
+        "incorrect: {answer: 10}",
+        "incorrect: {answer: 0}",
+        "webhook: {url: 'https://[::1', secret: 'env:X'}",
+        "errors: 0",
+        "cap_share: 1.5",
+        "webhook: {url: 'ftp://x', secret: 'env:X'}",
+    ],
 )
 def test_a_threshold_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):

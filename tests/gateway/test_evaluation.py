@@ -76,6 +76,12 @@ SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "int
         (evaluator("citation"), Case("as [doc-1] says", "because [doc-1] and [doc-9]", ()), "partial"),
         (evaluator("citation"), Case("as [doc-1] says", "because [doc-9]", ()), "incorrect"),
         (evaluator("citation"), Case("as [doc-1] says", "because", ()), "incorrect"),
+        (
+            evaluator("citation", marks=["<<", ">>"]),
+            Case("as <<a.b>> says", "because <<a.b>> and [not this]", ()),
+            "correct",
+        ),
+        (evaluator("citation"), Case("a" * 30, "[" * 5000 + "a" * 5000, ()), "incorrect"),
         (evaluator("expected_tools", tools=["a", "b"]), Case("", "", ("a", "b", "a")), "correct"),
         (evaluator("expected_tools", tools=["a", "b"]), Case("", "", ("a",)), "partial"),
         (evaluator("expected_tools", tools=["a"]), Case("", "", ()), "incorrect"),
@@ -163,10 +169,18 @@ def test_another_question_or_judge_is_another_series() -> None:
             "key: env:NAME",
         ),
         ("evaluators: [{name: a, workflow: x, component: answer, kind: citation}]", "does not exist"),
+        ("evaluators: [{name: a, workflow: w, component: answer, kind: citation, marks: ['(']}]", "marks"),
         (
-            "evaluators: [{name: a, workflow: w, component: answer, kind: citation, pattern: '('}]",
-            "no regular expression",
+            "evaluators: [{name: a, workflow: w, component: answer, kind: json_schema, json_schema: {type: objekt}}]",
+            "no JSON Schema",
         ),
+        (
+            "evaluators: [{name: a, workflow: w, component: answer, kind: json_schema, json_schema: {$ref: 'http://x.example'}}]",
+            "outside itself",
+        ),
+        ("evaluators: [{name: a, workflow: w, component: answer, kind: forbidden_words, words: ['']}]", "words"),
+        ("environments: [nosuch]", "do not exist"),
+        ("rate: '5%'", "rate"),
         ("evaluators: [{name: a, workflow: w, component: mood, kind: citation}]", "component"),
         ("rate: 1.5", "rate"),
         (

@@ -1,6 +1,7 @@
 """Provider exports beside the record, with every number written here."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -90,9 +91,9 @@ def test_a_model_is_matched_with_its_dated_form_and_what_only_one_side_knows_sta
     lines = [Line(DAY, "gpt-4o", amount=Decimal("1.25")), Line(DAY, "gpt-4o-mini", amount=Decimal("2.5"))]
     calls = [call(10**9), call(7, model="other"), call(9, day="2026-11-21")]
     assert reconcile(lines, calls, RATE) == [
-        Match(DAY, "gpt-4o", 10**9, 10**9, calls=1, recorded_in=100, recorded_out=20),
-        Match(DAY, "gpt-4o-mini", 2 * 10**9),
-        Match(DAY, "other", 0, 7, calls=1, recorded_in=100, recorded_out=20),
+        Match(DAY, "gpt-4o", 10**9, 10**9, calls=1, recorded_in=100, recorded_out=20, rounding=2),
+        Match(DAY, "gpt-4o-mini", 2 * 10**9, rounding=1),
+        Match(DAY, "other", 0, 7, calls=1, recorded_in=100, recorded_out=20, rounding=1),
     ]
 
 
@@ -109,7 +110,9 @@ def test_lines_without_a_model_stand_against_all_calls_of_the_day() -> None:
         b"", b"{}", b"[]", b'{"data": []}', b'{"data": [{"results": []}]}', b"not,a,known,table\n1,2,3,4\n", b"day,amount\nsoon,1\n",
         b"day,amount\n2026-11-20,much\n", b"day,amount\n2026-11-20,NaN\n", b"day,amount,colour\n2026-11-20,1,red\n", b"day,amount\n", b"\xff\xfe",
         b'{"data": [{"start_time": 99999999999999999, "results": []}]}',
-        openai_costs(("x", "Infinity")),
+        openai_costs(("x", "Infinity")), openai_costs(("x", 1e40)), b"day,amount\n0001-01-01,1\n", b"day,model,amount\n2026-11-20,x,\n",
+        b'{"data": [{"start_time": 1795132800, "results": [{"input_tokens": "5", "output_tokens": 1}]}]}',
+        b'{"data": [{"start_time": 1795132800, "results": [{"input_tokens": 5, "output_tokens": 1, "model": 5}]}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_export_is_refused_in_one_line(data: bytes) -> None:
@@ -126,3 +129,28 @@ def test_pages_that_are_missing_and_other_currencies_are_refused() -> None:
     assert len(both.lines) == 2
     with pytest.raises(ExportInvalid, match="EUR and USD"):
         reconcile([Line(DAY, "x", amount=Decimal(1), currency="GBP")], [], RATE)
+
+
+def test_rounding_of_each_call_is_no_remainder_and_a_cent_is() -> None:
+    lines = [Line(DAY, "gpt-4o", amount=Decimal("0.0049125"))]
+    exact = [call(1_965_001), call(1_965_000)]  # EUR 0.00393 at 1.25, each call rounded up
+    assert reconcile(lines, exact, RATE)[0].is_explained
+    assert not reconcile(lines, [call(1_965_000), call(1_964_000)], RATE)[0].is_explained
+
+
+def test_usd_are_eur_at_the_rate_of_the_day_s_calls() -> None:
+    one = replace(call(10**9), rate=(1, 2))
+    (match,) = reconcile([Line(DAY, "gpt-4o", amount=Decimal(2))], [one], RATE)
+    assert match.is_explained
+
+
+def test_a_day_that_the_export_covers_and_leaves_empty_is_held_against_the_record() -> None:
+    bucket = {"object": "bucket", "start_time": SECONDS, "results": []}
+    export = read_export(json.dumps({"object": "page", "data": [bucket], "has_more": False}).encode())
+    (match,) = reconcile(export.lines, [call(7 * 10**6)], RATE, export.days)
+    assert (match.billed, match.unexplained, match.is_explained) == (0, -7 * 10**6, False)
+
+
+def test_requests_are_counted() -> None:
+    (match,) = reconcile([Line(DAY, "gpt-4o", requests=900)], [call(5)], RATE)
+    assert (match.unexplained_requests, match.is_explained) == (899, False)

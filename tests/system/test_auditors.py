@@ -168,3 +168,32 @@ def test_without_an_end_an_auditor_has_ninety_days(on: Stage) -> None:
         <= format_time(on.installation.clock() + timedelta(days=90))[:10]
     )
     assert enrolled.facts["workflows"] == []
+
+
+def test_a_new_end_on_the_command_line_leaves_the_workflows_as_they_are(
+    on: Stage, get: Callable[..., httpx2.Response]
+) -> None:
+    from typer.testing import CliRunner
+
+    from gateway.cli import app
+
+    command = [
+        "--home",
+        str(on.settings.home),
+        "person",
+        "grant",
+        "tina",
+        "auditor",
+        "--until",
+        "2099-12-31",
+        "--as",
+        "ada",
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert get("/systems").status_code == 200
+    assert get("/system?workflow=quiet").status_code == 404
+    row = on.installation.reader.state(on.person("tina").row)
+    assert (row["box"]["until"], row["box"]["workflows"]) == ("2099-12-31T23:00:00.000000Z", ["agent"])
+    acts.grant(on.installation, on.person("ada"), "tina", "auditor", take=True)
+    assert "box" not in on.installation.reader.state(on.person("tina").row)

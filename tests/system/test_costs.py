@@ -153,7 +153,7 @@ def test_the_rows_follow_from_the_entries(on: Stage) -> None:
 
 def test_focus_lines_sum_to_the_same_and_name_tokens(on: Stage) -> None:
     rows = sums_of(on.installation.reader, ALWAYS)
-    table = list(csv.DictReader(io.StringIO(as_focus(rows, "Example"))))
+    table = list(csv.DictReader(io.StringIO(as_focus(rows, "Example", "Europe/Berlin"))))
     cost = sum(int(row["EffectiveCost"].replace(".", "")) for row in table)
     assert cost == whole(rows).sums["cost"]
     assert {row["ConsumedUnit"] for row in table} == {"Tokens"}
@@ -274,8 +274,8 @@ def test_an_export_of_what_is_on_record_is_explained_and_a_bypass_is_not(on: Sta
     command = ["--home", str(on.settings.home), "reconcile", str(file), "--provider", "upstream"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "unexplained EUR 0.000000000;" in result.output
+    assert "unexplained EUR 0.000000000 billed beyond the record, EUR 0.000000000 on" in result.output
     file.write_text("\n".join([*lines, f"{lines[1][:10]},model-a,12.34,EUR"]))
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
-    assert "unexplained EUR 12.340000000;" in result.output
+    assert "unexplained EUR 12.340000000 billed beyond the record, EUR 0.000000000 on" in result.output

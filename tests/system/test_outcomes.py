@@ -121,6 +121,10 @@ def test_a_contradiction_is_refused_and_a_correction_appends(on: Stage) -> None:
         ({"status": "won"}, "status"),
         ({"value": -1}, "value"),
         ({"value": "much"}, "value"),
+        ({"value": "1_000"}, "value"),
+        ({"value": False}, "value"),
+        ({"value": []}, "value"),
+        ({"human_minutes": {}}, "human_minutes"),
         ({"colour": "red"}, "colour"),
         ({"task": ""}, "task"),
         ({"task": "a\x00b"}, "task"),
@@ -141,6 +145,13 @@ def test_a_member_that_is_null_or_an_empty_cell_is_not_there(on: Stage, blank: s
     made = sent(on, f"ticket:blank{blank is None}", "success", **dict.fromkeys(names, blank))
     (entry,) = [one for one in on.entries("outcome.recorded") if one.id == made.entry]
     assert (entry.facts["value_nano_eur"], entry.facts["other_nano_eur"]) == (4_500_000_000, OTHER)
+
+
+@pytest.mark.parametrize("zero", [0, "0", 0.0])
+def test_a_zero_is_zero_and_not_what_is_usual(on: Stage, zero: object) -> None:
+    made = sent(on, f"ticket:zero{zero!r}", value=zero, human_minutes=zero)
+    (entry,) = [one for one in on.entries("outcome.recorded") if one.id == made.entry]
+    assert (entry.facts["value_nano_eur"], entry.facts["other_nano_eur"]) == (0, 10_000_000)
 
 
 def test_the_command_line_records_and_imports(on: Stage, tmp_path: Path) -> None:
@@ -197,10 +208,17 @@ def test_over_http_one_many_lines_and_a_table_with_a_key_of_the_workflow_or_a_pe
         assert post(lines, "application/x-ndjson").json() == {"recorded": 2, "repeated": 0, "refused": []}
         table = "task,type,status,value\r\nticket:h3,ticket_resolved,success,\r\nticket:h4,ticket_resolved,failure,1.25\r\nticket:h5,ticket_resolved,won,\r\n"
         answer = post(table, "text/csv", on.tokens["ada"]).json()
-        assert (answer["recorded"], [row["line"] for row in answer["refused"]]) == (2, [3])
+        assert (answer["recorded"], [row["line"] for row in answer["refused"]]) == (2, [4])
         assert post(json.dumps({"task": "x", "type": "shipped", "status": "success"})).status_code == 400
         assert post(json.dumps(one), key="wl_prod_nobody").status_code == 401
         assert post(json.dumps(one | {"task": "x"}), key=on.tokens["victor"]).status_code == 403
+        lines = json.dumps({"task": "ticket:h1"} | one) + "\n\nnot json\nnull\n[1]\n"
+        answer = post(lines, "application/x-ndjson").json()
+        assert (answer["repeated"], [row["line"] for row in answer["refused"]]) == (1, [3, 4, 5])
+        wide = "task,type,status\r\nticket:h1,ticket_resolved,success,more\r\nticket:h2,ticket_resolved,success\r\n"
+        answer = post(wide, "text/csv", on.tokens["ada"]).json()
+        assert (answer["repeated"], [row["line"] for row in answer["refused"]]) == (1, [2])
+        assert post("task,task,type,status\r\na,b,c,d\r\n", "text/csv").status_code == 400
         for broken in ("{", "[", "\xff"):
             assert post(broken).status_code == 400
 

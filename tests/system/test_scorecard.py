@@ -139,6 +139,8 @@ def test_json_csv_and_one_a4_say_the_same(on: Stage, tmp_path: Path) -> None:
         assert client.get("/api/v1/scorecard", params={"workflow": "nosuch"}).status_code == 404
         assert client.get("/api/v1/scorecard", params={"from": "soon"}).status_code == 400
         assert client.get("/scorecard?from=soon").status_code == 400
+        assert client.get("/scorecard?from=0001-01-01&to=0001-01-02").status_code == 400
+        assert client.get("/api/v1/scorecard?from=0001-01-01&to=9999-12-31").status_code == 400
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(table))}
     for line in told["lines"]:
         assert rows[line["id"]]["numerator"] == ("" if line["numerator"] is None else str(line["numerator"]))
