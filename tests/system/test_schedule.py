@@ -17,6 +17,7 @@ from gateway.store.installation import Installation
 from ledger.verify import verify_pack
 
 pytestmark = pytest.mark.slow
+AGENT = "workflows: {agent: {purpose: p, owner: o}}\n"
 PACKS = "packs:\n  - {every: month}\n  - {every: year, workflow: agent, brief: true}\n"
 
 
@@ -35,7 +36,7 @@ def test_the_period_that_ended_last(every: str, today: date, start: date, end: d
 
 
 def test_a_month_ends_when_it_ends_in_the_time_zone_of_the_organisation() -> None:
-    configuration = load("organisation: {time_zone: Europe/Berlin}\n" + PACKS)
+    configuration = load("organisation: {time_zone: Europe/Berlin}\n" + AGENT + PACKS)
     before, after = (datetime(2026, 11, 30, 22, 59, tzinfo=UTC), datetime(2026, 11, 30, 23, 0, tzinfo=UTC))
     assert due(configuration, before)[0].end == "2026-10-31T23:00:00.000000Z"
     assert due(configuration, before)[0].start == "2026-09-30T22:00:00.000000Z"
@@ -93,7 +94,7 @@ def test_two_processes_at_once_record_one_pack(on: Stage, tmp_path: Path) -> Non
 def test_a_period_before_the_log_began_is_no_pack_and_a_process_that_does_not_sign_makes_none(
     on: Stage, tmp_path: Path
 ) -> None:
-    configuration, packs = load(PACKS), Packs(tmp_path / "packs")
+    configuration, packs = load(AGENT + PACKS), Packs(tmp_path / "packs")
     now = replace(on.installation)
     Schedule(now, packs).look(configuration)
     later = next_year(on)
