@@ -160,7 +160,7 @@ def reachable(url: str) -> bool:
 
 
 _STOPPED = """
-import os, signal, sys
+import os, signal, sys, time
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
 from conftest import Clock, OpenLog, appending
@@ -172,6 +172,7 @@ plain = appending("call.opened")
 
 def run(state, at):
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(1)  # another thread may take the signal: this one must not have committed before all stand still
     return plain.run(state, at)
 
 try:
