@@ -211,7 +211,8 @@ class Gateway:
                 try:
                     await evaluating.look(rules.now.configuration)
                 finally:
-                    self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
+                    if rules.now.configuration.evaluation.evaluators:
+                        self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
 
         watch, delivery = Watch(installation), Delivery(installation)
 

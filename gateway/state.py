@@ -153,14 +153,18 @@ def review_row(facts: Mapping[str, Any]) -> str:
 
 
 def _alerted(item: Item, _state: State) -> Changes:
-    """What the minute's look raised is active until it is resolved; each message waits until it was delivered."""
+    """What was raised is active until it is resolved; each message waits until it was delivered."""
     facts = item.facts
     message = {"type": item.kind, "workflow": item.workflow, "data": dict(facts)}
-    changes: Changes = {f"deliver:{item.id}": {"tries": 0, "next": "", "message": message}} if facts["deliver"] else {}
-    if "subject" in facts:
-        row = {"alert": facts["alert_ref"], "workflow": item.workflow, "said_at": facts["said_at"]}
-        changes[f"alert:{facts['rule']}|{facts['subject']}"] = None if item.kind == "alert.resolved" else row
-    return changes
+    waiting = {f"deliver:{item.id}": {"tries": 0, "next": "", "message": message}} if facts["deliver"] else {}
+    row = {"alert": facts["alert_ref"], "workflow": item.workflow, "said_at": facts["said_at"]}
+    active = None if item.kind == "alert.resolved" else row
+    return waiting | {alert_row(facts["rule"], facts["subject"]): active}
+
+
+def alert_row(rule: str, subject: str) -> str:
+    """Name the row of an alert that is active."""
+    return f"alert:{rule}|{subject}"
 
 
 def _outcome(item: Item, state: State) -> Changes:

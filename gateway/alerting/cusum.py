@@ -14,7 +14,7 @@ MOST_WORST = 5
 
 def fresh() -> dict[str, Any]:
     """Return the row of a series of which nothing was scored yet. `sum` is in millionths."""
-    return {"sum": 0, "before": [0, 0], "since": [0, 0], "worst": [], "alert": None}
+    return {"sum": 0, "before": [0, 0], "since": [0, 0], "worst": []}
 
 
 def steps(threshold_ppm: int) -> tuple[int, int]:
@@ -32,14 +32,4 @@ def seen(row: dict[str, Any], call: str, *, bad: bool, threshold_ppm: int) -> di
     worst = [*row["worst"], call][-MOST_WORST:] if bad else row["worst"]
     if total == 0:
         before, since, worst = [before[0] + since[0], before[1] + since[1]], [0, 0], []
-    return row | {"sum": min(total, LIMIT), "before": before, "since": since, "worst": worst}
-
-
-def alarms(row: dict[str, Any]) -> bool:
-    """Say whether a series alarms and has not said so."""
-    return bool(row["sum"] >= LIMIT and row["alert"] is None)
-
-
-def is_over(row: dict[str, Any]) -> bool:
-    """Say whether the evidence of an alarm is gone."""
-    return bool(row["alert"] is not None and row["sum"] == 0)
+    return {"sum": min(total, LIMIT), "before": before, "since": since, "worst": worst}

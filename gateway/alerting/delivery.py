@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx2
 import structlog
 
 from gateway.configuration.alerts import Webhook
@@ -53,13 +52,15 @@ class Delivery:
 
     def _send(self, webhook: Webhook, name: str, message: Mapping[str, Any]) -> int:
         """Return the status of the receiver's answer; 0 where there was none."""
+        import httpx2  # a serving process that sends nothing need not load a client
+
         body = json.dumps(message).encode()
         try:
             secret = self._credentials.of("alerts", webhook.secret) or ""
             headers = _headers(secret, name, body)
             with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
                 return client.post(webhook.url, content=body, headers=headers).status_code
-        except (httpx2.HTTPError, CredentialProblem) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, CredentialProblem) as error:
             log.warning("an alert could not be sent; tried again", alert=name, reason=type(error).__name__)
             return 0
 

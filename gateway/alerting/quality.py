@@ -7,7 +7,8 @@ from typing import Any
 from gateway.alerting import cusum
 from gateway.configuration.alerts import Alerts
 from gateway.evaluation.evaluators import VERDICTS
-from ledger.entry import Draft
+from gateway.state import alert_row
+from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 
 
@@ -23,13 +24,18 @@ def watched(draft: Draft, alerts: Alerts) -> int | None:
     return int(threshold * cusum.MICRO) if threshold and counts else None
 
 
+def subject_of(facts: Mapping[str, Any]) -> str:
+    """Name what an alert of quality is about: the series."""
+    return f"{facts['evaluator']}|{facts['series']}"
+
+
 def alerts_of(
     drafts: Sequence[Draft], state: Mapping[str, Any], alerts: Alerts, at: datetime, last_change: str
 ) -> tuple[list[Draft], dict[str, Any]]:
-    """Return what scores raise or resolve, and the rows of their series.
+    """Return what scores raise or resolve, and the rows of their series. No two scores are of one series.
 
     Args:
-        last_change: the entry that last changed the configuration, which an alert names.
+        last_change: digest of the configuration in force, which an alert names.
     """
     found: list[Draft] = []
     rows: dict[str, Any] = {}
@@ -38,32 +44,25 @@ def alerts_of(
         if threshold is None:
             continue
         name, bad = cusum_row(one.facts), one.facts["verdict"] == "incorrect"
-        row = cusum.seen(
-            rows.get(name) or state.get(name) or cusum.fresh(), str(one.call), bad=bad, threshold_ppm=threshold
-        )
-        if cusum.alarms(row):
-            raised = _raised(one, row, threshold, alerts, at, last_change)
-            found.append(raised)
-            row = row | {"alert": raised.facts["alert_ref"], "sum": cusum.LIMIT // 2}
-        elif cusum.is_over(row):
-            found.append(_resolved(one, row, alerts, at))
-            row = row | {"alert": None}
+        row = cusum.seen(state.get(name) or cusum.fresh(), str(one.call), bad=bad, threshold_ppm=threshold)
+        active = state.get(alert_row("incorrect", subject_of(one.facts)))
+        facts = {
+            "rule": "incorrect", "subject": subject_of(one.facts), "said_at": format_time(at),
+            "deliver": alerts.webhook is not None,
+        }  # fmt: skip
+        if active is None and row["sum"] >= cusum.LIMIT:
+            facts |= _figures(one, row, threshold) | {"alert_ref": new_id("alert", at), "last_change": last_change}
+            found.append(Draft(id=new_id("ent", at), kind="alert.raised", workflow=one.workflow, facts=facts))
+            row = row | {"sum": cusum.LIMIT // 2}
+        elif active is not None and row["sum"] == 0:
+            facts["alert_ref"] = active["alert"]
+            found.append(Draft(id=new_id("ent", at), kind="alert.resolved", workflow=one.workflow, facts=facts))
         rows[name] = row
     return found, rows
 
 
-def _raised(
-    one: Draft, row: Mapping[str, Any], threshold: int, alerts: Alerts, at: datetime, last_change: str
-) -> Draft:
-    facts = {
-        "alert_ref": new_id("alert", at), "rule": "incorrect", "component": one.facts["component"],
-        "evaluator": one.facts["evaluator"], "series": one.facts["series"], "threshold_ppm": threshold,
-        "baseline": row["before"], "since": row["since"], "worst": row["worst"], "last_change": last_change,
-        "deliver": alerts.webhook is not None,
+def _figures(one: Draft, row: Mapping[str, Any], threshold: int) -> dict[str, Any]:
+    return {
+        "component": one.facts["component"], "evaluator": one.facts["evaluator"], "series": one.facts["series"],
+        "threshold_ppm": threshold, "baseline": row["before"], "since": row["since"], "worst": row["worst"],
     }  # fmt: skip
-    return Draft(id=new_id("ent", at), kind="alert.raised", workflow=one.workflow, facts=facts)
-
-
-def _resolved(one: Draft, row: Mapping[str, Any], alerts: Alerts, at: datetime) -> Draft:
-    facts = {"alert_ref": row["alert"], "rule": "incorrect", "deliver": alerts.webhook is not None}
-    return Draft(id=new_id("ent", at), kind="alert.resolved", workflow=one.workflow, facts=facts)

@@ -10,7 +10,7 @@ from gateway.days import day_in_zone
 from gateway.economics.costs import grouped
 from gateway.economics.money import nano_eur
 from gateway.economics.rollup import PREFIX
-from gateway.state import changes_of_all
+from gateway.state import alert_row, changes_of_all
 from gateway.store.installation import Installation
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
     @property
     def row(self) -> str:
-        return f"alert:{self.rule}|{self.subject}"
+        return alert_row(self.rule, self.subject)
 
 
 class Watch:
@@ -43,8 +43,8 @@ class Watch:
         """Compare what is out of bounds now with what is raised."""
         if not self._installation.checkpointer.has_turn():
             return
-        now = {one.row: one for one in self._found(configuration)}
         active = self._installation.reader.states("alert:")
+        now = {one.row: one for one in (*_of_scores(active), *self._found(configuration))}
         if not now and not active:
             return
         deliver, rows = configuration.alerts.webhook is not None, sorted({*now, *active})
@@ -82,6 +82,14 @@ class Watch:
                 workflow = scope.split(":", 2)[2] if scope.startswith("workflow:") else None
                 figures = {"counted_nano_eur": counted, "cap_nano_eur": cap, "day": day}
                 yield Finding("cap_share", scope, workflow, figures)
+
+
+def _of_scores(active: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what scores have raised: scores alone resolve it, and it is reminded of as everything else."""
+    for row, one in active.items():
+        rule, _, subject = row.removeprefix("alert:").partition("|")
+        if rule == "incorrect":
+            yield Finding(rule, subject, one["workflow"], {})
 
 
 def _cap(configuration: Configuration, scope: str) -> int | None:

@@ -1,13 +1,11 @@
 """What the configuration says of alerts: thresholds, and where they are sent."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from gateway.configuration.evaluation import Component
 from gateway.configuration.fields import Amount, Section
-
-Component = Literal["retrieval", "tool_selection", "policy", "answer"]
-
 
 Share = Annotated[Amount, Field(gt=0, lt=1)]
 

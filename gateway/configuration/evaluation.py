@@ -1,15 +1,13 @@
 """What the configuration says of live evaluation: what is sampled, and by what it is scored."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.configuration.fields import Amount, Name, Names, Section
 
-COMPONENTS = ("retrieval", "tool_selection", "policy", "answer")
-
-
+Component = Literal["retrieval", "tool_selection", "policy", "answer"]
 Mark = Annotated[str, Field(min_length=1, max_length=10)]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
@@ -22,14 +20,14 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else _pair(value)
 
 
-def _references(value: Any) -> Iterator[str]:
-    """Yield the references of a schema, wherever they stand."""
+def _named(value: Any, names: Collection[str]) -> Iterator[Any]:
+    """Yield what stands under a name in a schema, wherever that is."""
     if isinstance(value, dict):
-        yield from (str(one) for name, one in value.items() if name in ("$ref", "$dynamicRef"))
+        yield from (one for name, one in value.items() if name in names)
         value = list(value.values())
     if isinstance(value, list):
         for one in value:
-            yield from _references(one)
+            yield from _named(one, names)
 
 
 class Evaluator(Section):
@@ -37,7 +35,7 @@ class Evaluator(Section):
 
     name: Name
     workflow: Name
-    component: Literal["retrieval", "tool_selection", "policy", "answer"]
+    component: Component
     kind: Literal["judge", "json_schema", "citation", "expected_tools", "forbidden_words"]
     question: str = Field(default="", max_length=2000)
     """Of a judge: what it has to decide, one failure mode."""
@@ -58,8 +56,11 @@ class Evaluator(Section):
             Draft202012Validator.check_schema(value or {})
         except SchemaError as error:
             raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
-        if any(not reference.startswith("#") for reference in _references(value)):
+        if any(not str(one).startswith("#") for one in _named(value, ("$ref", "$dynamicRef"))):
             raise ValueError("refers to something outside itself; put it under $defs")
+        patterns = any(isinstance(one, str) for one in _named(value, ("pattern",)))
+        if patterns or any(True for _ in _named(value, ("patternProperties",))):
+            raise ValueError("has a pattern, which a text that a model writes could keep busy for ever; use enum")
         return value
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ itself, its length is shown, and what has waited for a day is recorded as unscor
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.alerting.quality import alerts_of, cusum_row
+from gateway.alerting.quality import alerts_of, cusum_row, subject_of
 from gateway.configuration.evaluation import Evaluation, Evaluator
 from gateway.configuration.model import Configuration
 from gateway.configuration.releases import served_models
@@ -29,7 +30,7 @@ from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.state import CURSOR, changes_of_all, quality_row
+from gateway.state import CURSOR, alert_row, changes_of_all, quality_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry, decode, parse_time
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 AT_ONCE = 500
 """Entries that one look reads."""
 GIVE_UP = timedelta(hours=24)
+FIRST_SECONDS, LONGEST_SECONDS = 4.0, 300.0
+"""How long a judge that could not be asked is left alone, at first and at most."""
 
 
 class JudgeUnavailable(Exception):
@@ -62,6 +65,8 @@ class Evaluating:
     def __init__(self, installation: Installation, ports: Ports) -> None:
         self._installation, self._ports = installation, ports
         self._credentials = Credentials(installation.settings.environment)
+        self._failed, self._not_before = 0, 0.0
+        """How often in a row a judge could not be asked, and until when it is left alone: each try is two entries."""
 
     def backlog(self) -> int:
         """Return how many entries wait to be looked at."""
@@ -71,7 +76,7 @@ class Evaluating:
     async def look(self, configuration: Configuration) -> int:
         """Score what is due among the next entries; returns how many calls were scored."""
         evaluation = configuration.evaluation
-        if not evaluation.enabled or not evaluation.evaluators:
+        if not evaluation.enabled or not evaluation.evaluators or time.monotonic() < self._not_before:
             return 0
         low, high = await asyncio.to_thread(self._range)
         if low is None:
@@ -82,8 +87,12 @@ class Evaluating:
             try:
                 drafts = [await self._scored(entry, job, configuration) for job in jobs]
             except JudgeUnavailable as error:
-                log.warning("a judge cannot be asked; tried again", reason=str(error), backlog=self.backlog())
+                self._failed += 1
+                wait = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(self._failed - 1, 10))
+                self._not_before = time.monotonic() + wait
+                log.warning("a judge cannot be asked", reason=str(error), tried_again_in_seconds=wait)
                 return scored
+            self._failed = 0
             if not await self._move(low, entry.seq + 1, drafts):
                 return scored  # another process went on from here
             low, scored = entry.seq + 1, scored + 1
@@ -105,25 +114,18 @@ class Evaluating:
         return [(entry, jobs) for entry, jobs in found if jobs]
 
     def _jobs(self, entry: Entry, configuration: Configuration) -> list[Job]:
-        evaluation = configuration.evaluation
         if entry.kind == "override.recorded":
             return self._overridden(entry, configuration)
-        if entry.kind != "call.closed" or entry.facts["environment"] not in evaluation.environments:
+        if entry.kind != "call.closed" or not _is_eligible(entry, configuration.evaluation):
             return []
-        return _jobs_of(entry, configuration) if entry.facts["result"] in ELIGIBLE else []
+        return _jobs_of(entry, configuration)
 
     def _overridden(self, entry: Entry, configuration: Configuration) -> list[Job]:
         """A call that a person set right is scored, unless it was in the sample before."""
-        found = [one for one in LiveEvidence(self._installation).find("call", entry.call or "")]
+        found = LiveEvidence(self._installation).find("call", entry.call or "")
         closed = next((one for one in found if one.kind == "call.closed"), None)
         first = next(one for one in found if one.kind == "override.recorded")
-        if (
-            closed is None
-            or first.seq != entry.seq
-            or closed.facts["environment"] not in configuration.evaluation.environments
-        ):
-            return []
-        if closed.facts["result"] not in ELIGIBLE:
+        if closed is None or first.seq != entry.seq or not _is_eligible(closed, configuration.evaluation):
             return []
         before = {job.evaluator.name for job in _jobs_of(closed, configuration)}
         return [
@@ -194,7 +196,7 @@ class Evaluating:
     async def _move(self, low: int | None, high: int, drafts: Sequence[Draft]) -> bool:
         """Record scores and go on behind them, if nobody has gone on meanwhile."""
         rows = [CURSOR, *(quality_row(one.facts, one.workflow) for one in drafts)]
-        rows += [cusum_row(one.facts) for one in drafts]
+        rows += [row for one in drafts for row in (cusum_row(one.facts), alert_row("incorrect", subject_of(one.facts)))]
         rules = self._ports.rules.now
         alerts, change = rules.configuration.alerts, rules.config_digest
 
@@ -219,6 +221,11 @@ def policy_of(configuration: Configuration) -> str:
 
 def _series(one: Evaluator, configuration: Configuration) -> str:
     return series_of(one, served_models(configuration, one.route) if one.route else {})
+
+
+def _is_eligible(closed: Entry, evaluation: Evaluation) -> bool:
+    """Say whether a call has an answer to score, and is of an environment that is sampled."""
+    return closed.facts["environment"] in evaluation.environments and closed.facts["result"] in ELIGIBLE
 
 
 def _jobs_of(closed: Entry, configuration: Configuration) -> list[Job]:

@@ -19,6 +19,7 @@ from reports.why.words import (
     person,
     pointer,
     quoted,
+    score_said,
     verb_of,
     when,
 )
@@ -194,11 +195,8 @@ def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
 
 
 def _scored(entry: Entry, evidence: Evidence) -> Sentence:
-    who = person(entry, evidence) if entry.act else "evaluator"
-    because = f": {quoted(entry, 'reason', evidence)}" if "reason" in entry.c else ""
     return Sentence(
-        f"At {when(entry, evidence)} the answer was scored {entry.facts['verdict']} ({entry.facts['component']}, "
-        f"{entry.facts['evaluator']}) by {who}{because}.",
+        f"At {when(entry, evidence)} {score_said(entry, evidence)}.",
         (pointer(entry, "facts.verdict"), pointer(entry, "facts.evaluator")),
     )
 

@@ -20,6 +20,7 @@ from reports.why.words import (
     person,
     pointer,
     quoted,
+    score_said,
     shorten,
     verb_of,
     when,
@@ -209,8 +210,13 @@ def _sum(stated: Any) -> str:
     return text
 
 
-def _quality(_story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    return [f"{NOT_RECORDED}: no evaluation of answers exists in this version. Not sampled does not mean good."], []
+def _quality(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    scores = [entry for call in story.calls for entry in call.scores]
+    if not scores:
+        return [f"{NOT_RECORDED}: no evaluator has scored it. Not sampled does not mean good."], []
+    lines = [f"{when(entry, evidence)}: {score_said(entry, evidence)}." for entry in scores]
+    lines.append("An evaluator may be wrong; how far people agree with it, the scorecard says.")
+    return lines, [pointer(entry, "facts.verdict") for entry in scores]
 
 
 def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:

@@ -97,6 +97,13 @@ def name_of(whom: str, evidence: Evidence) -> str:
     return f"a person whose name {gone} ({whom})"
 
 
+def score_said(entry: Entry, evidence: Evidence) -> str:
+    """Say how an answer was scored, for what and by whom."""
+    facts, who = entry.facts, person(entry, evidence) if entry.act else "evaluator"
+    because = f": {quoted(entry, 'reason', evidence)}" if "reason" in entry.c else ""
+    return f"the answer was scored {facts['verdict']} ({facts['component']}, {facts['evaluator']}) by {who}{because}"
+
+
 def outcome_said(entry: Entry, evidence: Evidence) -> str:
     """Say what became of a task, by whose word."""
     facts = entry.facts

@@ -16,7 +16,7 @@ def run(draw: random.Random, rates: list[float]) -> int | None:
     row = cusum.fresh()
     for number, rate in enumerate(rates, start=1):
         row = cusum.seen(row, "c", bad=draw.random() < rate, threshold_ppm=THRESHOLD)
-        if cusum.alarms(row):
+        if row["sum"] >= cusum.LIMIT:
             return number
     return None
 
@@ -44,16 +44,15 @@ def test_the_alert_states_what_was_before_and_since_and_ends_when_the_evidence_i
         row = cusum.seen(row, f"good{number}", bad=False, threshold_ppm=THRESHOLD)
     assert (row["before"], row["since"], row["sum"]) == ([0, 100], [0, 0], 0)
     bad = 0
-    while not cusum.alarms(row):
+    while row["sum"] < cusum.LIMIT:
         row, bad = cusum.seen(row, f"bad{bad}", bad=True, threshold_ppm=THRESHOLD), bad + 1
     assert row["since"] == [bad, bad]
     assert row["worst"] == [f"bad{number}" for number in range(bad - 5, bad)]
-    row = row | {"alert": "alert_1", "sum": cusum.LIMIT // 2}
-    assert not cusum.alarms(row)
-    after = 0
-    while not cusum.is_over(row):
+    after, row = 0, row | {"sum": cusum.LIMIT // 2}
+    while row["sum"]:
         row, after = cusum.seen(row, "good", bad=False, threshold_ppm=THRESHOLD), after + 1
     assert 40 <= after <= 100
+    assert (row["before"], row["since"], row["worst"]) == ([bad, 100 + bad + after], [0, 0], [])
 
 
 @pytest.mark.parametrize(

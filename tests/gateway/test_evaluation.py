@@ -93,6 +93,11 @@ def test_what_can_be_counted_is_counted(one: Evaluator, case: Case, verdict: str
     assert count(one, case).verdict == verdict
 
 
+def test_a_property_that_is_called_pattern_is_none() -> None:
+    one = evaluator("json_schema", json_schema={"properties": {"pattern": {"type": "string"}}})
+    assert count(one, Case("", '{"pattern": 1}', ())).verdict == "incorrect"
+
+
 def test_what_evaluators_say_quotes_nothing_of_the_answer() -> None:
     secret = "Ada Lovelace, IBAN DE00"
     for one in (
@@ -179,6 +184,14 @@ def test_another_question_or_judge_is_another_series() -> None:
             "outside itself",
         ),
         ("evaluators: [{name: a, workflow: w, component: answer, kind: forbidden_words, words: ['']}]", "words"),
+        (
+            "evaluators: [{name: a, workflow: w, component: answer, kind: json_schema, json_schema: {properties: {n: {pattern: '^a'}}}}]",
+            "has a pattern",
+        ),
+        (
+            "evaluators: [{name: a, workflow: w, component: answer, kind: json_schema, json_schema: {patternProperties: {a: {}}}}]",
+            "has a pattern",
+        ),
         ("environments: [nosuch]", "do not exist"),
         ("rate: '5%'", "rate"),
         ("evaluators: [{name: a, workflow: w, component: mood, kind: citation}]", "component"),

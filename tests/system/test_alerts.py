@@ -6,6 +6,8 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import openai
@@ -20,6 +22,7 @@ from gateway.alerting.watch import Watch
 from gateway.demo.world import free_port
 from gateway.oversight import acts
 from gateway.store.rebuild import replay
+from ledger.unit import Unit
 
 pytestmark = pytest.mark.slow
 ALERTS = """
@@ -68,6 +71,16 @@ def on(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator
         yield opened
 
 
+class _Later:
+    """A log whose units believe that it is two days later."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def append(self, unit: Unit) -> Any:
+        return self._log.append(Unit(unit.keys, lambda state, at: unit.run(state, at + timedelta(days=2))))
+
+
 def answering(text: str, **usage: int) -> Any:
     async def answer(_request: Any, _body: Any) -> Response:
         return JSONResponse(completion(text, **usage))
@@ -109,6 +122,13 @@ def test_a_component_that_turns_bad_raises_once_by_its_name_and_arrives_signed_a
         on.ask(text=f"later {number}")
     on.settled("evaluation.scored", 32, within=30)
     assert len(on.entries("alert.raised")) == 1
+    configuration, _ = acts.active_configuration(on.installation)
+    Watch(on.installation).look(configuration)
+    assert on.entries("alert.reminded", "alert.resolved") == []
+    later = replace(on.installation, log=_Later(on.installation.log))
+    Watch(later).look(configuration)
+    (reminded,) = on.entries("alert.reminded")
+    assert (reminded.facts["alert_ref"], reminded.facts["rule"]) == (raised.facts["alert_ref"], "incorrect")
     state, _ = replay(on.installation.reader)
     for prefix in ("alert:", "deliver:"):
         assert {row for row in state if row.startswith(prefix)} == set(on.installation.reader.states(prefix))
