@@ -6,6 +6,10 @@ import hashlib
 import hmac
 
 
+class SecretInvalid(Exception):
+    """No key can be read from this secret."""
+
+
 def signature(secret: str, name: str, stamp: str, body: bytes) -> str:
     """Return the signature of a message.
 
@@ -25,9 +29,11 @@ def is_signed(given: str, secret: str, name: str, stamp: str, body: bytes) -> bo
 
 
 def _key_of(secret: str) -> bytes:
-    if secret.startswith("whsec_"):
-        try:
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-        except binascii.Error:
-            pass
-    return secret.encode()
+    """Return the key of a secret; libraries of Standard Webhooks take base64 without its padding too."""
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    text = secret.removeprefix("whsec_")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise SecretInvalid("a secret that begins with whsec_ goes on in base64") from None

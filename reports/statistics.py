@@ -16,6 +16,7 @@ RESAMPLES = 2000
 MOST_RESAMPLED = 500
 """Cases up to which the ratio is resampled; of more, its variance is linearised, which then says the same."""
 FEWEST_FOR_PERCENT = 30
+"""Below so many cases a percentage would say more than is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gateway.configuration.model import Configuration
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.state import changes_of
 from gateway.store.installation import Installation
-from gateway.webhooks import signature
+from gateway.webhooks import SecretInvalid, signature
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
@@ -60,7 +60,7 @@ class Delivery:
             headers = _headers(secret, name, body)
             with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
                 return client.post(webhook.url, content=body, headers=headers).status_code
-        except (httpx2.HTTPError, httpx2.InvalidURL, CredentialProblem) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, CredentialProblem, SecretInvalid) as error:
             log.warning("an alert could not be sent; tried again", alert=name, reason=type(error).__name__)
             return 0
 

@@ -103,13 +103,13 @@ def reconcile(
     ] = None,
 ) -> None:
     """Hold a provider's cost or usage export against the record, day by day. Exit 1: something is not explained."""
-    from gateway.economics.costs import decimal
     from gateway.economics.exports import read_export
     from gateway.economics.money import Rate
     from gateway.economics.reconciliation import reconcile as matched
     from gateway.economics.reconciliation import recorded_calls
     from gateway.oversight.acts import active_configuration
     from gateway.store.installation import opened
+    from reports.pack.words import decimals
 
     export = read_export(file.read_bytes())
     with opened(context.obj) as installation:
@@ -128,20 +128,22 @@ def reconcile(
             typer.echo(f"{one.day}  {one.model or '(no model)'}  {line}")
     beyond, short = (sum(max(0, sign * one.unexplained) for one in matches) for sign in (1, -1))
     typer.echo(
-        f"unexplained EUR {decimal(beyond)} billed beyond the record, EUR {decimal(short)} on record beyond the bill"
+        f"unexplained EUR {decimals(beyond)} billed beyond the record, EUR {decimals(short)} on record beyond the bill"
     )
     bounded = sum(one.bounded for one in matches)
-    typer.echo(f"of what is on record EUR {decimal(bounded)} counts at an upper bound; days are UTC, as providers bill")
+    typer.echo(
+        f"of what is on record EUR {decimals(bounded)} counts at an upper bound; days are UTC, as providers bill"
+    )
     raise SystemExit(0 if all(one.is_explained for one in matches) else 1)
 
 
 def _compared(one: "Match") -> Iterator[str]:
     """Yield what was billed beside what is on record, for each thing that the export states."""
-    from gateway.economics.costs import decimal
+    from reports.pack.words import decimals
 
     if one.billed is not None:
-        both = f"billed {decimal(one.billed)}  on record {decimal(one.recorded)}"
-        yield f"{both}  unexplained {decimal(one.unexplained)}"
+        both = f"billed {decimals(one.billed)}  on record {decimals(one.recorded)}"
+        yield f"{both}  unexplained {decimals(one.unexplained)}"
     if one.billed_in is not None:
         billed, recorded = one.billed_in + (one.billed_out or 0), one.recorded_in + one.recorded_out
         yield f"tokens billed {billed}  on record {recorded}  unexplained {one.unexplained_tokens}"

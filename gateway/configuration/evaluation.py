@@ -3,21 +3,13 @@
 from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gateway.configuration.fields import Amount, Name, Names, Section
+from gateway.configuration.fields import Amount, Listed, Name, Names, Section
 
 Component = Literal["retrieval", "tool_selection", "policy", "answer"]
 Mark = Annotated[str, Field(min_length=1, max_length=10)]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-
-
-def _pair(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else _pair(value)
 
 
 def _named(value: Any, names: Collection[str]) -> Iterator[Any]:
@@ -42,10 +34,10 @@ class Evaluator(Section):
     route: Name | None = None
     """Of a judge: the intent by which it is asked."""
     json_schema: dict[str, Any] | None = None
-    marks: Annotated[tuple[Mark, Mark], BeforeValidator(_pair)] = ("[", "]")
+    marks: Annotated[tuple[Mark, Mark], Listed] = ("[", "]")
     """Of citations: what stands before and after one; what is between them must stand in the prompt."""
     tools: Names = ()
-    words: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()
+    words: Annotated[tuple[Word, ...], Listed] = ()
 
     @field_validator("json_schema")
     @classmethod
@@ -94,12 +86,7 @@ class Evaluation(Section):
     """Whose calls are sampled."""
     key: str | None = Field(default=None, pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
     """A gateway key of an environment that is not sampled, with a cap of its own: by it judges are asked."""
-    evaluators: tuple[Evaluator, ...] = ()
-
-    @field_validator("evaluators", mode="before")
-    @classmethod
-    def _sequence(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    evaluators: Annotated[tuple[Evaluator, ...], Listed] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Evaluation":

@@ -24,6 +24,14 @@ def _names(value: Any) -> Any:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=1_000_000, decimal_places=9)]
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Listed = BeforeValidator(_listed)
+"""YAML has lists, frozen sections have tuples."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
-from gateway.configuration.fields import Amount, Name, Names, OutcomeName, Section, Texts
+from gateway.configuration.fields import Amount, Listed, Name, Names, OutcomeName, Section, Texts
 
 
 class Route(Section):
@@ -174,23 +174,18 @@ class Fx(Section):
 class Configuration(Section):
     """The whole file, merged with the built-in entries."""
 
-    routes: tuple[Route, ...] = ()
+    routes: Annotated[tuple[Route, ...], Listed] = ()
     organisation: Organisation = Organisation()
     providers: dict[Name, Provider] = Field(default_factory=dict)
     aliases: dict[str, str] = Field(default_factory=dict)
     environments: dict[Name, Environment] = Field(default_factory=dict)
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
-    packs: tuple[ScheduledPack, ...] = ()
+    packs: Annotated[tuple[ScheduledPack, ...], Listed] = ()
     evaluation: Evaluation = Evaluation()
     alerts: Alerts = Alerts()
     outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
     outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx
-
-    @field_validator("routes", "packs", mode="before")
-    @classmethod
-    def _sequence(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Configuration":

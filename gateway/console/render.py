@@ -4,20 +4,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from classifiers.law.records import data
 from classifiers.risk import DISCLAIMER
 from reports.scorecard.card import money
+from reports.templates import environment
 from reports.why.answer import BOUNDARY
 
 
 @cache
 def _environment() -> Environment:
-    loader = PackageLoader("gateway.console", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"money": money}
-    return environment
+    return environment("gateway.console", money=money)
 
 
 def page(template: str, /, **values: Any) -> str:

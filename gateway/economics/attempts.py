@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.configuration.model import OutcomeType
 from gateway.state import task_row
-from reports.statistics import Interval, median, percentile, ratio_interval, wilson
+from reports.statistics import Interval, median, percentile, ratio_interval
 
 
 class Attempt(NamedTuple):
@@ -16,7 +16,6 @@ class Attempt(NamedTuple):
 
     task: str
     status: str
-    calls: int
     llm: int
     other: int
     value: int
@@ -60,10 +59,6 @@ class OutcomeCosts:
     def per_success(self) -> float | None:
         return self.cost / self.successes if self.successes else None
 
-    @property
-    def success_rate(self) -> tuple[float, float] | None:
-        return wilson(self.successes, self.attempts) if self.attempts else None
-
 
 LARGEST = 5
 
@@ -92,9 +87,8 @@ def attempts_of(
             continue
         found.append(
             Attempt(
-                task, outcome["status"], sum([one["calls"] for one in calls]),
-                sum([one.get("cost", 0) for one in calls]), outcome["other"], outcome["value"], outcome["recorded"],
-                tuple(map(tuple, outcome["earlier"])),
+                task, outcome["status"], sum([one.get("cost", 0) for one in calls]), outcome["other"],
+                outcome["value"], outcome["recorded"], tuple(map(tuple, outcome["earlier"])),
             )
         )  # fmt: skip
     return found, outside

@@ -1,5 +1,6 @@
 """Spend questions over the sums of a period: grouped rows that agree with the entries to the nano-EUR. Pure."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,7 @@ from gateway.economics.rollup import NOTHING, Slice, slice_of, total
 from ledger.amounts import eur
 from ledger.errors import LedgerError
 from reports.pack.calls import csv_line
+from reports.pack.words import decimals
 
 BY = Slice._fields
 FOCUS = (
@@ -85,7 +87,7 @@ def as_csv(rows: Iterable[CostRow], by: Sequence[str]) -> str:
         sums = one.sums
         lines.append([
             *one.name, one.ended, sums["results"].get("refused", 0), one.error_calls, sums["cost"],
-            decimal(sums["cost"]), sums["bounded"], sums["bound_cost"], sums["cost"] - sums["named_cost"],
+            decimals(sums["cost"]), sums["bounded"], sums["bound_cost"], sums["cost"] - sums["named_cost"],
             sums["saved"], sums["in"], sums["out"],
         ])  # fmt: skip
     return "".join(map(csv_line, lines))
@@ -98,37 +100,32 @@ def as_focus(rows: Mapping[str, Mapping[str, Any]], organisation: str, zone: str
     known here. Periods are days of the organisation, as instants.
     """
     lines: list[Sequence[object]] = [FOCUS]
-    for row, sums in sorted(rows.items()):
-        if sums["calls"] > sums["results"].get("refused", 0):
-            lines.append(_focus_line(slice_of(row), sums, organisation, zone))
+    for one in grouped(rows, BY):
+        if one.ended:
+            lines.append(_focus_line(one, organisation, zone))
     return "".join(map(csv_line, lines))
 
 
-def _focus_line(one: Slice, sums: Mapping[str, Any], organisation: str, zone: str) -> list[object]:
+def _focus_line(row: CostRow, organisation: str, zone: str) -> list[object]:
+    one, sums = Slice(*row.name), row.sums
     provider, _, model = one.model.partition(" ")
-    cost = decimal(sums["cost"])
+    cost = decimals(sums["cost"])
     day = date.fromisoformat(one.day)
     start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (midnight(day, zone), end_of(day, zone)))
-    state = "upper_bound" if sums["bounded"] == sums["calls"] else "mixed" if sums["bounded"] else "reported"
-    tags = f'{{"workflow": "{one.workflow}", "environment": "{one.environment}", "route": "{one.route}"}}'
+    state = "upper_bound" if sums["bounded"] == row.ended else "mixed" if sums["bounded"] else "reported"
+    tags = json.dumps({"workflow": one.workflow, "environment": one.environment, "route": one.route})
     return [
         organisation, "EUR", "Usage", "calls of a language model, as recorded; not an invoice",
         start, end, sums["in"] + sums["out"], "Tokens", cost, cost, cost, cost,
         provider, provider, provider, "AI and Machine Learning", "Generative AI", "API", model, one.key, tags,
-        sums["calls"], state, sums["in"], sums["out"],
+        row.ended, state, sums["in"], sums["out"],
     ]  # fmt: skip
-
-
-def decimal(nano: int) -> str:
-    """Write nano-EUR in EUR with nine decimals, exactly."""
-    sign, amount = ("-", -nano) if nano < 0 else ("", nano)
-    return f"{sign}{amount // 10**9}.{amount % 10**9:09d}"
 
 
 def as_text(rows: Sequence[CostRow], by: Sequence[str], all_of_it: CostRow) -> str:
     """Return groups as lines for a terminal, with their sum and what is an upper bound of it."""
     table = [
-        (*(part or "-" for part in one.name), str(one.ended), str(one.error_calls), decimal(one.sums["cost"]))
+        (*(part or "-" for part in one.name), str(one.ended), str(one.error_calls), decimals(one.sums["cost"]))
         for one in rows
     ]
     head = (*by, "calls", "errors", "EUR")

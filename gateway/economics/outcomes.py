@@ -21,7 +21,7 @@ from ledger.canonical import canonicalize
 from ledger.entry import b64, format_time
 from ledger.errors import LedgerError
 
-STATUSES = ("success", "failure", "partial", "abandoned")
+Status = Literal["success", "failure", "partial", "abandoned"]
 AHEAD = timedelta(minutes=5)
 """How far the clock of a sender may be ahead of ours."""
 
@@ -41,7 +41,7 @@ class Outcome:
     type: str
     definition: str
     task: str
-    status: Literal["success", "failure", "partial", "abandoned"]
+    status: Status
     occurred_at: str
     day: str
     value: int
@@ -67,10 +67,9 @@ class Outcome:
     def facts(self, at: datetime) -> dict[str, Any]:
         """Return the facts of `outcome.recorded`."""
         facts: dict[str, Any] = {
-            "outcome_ref": self.task, "type": self.type,
-            "definition": self.definition, "status": self.status, "occurred_at": self.occurred_at,
-            "day": self.day, "recorded_at": format_time(at), "value_nano_eur": self.value,
-            "other_nano_eur": self.other, "source": self.source,
+            "outcome_ref": self.task, "type": self.type, "definition": self.definition, "status": self.status,
+            "occurred_at": self.occurred_at, "day": self.day, "recorded_at": format_time(at),
+            "value_nano_eur": self.value, "other_nano_eur": self.other, "source": self.source,
         }  # fmt: skip
         if self.key:
             facts |= {"key": self.key, "digest": self.digest}

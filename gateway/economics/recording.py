@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from re import fullmatch
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,6 +17,7 @@ from gateway.economics.money import nano_eur
 from gateway.economics.outcomes import (
     Outcome,
     OutcomeRefused,
+    Status,
     definition_digest,
     earlier_of,
     occurred,
@@ -60,7 +61,7 @@ class Sent(BaseModel):
 
     task: Text
     type: Annotated[str, Field(max_length=60)]
-    status: Literal["success", "failure", "partial", "abandoned"]
+    status: Status
     value: Annotated[Amount | None, Blank] = None
     human_minutes: Annotated[Amount | None, Blank] = None
     occurred_at: Annotated[Annotated[str, Field(max_length=60)] | None, Blank] = None

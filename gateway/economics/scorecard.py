@@ -67,7 +67,7 @@ def scorecard(
         lines=(*lines, *budget), days=_days(now, period), models=_by(now, "model"),
         routes=tuple((one.name[0], one.ended, one.sums["in"], one.sums["out"]) for one in grouped(now.rows, ["route"])),
         largest=_largest(now), workflows=_workflows(now, configuration) if workflow is None else (),
-        decisions=tuple(_decisions(installation, configuration, now, lines, names)),
+        decisions=tuple(_decisions(installation, configuration, now, lines)),
         not_measured=tuple(_not_measured(configuration, now)),
     )  # fmt: skip
 
@@ -105,6 +105,7 @@ def _of_type(one: OutcomeCosts, before: OutcomeCosts) -> list[Line]:
         restated += f"; until then {until}"
     spread = f"median {money(one.median)}, 95th percentile {money(one.p95)} a task" if one.median is not None else ""
     parts = f"calls {money(one.llm)}, tools and people {money(one.other)}"
+    parts += f"; worth {money(one.value)} as stated" if one.value else ""
     outside = f"; {one.outside} outcome(s) outside the attribution window left out" if one.outside else ""
     high = one.interval.high
     cost = Line(
@@ -141,7 +142,7 @@ def _call_lines(now: _Part, before: _Part, workflow: str | None) -> list[Line]:
         ),
         _share(
             "unattributed", "Spend of calls that name no task", "Cost of calls without a task, of all cost: no outcome "
-            "can be attributed to it.", (loose, sums["cost"]), None, target=MOST_UNATTRIBUTED, money=True,
+            "can be attributed to it.", (loose, sums["cost"]), None, target=MOST_UNATTRIBUTED, amounts=True,
         ),
         _share(
             "errors", "Error rate", ERROR_DEFINITION, (now.all.error_calls, now.all.ended),
@@ -170,19 +171,19 @@ def _people_lines(now: _Part, before: _Part) -> list[Line]:
 
 def _share(
     id_: str, title: str, definition: str, now: tuple[int, int], before: tuple[int, int] | None, *,
-    target: float | None = None, note: str = "", href: str = "", money: bool = False,
+    target: float | None = None, note: str = "", href: str = "", amounts: bool = False,
 ) -> Line:  # fmt: skip
     count, of = now
     value = count / of if of else None
-    low, high = wilson(count, of) if of and not money else (None, None)
+    low, high = wilson(count, of) if of and not amounts else (None, None)
     then = before[0] / before[1] if before and before[1] else None
     clear = difference_is_clear(count, of, *before) if before and of and before[1] else None
     change = _change(clear, value, then) if before else ""
     interval = Interval(low, high, "Wilson" if low is not None else "")
-    known = Interval(value, value, "") if money else interval
+    known = Interval(value, value, "") if amounts else interval
     return Line(
         id=id_, title=title, unit="share", definition=definition, value=value, numerator=count, denominator=of, low=low,
-        high=high, how="Wilson" if low is not None else "" if money else "no case in the period", before=then,
+        high=high, how="Wilson" if low is not None else "" if amounts else "no case in the period", before=then,
         change=change, target=target, status=_against(known, value, target), note=note, href=href,
     )  # fmt: skip
 
@@ -295,9 +296,8 @@ def _owner(configuration: Configuration, workflow: str) -> str:
 
 
 def _decisions(
-    installation: Installation, configuration: Configuration, now: _Part, lines: Sequence[Line],
-    names: Collection[str] | None,
-) -> list[str]:  # fmt: skip
+    installation: Installation, configuration: Configuration, now: _Part, lines: Sequence[Line]
+) -> list[str]:
     found = [f"{one.title} is above its target" for one in lines if one.status == "above target"]
     sums, used = now.all.sums, {one.name[0] for one in grouped(now.rows, ["workflow"])}
     if sums["cost"] and sums["bound_cost"] / sums["cost"] > MOST_BOUNDED:

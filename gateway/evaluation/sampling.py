@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-ALWAYS = ("denied", "flagged", "expensive", "overridden")
-"""Strata of which every call is scored, told apart from what was drawn: a rate over them says nothing of all."""
 ELIGIBLE = ("answered", "refused_answer")
 """How a call ended that has an answer to score."""
 
 
 class Chosen(NamedTuple):
-    """A call that is scored: whether the hash drew it, why else, and with which probability it is in the sample."""
+    """A call that is scored: whether the hash drew it, its stratum, and with which probability it is in the sample.
+
+    Of the strata `denied`, `flagged`, `expensive` and `overridden` every call is scored. They are told apart from what
+    was drawn: a rate over them says nothing of all.
+    """
 
     drawn: bool
     stratum: str

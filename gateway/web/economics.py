@@ -18,7 +18,7 @@ from gateway.oversight.people import ActRefused, scope_of
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person
 from gateway.web.documents import problems
-from gateway.webhooks import is_signed
+from gateway.webhooks import SecretInvalid, is_signed
 
 TOLERANCE_SECONDS = 300
 Day = Annotated[str | None, Query(max_length=10)]
@@ -190,7 +190,11 @@ def _require_signature(installation: Installation, source: str, request: Request
     name, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
     if not stamp.isascii() or not stamp.isdigit() or abs(time.time() - int(stamp[:12])) > TOLERANCE_SECONDS:
         raise HTTPException(401, "webhook-timestamp is missing, or more than five minutes from the clock here")
-    if not is_signed(request.headers.get("webhook-signature", ""), secret, name, stamp, body):
+    try:
+        signed = is_signed(request.headers.get("webhook-signature", ""), secret, name, stamp, body)
+    except SecretInvalid as error:
+        raise HTTPException(404, f"the secret of this source cannot be used: {error}") from None
+    if not signed:
         raise HTTPException(401, "webhook-signature is not of this body, id and time under the configured secret")
 
 

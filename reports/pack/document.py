@@ -6,7 +6,7 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from jinja2 import FunctionLoader, Template
 
 from classifiers.law.duties import duties_on, unprintable
 from classifiers.law.records import data
@@ -22,23 +22,13 @@ from reports.pack.glyphs import PLACE
 from reports.pack.intervals import interval
 from reports.pack.report import Report, open_findings
 from reports.pack.words import cents, hexadecimal, on_one_line, soft
+from reports.templates import environment
 from reports.texts import ENGLISH, PACKAGE, Translation
 from reports.times import clock, instant
 from reports.why.answer import BOUNDARY
 from reports.why.words import MISSING
 
 SHOWN_DAYS = 31
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {
-        "eur": eur, "soft": soft, "hexadecimal": hexadecimal, "on_one_line": on_one_line,
-        "quoted_for_shell": shlex.quote, "cents": cents,
-        "source_of": lambda source, locus: source_said(f"{source}: {locus}"),
-    }  # fmt: skip
-    return environment
 
 
 @cache
@@ -54,10 +44,11 @@ def _template(name: str, zone: str, translation: Translation) -> Template:
     def source(path: str) -> str:
         return translation.apply(files(PACKAGE).joinpath("templates", path).read_text("utf-8"))
 
-    environment = _environment().overlay(loader=FunctionLoader(source))
-    times = {"instant": partial(instant, zone=zone), "clock": partial(clock, zone=zone)}
-    environment.filters = environment.filters | times
-    return environment.get_template(name)
+    return environment(
+        FunctionLoader(source), eur=eur, soft=soft, hexadecimal=hexadecimal, on_one_line=on_one_line, cents=cents,
+        quoted_for_shell=shlex.quote, source_of=lambda source, locus: source_said(f"{source}: {locus}"),
+        instant=partial(instant, zone=zone), clock=partial(clock, zone=zone),
+    ).get_template(name)  # fmt: skip
 
 
 def as_html(

@@ -2,15 +2,15 @@
 
 from math import exp, lgamma, log
 
-FEW = 30
-"""Below so many trials a percentage would say more than is known."""
+from reports.statistics import FEWEST_FOR_PERCENT
+
 LEVEL = 0.95
 
 
 def interval(successes: int, trials: int) -> str:
     """Return the interval as ` (95 %, Clopper-Pearson: 55.5 to 99.7 %)`, with the share where there are enough."""
     low, high = clopper_pearson(successes, trials)
-    share = f"{successes / trials * 100:.1f} %; " if trials >= FEW else ""
+    share = f"{successes / trials * 100:.1f} %; " if trials >= FEWEST_FOR_PERCENT else ""
     return f" ({share}95 %, Clopper-Pearson: {low * 100:.1f} to {high * 100:.1f} %)"
 
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from reports.statistics import FEWEST_FOR_PERCENT
+
 SCHEMA = "whyledger.scorecard/1"
 CLEAR = {True: "clear", False: "no clear change", None: "too few to tell"}
 Unit = Literal["eur", "share", "count"]
@@ -117,9 +119,6 @@ def interval_said(line: Line) -> str:
 
 def headline(line: Line) -> str:
     """Write the figure of a line: of few cases the counts alone, because a percentage would say more than is known."""
-    if line.unit == "share" and line.denominator is not None and line.denominator < FEW:
+    if line.unit == "share" and line.denominator is not None and line.denominator < FEWEST_FOR_PERCENT:
         return f"{line.numerator} of {line.denominator}" if line.denominator else "no case"
     return said(line, line.value)
-
-
-FEW = 30

@@ -4,22 +4,19 @@ import hashlib
 from datetime import datetime
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
-from ledger.canonical import canonicalize
 from reports.pack.pdf import render
 from reports.scorecard.card import Card, headline, interval_said, money, said
 from reports.scorecard.charts import columns
+from reports.templates import environment
 
 MOST_WORKFLOWS = 6
 
 
 @cache
 def _environment() -> Environment:
-    loader = PackageLoader("reports.scorecard", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"money": money}
-    return environment
+    return environment("reports.scorecard", money=money)
 
 
 def as_html(card: Card, organisation: str, made: datetime) -> str:
@@ -38,8 +35,8 @@ def as_pdf(card: Card, organisation: str, made: datetime) -> bytes:
     Raises:
         PdfUnavailable: no PDF can be rendered here.
     """
-    identifier = hashlib.sha256(canonicalize({"card": repr(card)})).digest()[:16]
-    return render(as_html(card, organisation, made), None, at=made, identifier=identifier)
+    html = as_html(card, organisation, made)
+    return render(html, None, at=made, identifier=hashlib.sha256(html.encode()).digest()[:16])
 
 
 def as_text(card: Card) -> str:

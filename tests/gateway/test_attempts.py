@@ -55,7 +55,7 @@ def test_the_calls_of_all_its_workflows_count_and_of_no_other() -> None:
     tasks = {"task:a:t": calls("2026-11-19", "2026-11-19", 7), "task:b:t": calls("2026-11-20", "2026-11-20", 8)}
     assert tasks_of([row("2026-11-20", "t")], DEFINITION) == ["task:a:t", "task:b:t"]
     (found,), _ = attempts_of({row("2026-11-20", "t"): done("2026-11-20")}, tasks, DEFINITION)
-    assert (found.llm, found.other, found.cost, found.calls) == (15, 5, 20, 4)
+    assert (found.llm, found.other, found.cost) == (15, 5, 20)
 
 
 def test_what_came_after_the_end_restates_the_period_and_the_first_figure_is_kept() -> None:
@@ -78,5 +78,5 @@ def test_what_came_after_the_end_restates_the_period_and_the_first_figure_is_kep
 
 def test_nothing_is_none_and_not_zero() -> None:
     costs = outcome_costs("x", [], 0, end=END, target=None)
-    assert (costs.per_success, costs.median, costs.p95, costs.success_rate) == (None, None, None, None)
+    assert (costs.per_success, costs.median, costs.p95) == (None, None, None)
     assert costs.interval.low is None

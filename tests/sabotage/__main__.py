@@ -89,7 +89,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "a webhook is signed by its source", "gateway/web/economics.py",
-        "    if not is_signed(", "    if False and not is_signed(",
+        "    if not signed:\n        raise HTTPException(401", "    if False:\n        raise HTTPException(401",
         "tests/system/test_outcomes.py::test_a_webhook_is_taken_when_its_source_signed_it_just_now_and_once",
     ),
     Sabotage(
