@@ -115,6 +115,17 @@ def require_person(installation: Installation, token: str | None) -> Actor:
     return actor
 
 
+def scope_for(installation: Installation, token: str | None, page: str, asked: str) -> frozenset[str] | None:
+    """Return the workflows that whoever asks may look at, nothing for all; an auditor's look is on record first.
+
+    Raises:
+        HTTPException: 401.
+    """
+    actor = require_person(installation, token)
+    record_look(installation, actor, page, asked)
+    return scope_of(installation, actor)
+
+
 def explain(installation: Installation, ref: str, scope: Collection[str] | None = None, *, page: int = 1) -> WhyAnswer:
     """Answer why about a reference, restricted to a scope of workflows if one is given.
 
@@ -220,9 +231,7 @@ def _why(installation: Installation, ref: str, page: int, token: str | None) -> 
     workflow = _own_workflow(installation, token)
     scope = None if workflow is None else frozenset({workflow})
     if scope is None:
-        actor = require_person(installation, token)
-        scope = scope_of(installation, actor)
-        record_look(installation, actor, "/api/v1/why", ref)
+        scope = scope_for(installation, token, "/api/v1/why", ref)
     try:
         answer = explain(installation, ref, scope, page=page)
     except NothingFound as error:

@@ -13,10 +13,9 @@ from gateway.economics.outcomes import OutcomeRefused
 from gateway.economics.reading import age_of_prices, period_of, sums_of
 from gateway.economics.recording import MOST, Result, Sender, lines_of, record
 from gateway.oversight.acts import active_configuration
-from gateway.oversight.looking import record_look
-from gateway.oversight.people import ActRefused, scope_of
+from gateway.oversight.people import ActRefused
 from gateway.store.installation import Installation
-from gateway.web.api import Running, Token, problem, require_person
+from gateway.web.api import Running, Token, problem, require_person, scope_for
 from gateway.web.documents import problems
 from gateway.webhooks import SecretInvalid, is_signed
 
@@ -199,13 +198,12 @@ def _require_signature(installation: Installation, source: str, request: Request
 
 
 def _costs(installation: Installation, token: str | None, by: str, start: str | None, to: str | None, form: str) -> Any:
-    actor = require_person(installation, token)
-    record_look(installation, actor, "/api/v1/costs", by)
+    scope = scope_for(installation, token, "/api/v1/costs", by)
     names = read_by(by)
     configuration, _ = active_configuration(installation)
     now = installation.clock()
     period = period_of(start, to, configuration.organisation.time_zone, now)
-    rows = sums_of(installation.reader, period, scope_of(installation, actor))
+    rows = sums_of(installation.reader, period, scope)
     if form != "json":
         text = (
             as_csv(grouped(rows, names), names)

@@ -14,11 +14,11 @@ from gateway.economics.costs import QuestionInvalid
 from gateway.economics.reading import Period, period_of
 from gateway.economics.scorecard import scorecard
 from gateway.oversight.acts import active_configuration
-from gateway.oversight.looking import record_look, within
-from gateway.oversight.people import ActRefused, scope_of
+from gateway.oversight.looking import within
+from gateway.oversight.people import ActRefused
 from gateway.oversight.standing import names
 from gateway.store.installation import Installation
-from gateway.web.api import Running, Token, problem, require_person
+from gateway.web.api import Running, Token, problem, scope_for
 from gateway.web.documents import problems
 from gateway.web.pages import shown, signed_in
 from reports.pack.calls import csv_line
@@ -60,9 +60,8 @@ def router(running: Running) -> APIRouter:
         form: Annotated[str, Query(alias="format", pattern="^(json|csv|pdf)$")] = "json",
     ) -> Any:
         installation = running()
-        actor = require_person(installation, token)
-        record_look(installation, actor, "/api/v1/scorecard", workflow or "")
-        return _answer(installation, scope_of(installation, actor), workflow, start, to, form)
+        scope = scope_for(installation, token, "/api/v1/scorecard", workflow or "")
+        return _answer(installation, scope, workflow, start, to, form)
 
     @routes.get("/scorecard", include_in_schema=False)
     async def page(request: Request, session: In) -> Response:
