@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.alerting.delivery import Delivery
 from gateway.alerting.watch import Watch
+from gateway.caches.memory import MemoryCache
 from gateway.console.packs import Packs
 from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
@@ -25,13 +26,12 @@ from gateway.logs import said
 from gateway.oversight.contradictions import Lookout
 from gateway.oversight.reexamining import reexamine
 from gateway.pipeline.ports import Ports
-from gateway.providers.cache import MemoryCache
-from gateway.providers.upstream import HttpUpstream
 from gateway.schedule import Schedule
 from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
+from gateway.upstream.client import HttpUpstream
 from gateway.web import api, console, economics, packs, pages, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody

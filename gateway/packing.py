@@ -15,7 +15,8 @@ from gateway.oversight.looking import within
 from gateway.oversight.people import Actor, ActRefused, by_name, scope_of
 from gateway.oversight.standing import names, systems_at
 from gateway.oversight.translating import translation_of
-from gateway.state import CONTROL, changes_of, control_of, scheduled_row
+from gateway.state.changes import changes_of
+from gateway.state.rows import CONTROL, control_of, scheduled_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.store.withholding import PackEvidence

@@ -11,7 +11,7 @@ from gateway.configuration.model import Configuration
 from gateway.console.packs import Packs
 from gateway.days import midnight
 from gateway.packing import PackRequest
-from gateway.state import scheduled_row
+from gateway.state.rows import scheduled_row
 from gateway.store.installation import Installation
 from ledger.entry import format_time
 

@@ -15,7 +15,7 @@ import structlog
 from gateway.configuration.alerts import Webhook
 from gateway.configuration.model import Configuration
 from gateway.credentials import CredentialProblem, Credentials
-from gateway.state import changes_of
+from gateway.state.changes import changes_of
 from gateway.store.installation import Installation
 from gateway.webhooks import SecretInvalid, signature
 from ledger.entry import Draft, format_time

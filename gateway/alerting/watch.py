@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from gateway.configuration.model import Configuration
 from gateway.days import day_in_zone
 from gateway.economics.costs import grouped
-from gateway.economics.money import nano_eur
-from gateway.economics.rollup import PREFIX
-from gateway.state import alert_row, changes_of_all
+from gateway.pricing.money import nano_eur
+from gateway.state.changes import changes_of_all
+from gateway.state.rollup import PREFIX
+from gateway.state.rows import alert_row
 from gateway.store.installation import Installation
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id

@@ -104,10 +104,10 @@ def reconcile(
 ) -> None:
     """Hold a provider's cost or usage export against the record, day by day. Exit 1: something is not explained."""
     from gateway.economics.exports import read_export
-    from gateway.economics.money import Rate
     from gateway.economics.reconciliation import reconcile as matched
     from gateway.economics.reconciliation import recorded_calls
     from gateway.oversight.acts import active_configuration
+    from gateway.pricing.money import Rate
     from gateway.store.installation import opened
     from reports.pack.words import decimals
 

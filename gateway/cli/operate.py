@@ -138,8 +138,8 @@ def recover(
     reason: Annotated[str, typer.Option(help="What happened, and why to go on.")],
 ) -> None:
     """Go on from a database that does not continue the signed head: what is lost is declared, on record."""
+    from gateway.oversight.gaps import declare_gap
     from gateway.oversight.people import by_name
-    from gateway.store.backups import declare_gap
     from gateway.store.installation import opened
 
     settings: Settings = context.obj
@@ -195,7 +195,7 @@ def config_show(context: typer.Context) -> None:
     """Print the text in force, then the built-in entries under it."""
     from importlib import resources
 
-    from gateway.state import CONTROL, control_of
+    from gateway.state.rows import CONTROL, control_of
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.economics.money import read_eur
+from gateway.pricing.money import read_eur
 from gateway.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import orjson
 
 from gateway.dialects.openai_usage import count_of, is_usage, read_usage, summed
 from gateway.dialects.openai_wire import BOM, Event
-from gateway.economics.money import Reported
+from gateway.pricing.money import Reported
 
 _READ = frozenset(
     {"choices", "delta", "message", "tool_calls", "function_call", "function", "custom", "name", "arguments", "index"}

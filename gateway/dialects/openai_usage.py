@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from gateway.economics.money import Reported, Usage
+from gateway.pricing.money import Reported, Usage
 
 MOST = 10**8
 """Nobody counts more than this in one call."""

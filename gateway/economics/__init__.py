@@ -1,1 +1,1 @@
-"""Money: prices, exchange rate, and integer arithmetic with one rounding per call."""
+"""What spend amounted to: questions about costs, outcomes, reconciliation, the scorecard."""

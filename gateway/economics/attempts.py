@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.configuration.model import OutcomeType
-from gateway.state import task_row
+from gateway.state.rows import task_row
 from reports.statistics import Interval, median, percentile, ratio_interval
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from gateway.days import end_of, midnight
-from gateway.economics.rollup import NOTHING, Slice, slice_of, total
+from gateway.state.rollup import NOTHING, Slice, slice_of, total
 from ledger.amounts import eur
 from ledger.errors import LedgerError
 from reports.pack.calls import csv_line

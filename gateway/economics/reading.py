@@ -9,10 +9,10 @@ from gateway.configuration.model import Configuration, OutcomeType
 from gateway.days import midnight
 from gateway.economics.attempts import OutcomeCosts, attempts_of, outcome_costs, tasks_of
 from gateway.economics.costs import QuestionInvalid
-from gateway.economics.money import nano_eur
-from gateway.economics.outcomes import done_row
-from gateway.economics.rollup import PREFIX, slice_of
 from gateway.oversight.looking import within
+from gateway.pricing.money import nano_eur
+from gateway.state.outcomes import done_row
+from gateway.state.rollup import PREFIX, slice_of
 from ledger.entry import format_time
 from ledger.store.reader import Reader
 

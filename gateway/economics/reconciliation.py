@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from gateway.dialects.words import is_dated_form
 from gateway.economics.exports import ExportInvalid, Line
-from gateway.economics.money import Rate
-from gateway.pipeline.words import is_dated_form
+from gateway.pricing.money import Rate
 from ledger.entry import Entry
 
 

@@ -13,8 +13,11 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.configuration.model import Configuration
-from gateway.economics.money import nano_eur
-from gateway.economics.outcomes import (
+from gateway.oversight.acts import active_configuration
+from gateway.oversight.people import Actor
+from gateway.pricing.money import nano_eur
+from gateway.state.changes import changes_of
+from gateway.state.outcomes import (
     Outcome,
     OutcomeRefused,
     Status,
@@ -24,9 +27,6 @@ from gateway.economics.outcomes import (
     other_cost,
     rows_of,
 )
-from gateway.oversight.acts import active_configuration
-from gateway.oversight.people import Actor
-from gateway.state import changes_of
 from gateway.store.installation import Installation
 from ledger.entry import Draft
 from ledger.ids import new_id

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from gateway.configuration.model import Configuration
 from gateway.economics.attempts import OutcomeCosts
 from gateway.economics.costs import CostRow, grouped, whole
-from gateway.economics.money import nano_eur
 from gateway.economics.quality import quality_lines
 from gateway.economics.reading import Period, age_of_prices, outcomes_of, sums_of
 from gateway.evaluation.sampling import ELIGIBLE
 from gateway.oversight.looking import within
-from gateway.state import release_of
+from gateway.pricing.money import nano_eur
+from gateway.state.rows import release_of
 from gateway.store.installation import Installation
 from reports.scorecard.card import CLEAR, Card, Line, Row, money
 from reports.statistics import Interval, Z, difference_is_clear, wilson

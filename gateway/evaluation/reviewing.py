@@ -6,7 +6,7 @@ from gateway.evaluation.evaluators import VERDICTS
 from gateway.evaluation.sampling import point
 from gateway.oversight.acts import act
 from gateway.oversight.people import Actor, ActRefused
-from gateway.state import review_row
+from gateway.state.rows import review_row
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
 

@@ -15,22 +15,23 @@ from typing import Any
 import orjson
 import structlog
 
-from gateway.alerting.quality import alerts_of, cusum_row, subject_of
 from gateway.configuration.evaluation import Evaluation, Evaluator
 from gateway.configuration.model import Configuration
 from gateway.configuration.releases import served_models
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.days import day_in_zone
-from gateway.economics.money import nano_eur
-from gateway.economics.outcomes import definition_digest
 from gateway.errors import GatewayError
+from gateway.evaluation.alerts import alerts_of, cusum_row, subject_of
 from gateway.evaluation.evaluators import Case, Score, called_tools, count
 from gateway.evaluation.judging import question_of, series_of, verdict_of
 from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.state import CURSOR, alert_row, changes_of_all, quality_row
+from gateway.pricing.money import nano_eur
+from gateway.state.changes import changes_of_all
+from gateway.state.outcomes import definition_digest
+from gateway.state.rows import CURSOR, alert_row, quality_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry, decode, parse_time

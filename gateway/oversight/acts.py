@@ -10,9 +10,10 @@ from gateway.configuration.load import digest, load, loaded
 from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.days import day_in_zone
-from gateway.economics.catalogue import compile_rows
 from gateway.oversight.people import AUDITOR, PERSON, ROLES, Actor, ActRefused, Box, find, new_token
-from gateway.state import CONTROL, DATED, barred, changes_of_all, control_of, human_row
+from gateway.pricing.catalogue import compile_rows
+from gateway.state.changes import changes_of_all
+from gateway.state.rows import CONTROL, DATED, barred, control_of, human_row
 from gateway.store.installation import Installation
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id

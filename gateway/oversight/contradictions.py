@@ -12,7 +12,8 @@ from classifiers.contradictions import Seen, Signal, Tally
 from classifiers.facts import answered
 from classifiers.law.records import vocabulary
 from gateway.oversight.reexamining import classified_entry
-from gateway.state import changes_of_all, class_of
+from gateway.state.changes import changes_of_all
+from gateway.state.rows import class_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry, decode

@@ -7,7 +7,8 @@ provider's invoice shows what it did cost, a named person says so; the budgets o
 from datetime import datetime
 
 from gateway.oversight.people import Actor, ActRefused
-from gateway.state import changes_of, task_row
+from gateway.state.changes import changes_of
+from gateway.state.rows import task_row
 from gateway.store.installation import Installation
 from ledger.amounts import eur
 from ledger.entry import Draft

@@ -10,7 +10,8 @@ from typing import Any
 from classifiers.facts import UNDETERMINED, FactsInvalid
 from classifiers.law.records import data, law_on
 from classifiers.risk import classify
-from gateway.state import changes_of, class_of
+from gateway.state.changes import changes_of
+from gateway.state.rows import class_of
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry
 from ledger.ids import new_id

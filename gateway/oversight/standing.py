@@ -5,7 +5,8 @@ from typing import Any
 from gateway.configuration.load import loaded
 from gateway.configuration.model import UNDESCRIBED
 from gateway.configuration.releases import released_parts
-from gateway.state import CONTROL, changes_of, control_of, release_of
+from gateway.state.changes import changes_of
+from gateway.state.rows import CONTROL, control_of, release_of
 from gateway.store.installation import Installation
 from reports.pack.systems import System
 

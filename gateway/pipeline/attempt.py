@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from gateway.dialects.openai_wire import rewrite
+from gateway.dialects.words import as_identifier
 from gateway.errors import AnswerWithheld, UpstreamFailed
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
@@ -25,7 +26,6 @@ from gateway.pipeline.ports import (
     UpstreamTimeout,
     UpstreamUnreached,
 )
-from gateway.pipeline.words import as_identifier
 from ledger.errors import LedgerError
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})

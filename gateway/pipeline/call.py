@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gateway.economics.money import Reported
-from gateway.economics.prices import PriceHistory
+from gateway.pricing.money import Reported
+from gateway.pricing.prices import PriceHistory
 from ledger.entry import Vetted, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -8,9 +8,9 @@ itself, the larger of the two counts.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway.economics.money import PriceRow, Rate, Usage, cost
+from gateway.dialects.words import as_tier, is_dated_form
 from gateway.pipeline.call import Attempt, Check, Opened, Outcome, Plan, Target
-from gateway.pipeline.words import as_tier, is_dated_form
+from gateway.pricing.money import PriceRow, Rate, Usage, cost
 from ledger.entry import parse_time
 
 ELSEWHERE = frozenset({"storage_searches_kcount"})

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
-from gateway.economics.rollup import row_of
+from gateway.dialects.words import decoded
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import stopped, unreleased
-from gateway.pipeline.words import decoded
-from gateway.state import CONTROL, changes_of, control_of, release_of, task_row
+from gateway.state.changes import changes_of
+from gateway.state.rollup import row_of
+from gateway.state.rows import CONTROL, control_of, release_of, task_row
 from ledger.amounts import eur
 from ledger.entry import NOTHING, Draft, Sealed, format_time
 from ledger.errors import LedgerError, LogWentBack

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.configuration.model import Workflow
 from gateway.dialects.openai_answer import Transcript, Unreadable, as_error
 from gateway.dialects.openai_wire import Event, EventReader, EventTooLarge, is_usage_only, wants_usage
+from gateway.dialects.words import decoded
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal, Target, ToolCall
@@ -21,7 +22,6 @@ from gateway.pipeline.charge import charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
 from gateway.pipeline.settle import close_unit
-from gateway.pipeline.words import decoded
 from ledger.errors import LedgerError
 from ledger.unit import Written
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from gateway.configuration.load import provider_of
 from gateway.configuration.model import Route
-from gateway.economics.money import PriceRow, nano_eur, worst_case
-from gateway.economics.prices import STANDARD, segment_of
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
+from gateway.pricing.money import PriceRow, nano_eur, worst_case
+from gateway.pricing.prices import STANDARD, segment_of
 from ledger.entry import vetted
 
 DIRECT = "direct"

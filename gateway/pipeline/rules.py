@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
-from gateway.economics.money import Rate
-from gateway.economics.prices import PriceList
+from gateway.pricing.money import Rate
+from gateway.pricing.prices import PriceList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
 from gateway.pipeline.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
-from gateway.pipeline.words import OTHER, as_finish, as_identifier, as_tier
-from gateway.state import changes_of, rows_of_end
+from gateway.state.changes import changes_of
+from gateway.state.rows import rows_of_end
 from ledger.entry import Draft, Sealed
 from ledger.errors import ContentGone
 from ledger.ids import new_id

@@ -1,4 +1,4 @@
-"""Backup while running, restore into empty databases, and going on after a loss, on record.
+"""Backup while running, and restore into empty databases.
 
 A backup is a folder: the log and the key store as SQLite files (whatever database they come from), the last signed
 head, and a manifest. It is verified when it is made and again before it is restored. The secrets are not in it:
@@ -13,29 +13,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import migrations
-from gateway.oversight.people import Actor, ActRefused
 from gateway.settings import Settings
-from gateway.state import changes_of
 from gateway.store.contents import opening_with, root_key
 from gateway.store.installation import Installation, databases, disposed, migrate, require_revision
 from gateway.store.rebuild import upgrade_log
 from ledger import custody
-from ledger.checkpointing import HeadFile, held_checkpoint, require_continuation
-from ledger.entry import Draft, b64
-from ledger.errors import LedgerUnavailable, LogHalted
-from ledger.ids import new_id
+from ledger.checkpointing import HeadFile
+from ledger.entry import b64
+from ledger.errors import LedgerUnavailable
 from ledger.note import Signer
 from ledger.store import tables, vault
 from ledger.store.copying import copy_tables, is_empty
 from ledger.store.engine import open_engine
 from ledger.store.live import open_live
 from ledger.store.reader import Reader
-from ledger.unit import HALT, State, Step, Unit
 from ledger.verify_log import verify_log
 
 FILES = ("log.db", "vault.db", "head.note")
@@ -164,47 +159,3 @@ def _verified(folder: Path, vkey: str, root: bytes) -> Backup:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return b64(hashlib.file_digest(file, "sha256").digest())
-
-
-def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
-    """Go on from a database that does not continue the signed head; returns how many signed entries it is short of.
-
-    The entry `gap.declared` says who decided it. Whoever holds a later head will find that this log does not continue
-    it: that is what happened, and it stays visible.
-
-    Raises:
-        ActRefused: nothing is lost, or no reason is given.
-    """
-    if not reason.strip():
-        raise ActRefused("a reason is needed")
-    head_file, reader = installation.checkpointer.head_file, installation.reader
-    head, halt = reader.head(), reader.state(HALT)
-    held = held_checkpoint(head_file, installation.signer.vkey)
-    contradicted = True
-    try:
-        require_continuation(reader, head_file, installation.signer.vkey)
-    except LogHalted as halted:
-        finding = str(halted)
-    else:
-        if not halt:
-            raise ActRefused("nothing is lost: the database continues the signed head")
-        contradicted, finding = False, str(halt["finding"])
-    size = max(held.size, int(halt["size"]) if halt else 0)
-    entry_id = new_id("ent", installation.clock())
-    c, contents = installation.vault.seal({"reason": reason, "finding": finding}, entry_id=entry_id)
-    facts = {
-        "held_size": size, "signed_size": held.size, "held_root": b64(held.root), "found_size": head.size,
-        "found_root": b64(head.frontier.root()), "assurance": actor.assurance,
-    }  # fmt: skip
-
-    draft = Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)
-
-    def run(state: State, at: datetime) -> Step:
-        actor.require(state, at, "admin")
-        return Step(drafts=[draft], changes=changes_of(draft, state))
-
-    installation.log.append(Unit(keys=lambda _at: (actor.row,), run=run, mends=True))
-    if contradicted:
-        head_file.set_aside(entry_id)
-    installation.checkpointer.sign(now=True)
-    return max(0, size - head.size)

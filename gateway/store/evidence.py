@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from gateway.pipeline.words import as_identifier
+from gateway.dialects.words import as_identifier
 from gateway.store.contents import disclosures_of
 from gateway.store.installation import Installation
 from ledger import checkpoint as checkpoints

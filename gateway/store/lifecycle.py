@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.state import changes_of, rows_of_end
+from gateway.state.changes import changes_of
+from gateway.state.rows import rows_of_end
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.reader import Reader

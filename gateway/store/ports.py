@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from gateway.configuration.load import load
 from gateway.credentials import CredentialProblem, Credentials
-from gateway.economics.money import Rate
-from gateway.economics.prices import PriceList
 from gateway.errors import Refused
 from gateway.pipeline.call import Principal
 from gateway.pipeline.ports import NoCredential, UpstreamUnreached
 from gateway.pipeline.rules import Rules
+from gateway.pricing.money import Rate
+from gateway.pricing.prices import PriceList
 from gateway.settings import Settings
-from gateway.state import CONTROL, control_of, release_of
+from gateway.state.rows import CONTROL, control_of, release_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
 from ledger.log import Handed, Log

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
-from gateway.state import EPHEMERAL, changes_of
+from gateway.state.changes import changes_of
+from gateway.state.rows import EPHEMERAL
 from ledger.entry import decode
 from ledger.links import Link, links
 from ledger.store.reader import Reader

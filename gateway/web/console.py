@@ -21,7 +21,7 @@ from gateway.oversight.classifying import confirm_class
 from gateway.oversight.looking import within
 from gateway.oversight.people import ActRefused
 from gateway.oversight.standing import system_at, systems_at
-from gateway.state import class_of
+from gateway.state.rows import class_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.web.pages import Running, form_of, shown, signed_in

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.economics.costs import QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
-from gateway.economics.outcomes import OutcomeRefused
 from gateway.economics.reading import age_of_prices, period_of, sums_of
 from gateway.economics.recording import MOST, Result, Sender, lines_of, record
 from gateway.oversight.acts import active_configuration
 from gateway.oversight.people import ActRefused
+from gateway.state.outcomes import OutcomeRefused
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person, scope_for
 from gateway.web.documents import problems

@@ -5,8 +5,8 @@ import statistics
 
 import pytest
 
-from gateway.alerting import cusum
 from gateway.configuration.load import ConfigurationError, load
+from gateway.evaluation import cusum
 
 A_DAY, THRESHOLD = 50, 100_000
 

@@ -8,9 +8,9 @@ import pytest
 from genai_prices import Usage as TheirUsage
 from genai_prices.data import providers
 
-from gateway.economics.catalogue import rows_of
-from gateway.economics.money import Rate, Usage, cost
-from gateway.economics.prices import PriceHistory
+from gateway.pricing.catalogue import rows_of
+from gateway.pricing.money import Rate, Usage, cost
+from gateway.pricing.prices import PriceHistory
 
 USD = Rate(num=1, den=1, date="", source="")
 INSTANTS = (

@@ -1,9 +1,9 @@
 """A call is charged by what was reported, and what cannot be charged is said."""
 
-from gateway.economics.money import Rate, Reported, Usage
-from gateway.economics.prices import PriceHistory
 from gateway.pipeline.call import Opened, Outcome, Plan, Target
 from gateway.pipeline.charge import Charge, charge
+from gateway.pricing.money import Rate, Reported, Usage
+from gateway.pricing.prices import PriceHistory
 
 USD = Rate(num=1, den=1, date="", source="")
 OPENED = Opened("call", 0, "ent", None, (), 10**9, "2026-11-28T12:00:00.000000Z")

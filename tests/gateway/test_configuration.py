@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from gateway.configuration.load import ConfigurationError, load, provider_of
-from gateway.economics.catalogue import compile_rows
-from gateway.economics.prices import PriceList
+from gateway.pricing.catalogue import compile_rows
+from gateway.pricing.prices import PriceList
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PLAYBOOK = """\

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.economics.money import OUTPUTS, PriceRow, Rate, Usage, cost, nano_eur, read_eur, worst_case
+from gateway.pricing.money import OUTPUTS, PriceRow, Rate, Usage, cost, nano_eur, read_eur, worst_case
 from ledger.amounts import eur
 
 getcontext().prec = 60

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.dialects.openai_answer import Transcript, Unreadable
 from gateway.dialects.openai_usage import read_usage
 from gateway.dialects.openai_wire import EventReader, read_event, rewrite
-from gateway.economics.money import Usage
+from gateway.pricing.money import Usage
 
 STREAM = (
     b": keep-alive\n\n"

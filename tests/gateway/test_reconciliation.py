@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from gateway.economics.exports import ExportInvalid, Line, read_export
-from gateway.economics.money import Rate
 from gateway.economics.reconciliation import Match, Recorded, reconcile
+from gateway.pricing.money import Rate
 
 RATE = Rate.from_usd_per_eur(Decimal("1.25"), "2026-11-01", "test")
 DAY = "2026-11-20"

@@ -8,15 +8,15 @@ import pytest
 from test_configuration import PLAYBOOK
 
 from gateway.configuration.load import load
-from gateway.economics.catalogue import compile_rows
-from gateway.economics.money import Rate
-from gateway.economics.prices import PriceList
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call, Plan, Principal
 from gateway.pipeline.open import budget_rows
 from gateway.pipeline.parse import parse_chat
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.rules import Rules
+from gateway.pricing.catalogue import compile_rows
+from gateway.pricing.money import Rate
+from gateway.pricing.prices import PriceList
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 CONFIGURATION = load(PLAYBOOK)

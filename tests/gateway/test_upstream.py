@@ -19,9 +19,9 @@ import uvloop
 
 from gateway.pipeline.call import Target
 from gateway.pipeline.ports import UpstreamCut, UpstreamTimeout, UpstreamUnreached
-from gateway.providers import exchange as exchanges
-from gateway.providers.exchange import Exchange
-from gateway.providers.upstream import HttpUpstream, _origin
+from gateway.upstream import exchange as exchanges
+from gateway.upstream.client import HttpUpstream, _origin
+from gateway.upstream.exchange import Exchange
 
 TARGET = cast(Target, SimpleNamespace(provider="p"))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

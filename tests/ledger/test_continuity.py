@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import OpenLog, appending
 
-from gateway.state import changes_of
+from gateway.state.changes import changes_of
 from ledger import merkle
 from ledger.continuity import Memory
 from ledger.entry import Draft

@@ -53,7 +53,7 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
-        "9", "the sums move with the end of a call", "gateway/state.py",
+        "9", "the sums move with the end of a call", "gateway/state/changes.py",
         "    moved[row] = rollup.plus(state.get(row), facts, named=named", "    moved[row] = rollup.plus(None, facts, named=named",
         "tests/system/test_costs.py::test_every_sum_is_that_of_the_entries_to_the_nano_eur",
     ),
@@ -63,12 +63,12 @@ SABOTAGES = (
         "tests/system/test_outcomes.py::test_what_an_outcome_cost_is_the_cost_of_all_attempts_over_the_successes",
     ),
     Sabotage(
-        "9", "a contradicting outcome is refused", "gateway/economics/outcomes.py",
+        "9", "a contradicting outcome is refused", "gateway/state/outcomes.py",
         '    if one.occurred_at <= now["at"]:', "    if False:",
         "tests/system/test_outcomes.py::test_a_contradiction_is_refused_and_a_correction_appends",
     ),
     Sabotage(
-        "9", "what is always scored bends no rate", "gateway/state.py",
+        "9", "what is always scored bends no rate", "gateway/state/changes.py",
         'among = "drawn" if facts["drawn"] else "always"', 'among = "drawn"',
         "tests/system/test_evaluating.py::test_a_call_that_a_person_set_right_is_scored_although_nothing_is_drawn",
     ),
@@ -113,7 +113,7 @@ SABOTAGES = (
         "tests/system/test_classifying.py::test_an_open_class_cannot_be_confirmed_and_the_questions_are_named",
     ),
     Sabotage(
-        "8", "a prohibition bars from its day on", "gateway/state.py",
+        "8", "a prohibition bars from its day on", "gateway/state/rows.py",
         "(start is not None and start <= day)", "False",
         "tests/system/test_classifying.py::test_a_prohibition_that_begins_later_ends_the_release_on_its_day_without_anybody_doing_anything",
     ),
@@ -257,12 +257,12 @@ SABOTAGES = (
         "tests/system/test_mutants.py::test_both_verifiers_say_what_they_must_of_packs_that_were_built[paper]",
     ),
     Sabotage(
-        "6", "a release holds for what its person saw", "gateway/state.py",
+        "6", "a release holds for what its person saw", "gateway/state/rows.py",
         'return "released" if row.get("released_version") == row.get("version") else "stale"', 'return "released"',
         "tests/system/test_releases.py::test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_releases_again",
     ),
     Sabotage(
-        "9", "a price begins on its day", "gateway/economics/prices.py",
+        "9", "a price begins on its day", "gateway/pricing/prices.py",
         '    if row.get("from", "") > utc.date().isoformat():\n', "    if False:\n",
         "tests/gateway/test_catalogue.py::test_a_price_begins_on_its_day_without_an_activation_and_an_early_call_keeps_the_old_one",
     ),
@@ -356,7 +356,7 @@ SABOTAGES = (
         "tests/system/test_stories.py::test_any_id_in_hand_leads_to_the_story",
     ),
     Sabotage(
-        "9", "the cost is what row, rate and usage give", "gateway/economics/money.py",
+        "9", "the cost is what row, rate and usage give", "gateway/pricing/money.py",
         "        + usage.output * price.output\n", "        + usage.output * price.input\n",
         PROMISES + "test_the_cost_of_a_call_is_what_its_row_rate_and_usage_give",
     ),
@@ -402,12 +402,12 @@ SABOTAGES = (
         "tests/ledger/test_log_in_loop.py::test_what_another_process_wrote_is_seen[loop-sqlite]",
     ),
     Sabotage(
-        "3", "an answer that was cut may have been billed", "gateway/providers/exchange.py",
+        "3", "an answer that was cut may have been billed", "gateway/upstream/exchange.py",
         '        if self.status and error is None and not chunked and "content-length" not in self.headers:\n', "        if self.status:\n",
         "tests/gateway/test_upstream.py::test_what_broke_after_sending_may_have_been_billed",
     ),
     Sabotage(
-        "4", "bytes that nobody asked for are no answer", "gateway/providers/exchange.py",
+        "4", "bytes that nobody asked for are no answer", "gateway/upstream/exchange.py",
         "            raise UpstreamCut(\"it answers what was not asked\")\n", "            pass\n",
         "tests/gateway/test_upstream.py::test_bytes_that_nobody_asked_for_are_never_the_next_answer",
     ),
@@ -505,7 +505,7 @@ SABOTAGES = (
         SECRETS + "test_a_fault_after_the_open_tells_nothing[gateway.pipeline.relay.first_answer]",
     ),
     Sabotage(
-        "5", "a provider's error is passed on without the key it quotes", "gateway/providers/exchange.py",
+        "5", "a provider's error is passed on without the key it quotes", "gateway/upstream/exchange.py",
         "if self.hidden and self.status != OK else body", "if False else body",
         SECRETS + "test_a_provider_s_error_that_quotes_the_key_tells_nothing[json-400-whole]",
     ),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import ledger.log
-from gateway.providers.exchange import Exchange
-from gateway.providers.upstream import HttpUpstream
 from gateway.store.ports import EvidenceInLedger
+from gateway.upstream.client import HttpUpstream
+from gateway.upstream.exchange import Exchange
 from ledger.checkpointing import HeadFile
 from ledger.store import writer
 from ledger.store.driver import WriteConnection

@@ -22,7 +22,7 @@ from gateway.oversight.classifying import confirm_class
 from gateway.oversight.contradictions import Lookout
 from gateway.oversight.people import ActRefused
 from gateway.oversight.standing import system_at
-from gateway.state import class_of, release_of
+from gateway.state.rows import class_of, release_of
 from gateway.store.rebuild import replay
 from gateway.web.api import explain
 

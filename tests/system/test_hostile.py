@@ -385,7 +385,7 @@ def test_what_nobody_expected_is_an_error_that_no_sdk_repeats(
 def test_a_cached_stream_that_expires_between_head_and_body_is_still_whole(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.providers.cache import MemoryCache
+    from gateway.caches.memory import MemoryCache
 
     first = raw(on, model="cached", stream=True)[1]
     real, asked = MemoryCache.get, 0

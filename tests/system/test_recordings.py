@@ -16,8 +16,8 @@ from wire import DELIVERIES, Script, Wire, wire
 
 from gateway.app import Gateway
 from gateway.demo.world import free_port
-from gateway.providers.exchange import Exchange
 from gateway.store.evidence import LiveEvidence
+from gateway.upstream.exchange import Exchange
 from ledger.entry import Entry, decode
 
 ALL = recordings()

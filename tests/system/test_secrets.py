@@ -74,7 +74,7 @@ import sys
 from pathlib import Path
 import gateway.app, gateway.cli, gateway.server
 import gateway.pipeline.attempt, gateway.pipeline.relay, gateway.pipeline.run, gateway.pipeline.settle
-import gateway.providers.upstream, gateway.store.ports, gateway.web.api, gateway.web.chat, gateway.web.pages
+import gateway.upstream.client, gateway.store.ports, gateway.web.api, gateway.web.chat, gateway.web.pages
 import ledger.log, ledger.store.vault
 from ledger.errors import LedgerUnavailable
 
@@ -112,8 +112,8 @@ BEFORE = [
 AFTER = [
     "gateway.pipeline.attempt.rewrite",
     "gateway.pipeline.relay.first_answer",
-    "gateway.providers.upstream.HttpUpstream.send",
-    "gateway.providers.upstream._origin",
+    "gateway.upstream.client.HttpUpstream.send",
+    "gateway.upstream.client._origin",
     "gateway.store.ports.RulesInForce.endpoint",
     "gateway.pipeline.relay.charge",
     "gateway.pipeline.relay.close_unit",
@@ -131,7 +131,7 @@ UNOWNED = [
     "gateway.pipeline.relay.Relay.abandon",
     "gateway.web.chat._send_error",
     "gateway.web.chat.openai_response",
-    "gateway.providers.upstream._Connection.data_received",
+    "gateway.upstream.client._Connection.data_received",
 ]
 PERSONS = [
     "gateway.web.api.by_token",

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.alerting import cusum
 from gateway.configuration.alerts import Alerts
+from gateway.evaluation import cusum
 from gateway.evaluation.evaluators import VERDICTS
-from gateway.state import alert_row
+from gateway.state.rows import alert_row
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 

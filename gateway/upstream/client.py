@@ -19,7 +19,7 @@ import aiohappyeyeballs
 
 from gateway.pipeline.call import Target
 from gateway.pipeline.ports import NoCredential, UpstreamUnreached
-from gateway.providers.exchange import Exchange
+from gateway.upstream.exchange import Exchange
 
 CONNECT_SECONDS = 10.0
 NEXT_ADDRESS_SECONDS = 0.25

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gateway.configuration.fields import Section
 from gateway.configuration.model import OutcomeType
 from gateway.days import day_in_zone
-from gateway.economics.money import nano_eur
+from gateway.pricing.money import nano_eur
 from ledger.canonical import canonicalize
 from ledger.entry import b64, format_time
 from ledger.errors import LedgerError

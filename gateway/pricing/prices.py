@@ -1,6 +1,6 @@
 """The price rows in force: of each model a history, from which the row of a call's instant and service tier is chosen.
 
-The rows were copied when a configuration was activated (`gateway.economics.catalogue`) and are dated by the digest in
+The rows were copied when a configuration was activated (`gateway.pricing.catalogue`) and are dated by the digest in
 the entry. A price that begins on a day begins then, without another activation.
 
 A row is a JSON object: `prices` (kind to pico-USD, or to `[base, [[above, price], ...]]` where the price depends on the
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.economics.money import PriceRow
+from gateway.pricing.money import PriceRow
 from ledger.entry import format_time, parse_time
 
 Row = Mapping[str, Any]

@@ -1,43 +1,27 @@
 """What entries do to the state rows: one pure function, used when they are appended and when the state is rebuilt.
 
-Because every unit takes its changes from here, the rows are a projection of the log by construction. The exception,
-kept by name: `boot:` rows (leases, which are about now), `checkpoint` (a copy of the head file), `halt`, and
-`evaluating` and `cusum:` (how far the evaluation has looked, and what it has seen of each series).
-
-    control                 configuration and prices in force, active stops, generation
-    key:<id>                a gateway key: status, environment, workflow, daily cap
-    person:<pseudonym>      roles; until when and for which workflows an auditor's holds
-    workflow:<name>         registered, released and classified, and as which version
-    budget:<scope>:<day>    nano-EUR spent and reserved
-    task:<workflow>:<pseudonym>  calls of a workflow in a task, their cost, first and last day; none while a call is
-                            its own task
-    sum:<slice>             calls that ended, their cost and tokens, by day, workflow, environment, route, model, key
-    corrected:<call>        the cost that a person put in place of an upper bound
-    bound:<call>            the slice of a call that was charged at an upper bound
-    call:<id>               an open call: boot, reservation, the budgets it counts in, key and route
-    scheduled:<what>:<start>  the pack of a schedule that was made of a period
-    human:<day>|<workflow>  what people decided about calls
-    incident:<id>           workflow, day, whether it is open
-    outcome:..., done:...   outcomes of tasks (`gateway.economics.outcomes`)
-    quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
-    alert:..., deliver:...  alerts that are active, and messages that have not arrived
-    gap                     the last loss that a person declared
-    halt                    why nothing may be written until a person declares a loss
+Because every unit takes its changes from here, the rows are a projection of the log by construction, apart from those
+in `rows.EPHEMERAL`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.economics import rollup
-from gateway.economics.outcomes import changes_of_outcome
-from ledger.entry import NOTHING, Draft, Entry
+from gateway.state import rollup
+from gateway.state.outcomes import changes_of_outcome
+from gateway.state.rows import (
+    CONTROL,
+    alert_row,
+    control_of,
+    day_of,
+    human_row,
+    quality_row,
+    review_row,
+    scheduled_row,
+    task_row,
+)
+from ledger.entry import Draft, Entry
 from ledger.unit import GAP, HALT, State
-
-CONTROL = "control"
-DATED = ("override.recorded", "stop.engaged", "incident.opened")
-"""Acts whose entries name the organisation's day, because they are counted by it."""
-CURSOR = "evaluating"
-EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR, "cusum:")
 
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
@@ -60,44 +44,6 @@ def changes_of_all(items: Iterable[Item], state: State) -> Changes:
     return changes
 
 
-def control_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    return state.get(CONTROL) or {"generation": 0, "config": None, "prices": None, "stops": {}}
-
-
-def release_of(row: Mapping[str, Any] | None, day: str = "") -> str:
-    """Return how a workflow's row stands: `none`, `released`, or `stale` when it changed after its release.
-
-    Args:
-        day: on and after the day on which its class begins to be a prohibition, no release holds.
-    """
-    if not row or not row.get("released") or barred(row, day):
-        return "none"
-    return "released" if row.get("released_version") == row.get("version") else "stale"
-
-
-def barred(row: Mapping[str, Any], day: str) -> bool:
-    """Say whether the confirmed class of a workflow forbids its use on a day."""
-    start = row.get("bars_from")
-    return bool(row.get("barred")) or (start is not None and start <= day)
-
-
-def class_of(row: Mapping[str, Any] | None) -> str:
-    """Return how a workflow's class stands: `none`, `confirmed`, or `stale` when the workflow changed since."""
-    if not row or not row.get("classified"):
-        return "none"
-    return "confirmed" if row.get("classified_version") == row.get("version") else "stale"
-
-
-def task_row(workflow: str | None, task: str | None) -> str:
-    """Name the row that counts a workflow's calls in a task."""
-    return f"task:{workflow}:{task}"
-
-
-def scheduled_row(every: str, workflow: str | None, start: str, *, brief: bool) -> str:
-    """Name the row that says that a pack of the schedule was made."""
-    return f"scheduled:{every}:{workflow or ''}:{'brief' if brief else 'whole'}:{start}"
-
-
 def _exported(item: Item, _state: State) -> Changes:
     facts = item.facts
     if "scheduled" not in facts:
@@ -114,22 +60,11 @@ def _human(item: Item, state: State) -> Changes:
     return {row: old | {action: old.get(action, 0) + 1}}
 
 
-def human_row(day: str, workflow: str | None) -> str:
-    """Name the row that counts what people decided about a workflow's calls on a day."""
-    return f"human:{day}|{workflow or ''}"
-
-
 def _incident(item: Item, state: State) -> Changes:
     row = f"incident:{item.facts['incident_ref']}"
     if item.kind == "incident.opened":
         return {row: {"workflow": item.workflow, "day": item.facts.get("day", ""), "open": True}}
     return {row: state[row] | {"open": item.kind != "incident.closed"}} if row in state else {}
-
-
-def quality_row(facts: Mapping[str, Any], workflow: str | None) -> str:
-    """Name the row that counts the scores of an evaluator's series on a day."""
-    parts = (facts["day"], workflow or "", facts["component"], facts["evaluator"], facts["series"])
-    return "quality:" + "|".join(parts)
 
 
 def _scored(item: Item, state: State) -> Changes:
@@ -147,11 +82,6 @@ def _reviewed(item: Item, state: State) -> Changes:
     return {row: old | {pair: old.get(pair, 0) + 1}}
 
 
-def review_row(facts: Mapping[str, Any]) -> str:
-    """Name the row that counts what people said beside an evaluator's series: `judged>said` to how many."""
-    return f"review:{facts['evaluator']}|{facts['series']}"
-
-
 def _alerted(item: Item, _state: State) -> Changes:
     """What was raised is active until it is resolved; each message waits until it was delivered."""
     facts = item.facts
@@ -160,11 +90,6 @@ def _alerted(item: Item, _state: State) -> Changes:
     row = {"alert": facts["alert_ref"], "workflow": item.workflow, "said_at": facts["said_at"]}
     active = None if item.kind == "alert.resolved" else row
     return waiting | {alert_row(facts["rule"], facts["subject"]): active}
-
-
-def alert_row(rule: str, subject: str) -> str:
-    """Name the row of an alert that is active."""
-    return f"alert:{rule}|{subject}"
 
 
 def _outcome(item: Item, state: State) -> Changes:
@@ -216,25 +141,6 @@ def _ended(item: Item, state: State) -> Changes:
 def _spent_in_task(row: str, state: State, cost: int) -> Changes:
     old = state.get(row) or _NO_CALLS
     return {row: old | {"cost": old.get("cost", 0) + cost}}
-
-
-def rows_of_end(
-    call: str, budgets: Sequence[str], workflow: str | None, task: str | None, facts: Mapping[str, Any],
-    row: Mapping[str, Any] = NOTHING,
-) -> list[str]:  # fmt: skip
-    """Name the rows that the end of a call changes.
-
-    Args:
-        facts: those of the entry that ends it.
-        row: the row of the open call, where the facts do not say by which key and route it came.
-    """
-    names = [f"call:{call}", *budgets, rollup.row_of(day_of(budgets), workflow, facts, row)]
-    return [*names, task_row(workflow, task)] if task else names
-
-
-def day_of(budgets: Sequence[str]) -> str:
-    """Return the day of a call: that of the budgets it counts in."""
-    return budgets[0].rpartition(":")[2] if budgets else ""
 
 
 def _refused(item: Item, state: State) -> Changes:

@@ -1,0 +1,1 @@
+"""What a call costs: prices by day and tier, exchange rates, exact amounts. Pure."""
