@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, economics, evaluation, evidence, operate, people, texts
+from gateway.cli import classify, economics, evaluation, evidence, operate, people, prompts, texts
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError
 
@@ -38,6 +38,7 @@ operate.add_rest(app)
 people.add(app)
 economics.add(app)
 evaluation.add(app)
+prompts.add(app)
 texts.add(app)
 
 

@@ -31,15 +31,18 @@ def add(app: typer.Typer) -> None:
 
 def costs(
     context: typer.Context,
-    by: Annotated[str, typer.Option(help="day, workflow, environment, route, model, key: one or more.")] = "workflow",
+    by: Annotated[
+        str, typer.Option(help="day, workflow, environment, route, model, key, prompt: one or more; or outcome.")
+    ] = "workflow",
     from_: From = None,
     to: To = None,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     focus: Annotated[bool, typer.Option("--focus", help="As CSV in the shape of FOCUS 1.2, by slice.")] = False,
 ) -> None:
     """What did it cost: by day, workflow, model and so on, to the nano-EUR as it is in the entries."""
-    from gateway.economics.costs import as_csv, as_focus, as_text, grouped, read_by, whole
-    from gateway.economics.reading import age_of_prices, period_of, sums_of
+    from gateway.economics import by_outcome
+    from gateway.economics.costs import OUTCOME, as_csv, as_focus, as_text, grouped, read_by, whole
+    from gateway.economics.reading import age_of_prices, every_outcome, period_of, sums_of
     from gateway.oversight.acts import active_configuration
     from gateway.store.installation import opened
 
@@ -49,7 +52,11 @@ def costs(
         now = installation.clock()
         period = period_of(from_, to, configuration.organisation.time_zone, now)
         rows = sums_of(installation.reader, period)
-    if focus:
+        found = every_outcome(installation.reader, configuration, period, None) if names == OUTCOME else {}
+    if names == OUTCOME:
+        said = f"{period}, {period.zone}\n{by_outcome.as_text(found)}\n{age_of_prices(configuration, now)}\n"
+        typer.echo(by_outcome.as_csv(found) if csv else said, nl=False)
+    elif focus:
         typer.echo(as_focus(rows, configuration.organisation.name, period.zone), nl=False)
     elif csv:
         typer.echo(as_csv(grouped(rows, names), names), nl=False)

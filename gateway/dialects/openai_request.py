@@ -31,6 +31,8 @@ class ChatRequest(NamedTuple):
     choices: int
     input_bound: int
     """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
+    instructions: str
+    """The system text that the messages begin with."""
 
 
 def read_chat(body: bytes) -> ChatRequest:
@@ -66,7 +68,19 @@ def read_chat(body: bytes) -> ChatRequest:
         output_limit=_limit(request),
         choices=_whole(request, "n", 1, 128),
         input_bound=len(body) + _referred(messages),
+        instructions=_instructions(messages),
     )
+
+
+def _instructions(messages: list[dict[str, Any]]) -> str:
+    texts: list[str] = []
+    for one in messages:
+        if one.get("role") not in ("system", "developer"):
+            break
+        content = one.get("content")
+        parts = content if isinstance(content, list) else [{"text": content}]
+        texts += [str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return "\n".join(texts)
 
 
 def invalid(message: str) -> Refused:

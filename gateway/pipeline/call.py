@@ -23,6 +23,22 @@ class Arrival(NamedTuple):
     body: bytes
 
 
+class PromptUse(NamedTuple):
+    """The version of a registered prompt that a call uses."""
+
+    name: str
+    version: int
+    by: str
+    """`promoted` in its environment, `asked` for by number, or recognised by its `text`."""
+    digest: str
+    rendered: str | None
+    """The text with its variables; None where the caller sent it."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
 class Call(NamedTuple):
     """Stage 1: a request in the OpenAI chat dialect. `request` keeps every field that was sent."""
 
@@ -44,6 +60,11 @@ class Call(NamedTuple):
     choices: int
     input_bound: int
     """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
+    instructions: str = ""
+    """The system text that it begins with."""
+    component: str = ""
+    """The part of the system that made it, as the header says."""
+    prompt: PromptUse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requ
     if keep:
         # Plain names of task and subject are contents too: whoever may read contents can be shown them.
         values = {"prompt": decoded(call.body)}
+        if call.prompt and call.prompt.rendered is not None:
+            values["instructions"] = call.prompt.rendered
         if not own:
             values["task"] = call.task_id
         if call.subject_id:
@@ -97,7 +99,7 @@ def open_unit(
 ) -> Unit:  # fmt: skip
     """Return the unit of `open_call`. `rules` are those that were decided by, not newer ones."""
     zone = rules.configuration.organisation.time_zone
-    plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key}
+    plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key, **_prompt(call)}
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
@@ -110,7 +112,8 @@ def open_unit(
     def run(state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
         control = control_of(state)
-        if control["config"] != rules.config_digest or control["prices"] != rules.prices_digest:
+        stated = (control["config"], control["prices"], control.get("prompts"))
+        if stated != (rules.config_digest, rules.prices_digest, rules.prompts_since):
             raise ConfigurationMoved
         try:
             admitted = _require_admission(state, at, principal, workflow, record)
@@ -120,10 +123,10 @@ def open_unit(
             day = day_in_zone(zone, at)
             draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=plan.route)
             return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
-        facts = _facts(call, principal, plan, [*checks, *extra], ports) | {"budgets": counted}
+        facts = _facts(call, principal, plan, [*checks, *extra], record, ports) | {"budgets": counted}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
-            sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, principal, ports), c=record.c,
+            sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, call, principal, ports), c=record.c,
             contents=record.contents,
         )  # fmt: skip
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
@@ -131,9 +134,14 @@ def open_unit(
     return Unit(keys=keys, run=run)
 
 
-def _own_refs(state: State, principal: Principal, ports: Ports) -> dict[str, str]:
+def _own_refs(state: State, call: Call, principal: Principal, ports: Ports) -> dict[str, str]:
     version = (state.get(f"workflow:{principal.workflow}") or {}).get("version")
-    return {"build": ports.build} | ({"workflow": version} if version else {})
+    prompt = {"prompt": call.prompt.digest} if call.prompt else {}
+    return {"build": ports.build, **prompt} | ({"workflow": version} if version else {})
+
+
+def _prompt(call: Call | None) -> dict[str, str]:
+    return {"prompt": call.prompt.label} if call and call.prompt else {}
 
 
 @lru_cache(maxsize=1024)
@@ -207,8 +215,15 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
     return counted
 
 
-def _facts(call: Call, principal: Principal, plan: Plan, checks: Sequence[Check], ports: Ports) -> dict[str, Any]:
-    return {
+def _facts(
+    call: Call, principal: Principal, plan: Plan, checks: Sequence[Check], record: Record, ports: Ports
+) -> dict[str, Any]:
+    more: dict[str, Any] = {"prompt": call.prompt.label, "prompt_by": call.prompt.by} if call.prompt else {}
+    if call.instructions and not call.prompt and record.keep:
+        more["instructions"] = ports.contents.pseudonym("instructions", call.instructions)
+    if call.component:
+        more["component"] = call.component
+    return more | {
         "boot": ports.boot, "dialect": call.dialect, "stream": call.stream, "environment": principal.environment,
         "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
         **plan.facts, "task_source": call.task_source,
@@ -231,8 +246,7 @@ def refused_draft(
         "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
         "dialect": call.dialect if call else "openai.chat", "task_source": call.task_source if call else "none",
     }  # fmt: skip
-    if route:
-        facts["route"] = route
+    facts |= ({"route": route} if route else {}) | _prompt(call)
     return Draft(
         id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,
         workflow=principal.workflow, sub=record.sub, facts=facts,

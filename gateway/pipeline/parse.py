@@ -14,6 +14,7 @@ _FOREIGN = (
     ("x-litellm-trace-id", "litellm"),
 )
 MAX_ID = 256
+COMPONENTS = ("retrieval", "tool_selection", "policy", "answer")
 
 
 def parse_chat(arrival: Arrival) -> Call:
@@ -39,7 +40,17 @@ def parse_chat(arrival: Arrival) -> Call:
         output_limit=chat.output_limit,
         choices=chat.choices,
         input_bound=chat.input_bound,
+        instructions=chat.instructions,
+        component=_component(arrival.headers),
     )
+
+
+def _component(headers: Mapping[str, str]) -> str:
+    """Return which part of a system the call serves, where the caller says so."""
+    said = headers.get("x-whyledger-component", "").strip()
+    if said and said not in COMPONENTS:
+        raise invalid(f"x-whyledger-component is one of {', '.join(COMPONENTS)}")
+    return said
 
 
 def task_of(headers: Mapping[str, str], request: Mapping[str, Any], call: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
+from gateway.pipeline.prompts import NO_PROMPTS, PromptBook
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
 
@@ -33,6 +34,9 @@ class Rules:
     """Providers that need no credential, whose variable is set, or whose key stands in a file: one that is wrong or
     missing fails the attempt, so that it counts as soon as it is right."""
     task_pseudonym: Callable[[str], str]
+    prompts: PromptBook = NO_PROMPTS
+    prompts_since: str | None = None
+    """The last act on a prompt, as the control row names it."""
     chosen: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What stage 6 has worked out under these rules, by what it depends on."""
 

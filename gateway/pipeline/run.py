@@ -18,11 +18,13 @@ from gateway.pipeline.call import Arrival, Call, Principal
 from gateway.pipeline.open import open_call, record_of, refuse
 from gateway.pipeline.parse import parse_chat
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.prompts import with_prompt
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.screen import admit, decide, screen
 
-RELEASES = ("release_stale", "workflow_not_released")
+ACTS = ("release_stale", "workflow_not_released", "prompt_invalid")
+"""Refusals that a person may have mended a moment ago."""
 
 
 async def authenticate(secret: str | None, ports: Ports) -> Principal:
@@ -50,9 +52,9 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
             await ports.rules.refresh()
             return await _open(call, principal, ports)
         except Refused as refusal:
-            if refusal.code not in RELEASES or not await _moved(ports):
+            if refusal.code not in ACTS or not await _moved(ports):
                 raise
-            return await _open(call, principal, ports)  # somebody has released it a moment ago
+            return await _open(call, principal, ports)
     except Refused as refusal:
         if refusal.stage != 7:
             await refuse(refusal, arrival.call, call, principal, ports)
@@ -73,6 +75,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     began = monotonic()
     rules = ports.rules.now
     workflow, admitted = admit(principal, call, rules)  # 3
+    call = with_prompt(call, principal.environment, rules.prompts)
     findings = screen(call, workflow)  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules, ports.clock())  # 6

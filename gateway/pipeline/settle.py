@@ -44,6 +44,8 @@ def close_unit(
         facts |= _served(target, attempts, outcome, charged, ports)
     elif outcome.cached_from:
         facts |= {"cached_from_ref": outcome.cached_from, "saved_nano_eur": outcome.saved}
+    facts |= {"prompt": call.prompt.label} if call.prompt else {}
+    facts |= {"component": call.component} if call.component else {}
     if outcome.response_id:
         facts["response_ref"] = ports.contents.pseudonym("response", outcome.response_id)
     draft = Draft(

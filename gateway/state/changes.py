@@ -15,6 +15,7 @@ from gateway.state.rows import (
     control_of,
     day_of,
     human_row,
+    prompt_row,
     quality_row,
     review_row,
     scheduled_row,
@@ -72,7 +73,13 @@ def _scored(item: Item, state: State) -> Changes:
     old = state.get(row) or {"drawn": {}, "always": {}}
     among = "drawn" if facts["drawn"] else "always"
     counted = old[among] | {facts["verdict"]: old[among].get(facts["verdict"], 0) + 1}
-    return {row: old | {among: counted}}
+    cost = facts.get("cost_nano_eur", 0)
+    moved = {row: old | {among: counted, "cost": old.get("cost", 0) + cost}}
+    if item.task and cost:  # what it cost to score an answer is a cost of the task
+        name = task_row(item.workflow, item.task)
+        known = state.get(name) or _NO_CALLS
+        moved[name] = known | {"evaluation": known.get("evaluation", 0) + cost}
+    return moved
 
 
 def _reviewed(item: Item, state: State) -> Changes:
@@ -108,6 +115,7 @@ def _opened(item: Item, state: State) -> Changes:
             "environment": facts["environment"],
             "key": facts["key"],
             "route": facts["route_ref"],
+            **({"prompt": facts["prompt"]} if "prompt" in facts else {}),
         }
     }
     if item.task:
@@ -177,11 +185,28 @@ def _controlled(item: Item, state: State) -> Changes:
     control = control | {"generation": control["generation"] + 1}
     if item.kind == "config.activated":
         control |= {"config": item.refs["config"], "prices": item.refs["prices"]}
+        control["changed"] = {"kind": item.kind, "entry": item.id}
+    if item.kind.startswith("prompt."):
+        control["prompts"] = item.id
+    if item.kind == "prompt.promoted":
+        what = f"{item.facts['prompt_ref']}@{item.facts['version']}"
+        control["changed"] = {"kind": item.kind, "entry": item.id, "what": what}
     elif item.kind == "stop.engaged":
         control["stops"] = control["stops"] | {item.facts["scope"]: item.id}
     elif item.kind == "stop.released":
         control["stops"] = {scope: by for scope, by in control["stops"].items() if scope != item.facts["scope"]}
     return {CONTROL: control}
+
+
+def _prompt(item: Item, state: State) -> Changes:
+    facts = item.facts
+    name = prompt_row(facts["prompt_ref"])
+    row = state.get(name) or {"versions": [], "promoted": {}}
+    if item.kind == "prompt.registered":
+        row = row | {"versions": [*row["versions"], item.refs["prompt"]]}
+    else:
+        row = row | {"promoted": row["promoted"] | {facts["environment"]: facts["version"]}}
+    return {name: row} | _controlled(item, state)
 
 
 def _key_issued(item: Item, _state: State) -> Changes:
@@ -258,6 +283,8 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "outcome.recorded": _outcome,
     "pack.exported": _exported,
     "key.revoked": _key_revoked,
+    "prompt.registered": _prompt,
+    "prompt.promoted": _prompt,
     "person.enrolled": _person,
     "role.granted": _person,
     "role.revoked": _person,

@@ -29,6 +29,8 @@ class Slice(NamedTuple):
     route: str
     model: str
     key: str
+    prompt: str = ""
+    """Version of a registered prompt, `name@3`; empty for all other calls."""
 
 
 def row_of(day: str, workflow: str | None, facts: Mapping[str, Any], call: Mapping[str, Any]) -> str:
@@ -36,13 +38,14 @@ def row_of(day: str, workflow: str | None, facts: Mapping[str, Any], call: Mappi
 
     Args:
         facts: those of the entry that ends it.
-        call: what the entry does not say of it: `environment`, `route`, `key`.
+        call: what the entry does not say of it: `environment`, `route`, `key`, `prompt`.
     """
     served = facts.get("served")
     model = f"{served['provider']} {served['model']}" if served else "cache" if facts.get("cache") == "hit" else ""
     named = [facts.get(name) or call.get(name) or "" for name in ("environment", "route", "key")]
-    parts = (day, workflow or "", named[0], named[1], model, named[2])
-    return PREFIX + "|".join(str(part).replace("|", "/") for part in parts)
+    prompt = facts.get("prompt") or call.get("prompt")
+    parts = (day, workflow or "", named[0], named[1], model, named[2], *([prompt] if prompt else ()))
+    return PREFIX + "|".join([str(part).replace("|", "/") for part in parts])
 
 
 def slice_of(row: str) -> Slice:

@@ -7,10 +7,11 @@ workflow:<name>         registered, released and classified, and as which versio
 budget:<scope>:<day>    nano-EUR spent and reserved
 task:<workflow>:<pseudonym>  calls of a workflow in a task, their cost, first and last day; none while a call is
                         its own task
-sum:<slice>             calls that ended, their cost and tokens, by day, workflow, environment, route, model, key
+sum:<slice>             calls that ended, their cost and tokens, by what a spend question asks for
 corrected:<call>        the cost that a person put in place of an upper bound
 bound:<call>            the slice of a call that was charged at an upper bound
-call:<id>               an open call: boot, reservation, the budgets it counts in, key and route
+call:<id>               an open call: boot, reservation, the budgets it counts in, key, route, prompt
+prompt:<name>           digests of a registered prompt's versions, and which is promoted in which environment
 scheduled:<what>:<start>  the pack of a schedule that was made of a period
 human:<day>|<workflow>  what people decided about calls
 incident:<id>           workflow, day, whether it is open
@@ -73,6 +74,11 @@ def scheduled_row(every: str, workflow: str | None, start: str, *, brief: bool) 
     return f"scheduled:{every}:{workflow or ''}:{'brief' if brief else 'whole'}:{start}"
 
 
+def prompt_row(name: str) -> str:
+    """Name the row of a registered prompt."""
+    return f"prompt:{name}"
+
+
 def human_row(day: str, workflow: str | None) -> str:
     """Name the row that counts what people decided about a workflow's calls on a day."""
     return f"human:{day}|{workflow or ''}"
@@ -80,7 +86,8 @@ def human_row(day: str, workflow: str | None) -> str:
 
 def quality_row(facts: Mapping[str, Any], workflow: str | None) -> str:
     """Name the row that counts the scores of an evaluator's series on a day."""
-    parts = (facts["day"], workflow or "", facts["component"], facts["evaluator"], facts["series"])
+    prompt = (facts["prompt"],) if "prompt" in facts else ()
+    parts = (facts["day"], workflow or "", facts["component"], facts["evaluator"], facts["series"], *prompt)
     return "quality:" + "|".join(parts)
 
 

@@ -11,6 +11,7 @@ from gateway.credentials import CredentialProblem, Credentials
 from gateway.errors import Refused
 from gateway.pipeline.call import Principal
 from gateway.pipeline.ports import NoCredential, UpstreamUnreached
+from gateway.pipeline.prompts import Prompt, PromptBook, PromptVersion
 from gateway.pipeline.rules import Rules
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
@@ -80,6 +81,25 @@ class RulesInForce:
             released={name: release_of(row) for name, row in workflows.items()},
             usable=usable,
             task_pseudonym=lambda task: self._vault.pseudonym("task", task),
+            prompts=self._prompts(),
+            prompts_since=control.get("prompts"),
+        )
+
+    def _prompts(self) -> PromptBook:
+        """Read the registered prompts; a text that was read before is not read again."""
+        before = self._now.prompts.prompts.values() if self._now else ()
+        known = {one.digest: one.text for prompt in before for one in prompt.versions}
+        return PromptBook(
+            {
+                row.removeprefix("prompt:"): Prompt(
+                    tuple(
+                        PromptVersion(number, digest, known.get(digest) or self._vault.text(digest) or "")
+                        for number, digest in enumerate(found["versions"], start=1)
+                    ),
+                    found["promoted"],
+                )
+                for row, found in self._reader.states("prompt:").items()
+            }
         )
 
     def endpoint(self, provider: str) -> tuple[str, str | None]:

@@ -21,6 +21,7 @@ STATUS = {
     "stopped": 403,
     "task_calls_exceeded": 403,
     "workflow_unknown": 403,
+    "prompt_invalid": 400,
     "workflow_not_released": 403,
     "release_stale": 403,
     "environment_unknown": 403,

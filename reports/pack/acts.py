@@ -8,6 +8,8 @@ from reports.why.words import coded, name_of, person, quoted, verb_of, when
 
 KINDS = {
     "config.activated": "activated the configuration",
+    "prompt.registered": "registered a version of prompt",
+    "prompt.promoted": "promoted a version of prompt",
     "workflow.registered": "registered workflow",
     "workflow.released": "released workflow",
     "workflow.classified": "confirmed the risk class of",
@@ -62,6 +64,9 @@ def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:
     facts = entry.facts
     if whom := facts.get("person_ref"):
         return f"{name_of(str(whom), evidence)}: {', '.join(facts.get('roles', ()))}", ""
+    if name := facts.get("prompt_ref"):
+        place = f" in {facts['environment']}" if "environment" in facts else ""
+        return f"{name}, version {facts['version']}{place}", ""
     if key := facts.get("key"):
         whose = f"of {entry.workflow} " if entry.workflow else ""
         room = f"in {facts['environment']}" if "environment" in facts else ""

@@ -115,6 +115,8 @@ _MOMENTS = {
     "stop.engaged": "person: stop of {scope}",
     "stop.released": "person: stop of {scope} lifted",
     "config.activated": "configuration activated",
+    "prompt.registered": "prompt {prompt_ref}: version {version} registered",
+    "prompt.promoted": "prompt {prompt_ref}: version {version} promoted in {environment}",
     "workflow.released": "workflow released",
     "workflow.classified": "risk class confirmed: {tier}",
     "evaluation.scored": "answer scored {verdict}: {evaluator}",

@@ -40,6 +40,7 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     for call in story.calls:
         label = f"Call {numbers[call.id]} of {len(story.every)}" if len(story.every) > 1 else "The call"
         sentences += _asked(call, label, evidence)
+        sentences += _prompted(call)
         sentences += _decided(call)
         sentences += _attempted(call)
         sentences += _ended(call, evidence)
@@ -64,6 +65,26 @@ def _asked(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator[S
         + (" (a simulated provider: no model ran)." if simulated else "."),
         (pointer(entry, "at"), pointer(entry, "workflow"), pointer(entry, "facts.environment")),
     )
+
+
+def _prompted(call: CallStory[Entry]) -> Iterator[Sentence]:
+    facts = call.first.facts
+    if "prompt" in facts:
+        name, _, version = facts["prompt"].rpartition("@")
+        how = _PROMPTED.get(str(facts.get("prompt_by")), "")
+        yield Sentence(f"It used version {version} of the prompt {name}{how}.", (pointer(call.first, "facts.prompt"),))
+    elif "instructions" in facts:
+        yield Sentence(
+            f"Its system text is no registered prompt ({facts['instructions'][:12]} by keyed digest).",
+            (pointer(call.first, "facts.instructions"),),
+        )
+
+
+_PROMPTED = {
+    "promoted": ", the one that was promoted in its environment",
+    "asked": ", which it asked for by number",
+    "text": ", recognised by its text",
+}
 
 
 def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
@@ -223,6 +244,14 @@ def _approvals(story: Story, evidence: Evidence) -> Iterator[Sentence]:
             f"The rules in force were activated at {when(entry, evidence)} by {person(entry, evidence)}: "
             f"{quoted(entry, 'reason', evidence)}.",
             (pointer(entry, "act"), pointer(entry, "refs.config"), pointer(entry, "c.reason")),
+        )
+    for entry in story.prompts:
+        facts = entry.facts
+        place = f"promoted in {facts['environment']}" if entry.kind == "prompt.promoted" else "registered"
+        yield Sentence(
+            f"Version {facts['version']} of the prompt {facts['prompt_ref']} was {place} at {when(entry, evidence)} "
+            f"by {person(entry, evidence)}: {quoted(entry, 'reason', evidence)}.",
+            (pointer(entry, "facts.version"), pointer(entry, "act"), pointer(entry, "c.reason")),
         )
     for entry in story.stale_releases:
         yield Sentence(

@@ -79,6 +79,9 @@ def _input(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
             if content.missing
             else f"Request: {shorten(asked(content.value))}"
         )
+        if "instructions" in entry.c:
+            lines.append(f"With the text of its prompt: {quoted(entry, 'instructions', evidence)}.")
+            facts.append(pointer(entry, "c.instructions"))
     return lines, facts
 
 

@@ -88,13 +88,15 @@ class Story:
     key_issues: tuple[Entry, ...]
     outcomes: tuple[Entry, ...]
     """What became of the tasks, each record of it."""
+    prompts: tuple[Entry, ...]
+    """Who registered the prompts that the calls used, and who promoted them."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries that are told of: of the calls that are told, and what people did about any of them."""
         told = [entry for call in self.calls for entry in call.entries]
         told += [*self.acts, *self.stops, *self.activations, *self.releases, *self.stale_releases]
-        told += [*self.classifications, *self.key_issues, *self.outcomes]
+        told += [*self.classifications, *self.key_issues, *self.outcomes, *self.prompts]
         return tuple(sorted({entry.seq: entry for entry in told}.values(), key=lambda entry: entry.seq))
 
     @cached_property
@@ -165,7 +167,25 @@ def collect(
         outcomes=tuple(
             entry for task in _unique(call.first.task for call in told) for entry in evidence.find("outcome", task)
         ),
+        prompts=_prompts(told, evidence),
     )
+
+
+def _prompts(calls: Iterable[CallStory[Entry]], evidence: Evidence) -> tuple[Entry, ...]:
+    """Return the registration of each version that was used and, where a promotion chose it, that promotion."""
+    found: dict[int, Entry] = {}
+    for first in (call.first for call in calls if "prompt" in call.first.facts):
+        name, _, version = first.facts["prompt"].rpartition("@")
+        acts = [one for one in evidence.find("prompt", name) if one.seq < first.seq]
+        made = [one for one in acts if one.kind == "prompt.registered" and str(one.facts["version"]) == version]
+        chosen = [
+            one
+            for one in acts
+            if one.kind == "prompt.promoted" and one.facts["environment"] == first.facts["environment"]
+        ]
+        by = chosen[-1:] if first.facts.get("prompt_by") == "promoted" else []
+        found |= {one.seq: one for one in (*made, *by)}
+    return tuple(found[seq] for seq in sorted(found))
 
 
 def _releases(

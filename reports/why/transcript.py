@@ -47,6 +47,19 @@ def said(answer: str) -> str:
         return answer
 
 
+def tools_before(body: str) -> tuple[str, ...]:
+    """Return the names of the tools that were called since the last message of a user, as the request tells it."""
+    names: list[str] = []
+    try:
+        for one in json.loads(body)["messages"]:
+            if one.get("role") == "user":
+                names.clear()
+            names += [str(call["function"]["name"]) for call in one.get("tool_calls") or () if "function" in call]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return ()
+    return tuple(names)
+
+
 def _streamed(answer: str) -> str:
     pieces: list[str] = []
     for line in answer.splitlines():

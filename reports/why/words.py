@@ -14,6 +14,7 @@ REASONS = {
     "task_calls_exceeded": "the task had used up its calls",
     "workflow_not_released": "nobody has released its workflow for prod",
     "workflow_unknown": "its workflow is not registered",
+    "prompt_invalid": "it named a prompt or a version that is not registered or promoted, or not its variables",
     "environment_unknown": "its environment is not in the configuration",
     "key_revoked": "its key had been revoked",
     "unknown_key": "its key is not known",
@@ -139,6 +140,8 @@ _VERBS = {
     "stop.engaged": "stopped it",
     "stop.released": "lifted the stop",
     "config.activated": "activated the rules",
+    "prompt.registered": "registered a version of the prompt",
+    "prompt.promoted": "promoted a version of the prompt",
     "workflow.released": "released the workflow",
     "workflow.classified": "confirmed its risk class",
 }
