@@ -17,6 +17,8 @@ class Attempt(NamedTuple):
     task: str
     status: str
     llm: int
+    evaluation: int
+    """Of the judges that scored its answers."""
     other: int
     value: int
     recorded: str
@@ -25,7 +27,7 @@ class Attempt(NamedTuple):
 
     @property
     def cost(self) -> int:
-        return self.llm + self.other
+        return self.llm + self.evaluation + self.other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class OutcomeCosts:
     statuses: Mapping[str, int]
     cost: int
     llm: int
+    evaluation: int
     other: int
     value: int
     median: float | None
@@ -87,8 +90,9 @@ def attempts_of(
             continue
         found.append(
             Attempt(
-                task, outcome["status"], sum([one.get("cost", 0) for one in calls]), outcome["other"],
-                outcome["value"], outcome["recorded"], tuple(map(tuple, outcome["earlier"])),
+                task=task, status=outcome["status"], llm=sum([one.get("cost", 0) for one in calls]),
+                evaluation=sum([one.get("evaluation", 0) for one in calls]), other=outcome["other"],
+                value=outcome["value"], recorded=outcome["recorded"], earlier=tuple(map(tuple, outcome["earlier"])),
             )
         )  # fmt: skip
     return found, outside
@@ -124,9 +128,10 @@ def outcome_costs(
     total = sum(costs)
     return OutcomeCosts(
         type=type_, attempts=len(attempts), statuses=statuses, cost=total, llm=sum(one.llm for one in attempts),
-        other=sum(one.other for one in attempts), value=sum(one.value for one in attempts), median=median(costs),
-        p95=percentile(costs, 0.95), interval=ratio_interval(costs, successes, f"{type_} {end}"), outside=outside,
-        restated=late, first_known=first if late else None, target=target,
+        evaluation=sum(one.evaluation for one in attempts), other=sum(one.other for one in attempts),
+        value=sum(one.value for one in attempts), median=median(costs), p95=percentile(costs, 0.95),
+        interval=ratio_interval(costs, successes, f"{type_} {end}"), outside=outside, restated=late,
+        first_known=first if late else None, target=target,
         largest=tuple(sorted(attempts, key=lambda one: (-one.cost, one.task))[:LARGEST]),
     )  # fmt: skip
 
@@ -136,4 +141,4 @@ def _as_of(one: Attempt, end: str) -> tuple[int, bool] | None:
     if one.recorded < end:
         return one.cost, one.status == "success"
     known = [(status, other) for at, status, _, other in one.earlier if at < end]
-    return (one.llm + known[-1][1], known[-1][0] == "success") if known else None
+    return (one.llm + one.evaluation + known[-1][1], known[-1][0] == "success") if known else None

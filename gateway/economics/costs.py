@@ -14,6 +14,8 @@ from reports.pack.calls import csv_line
 from reports.pack.words import decimals
 
 BY = Slice._fields
+OUTCOME = ("outcome",)
+"""Asked for alone: an outcome is of a task, a sum of calls."""
 FOCUS = (
     "BillingAccountId", "BillingCurrency", "ChargeCategory", "ChargeDescription", "ChargePeriodStart",
     "ChargePeriodEnd", "ConsumedQuantity", "ConsumedUnit", "ContractedCost", "EffectiveCost", "ListCost", "BilledCost",
@@ -59,8 +61,12 @@ def read_by(text: str) -> tuple[str, ...]:
         QuestionInvalid: not a list of known members, or one twice.
     """
     names = tuple(one.strip() for one in text.split(",") if one.strip())
+    if "outcome" in names:
+        if names != OUTCOME:
+            raise QuestionInvalid("--by outcome stands alone: an outcome is of a task, the others of calls")
+        return names
     if unknown := [one for one in names if one not in BY]:
-        raise QuestionInvalid(f"--by takes {', '.join(BY)}; not {unknown[0][:60]}")
+        raise QuestionInvalid(f"--by takes {', '.join(BY)}, or outcome; not {unknown[0][:60]}")
     if len(set(names)) < len(names):
         raise QuestionInvalid("--by names something twice")
     return names

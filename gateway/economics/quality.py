@@ -32,9 +32,22 @@ def quality_lines(
 def _by_series(rows: Mapping[str, Any]) -> dict[tuple[str, str, str], Counter[str]]:
     found: dict[tuple[str, str, str], Counter[str]] = {}
     for row, counts in rows.items():
-        _, _, component, evaluator, series = row.split("|")
+        _, _, component, evaluator, series, *_ = row.split("|")
         found.setdefault((component, evaluator, series), Counter()).update(counts["drawn"])
     return found
+
+
+def by_prompt(rows: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was said of the drawn answers of each version of a prompt: by evaluator, correct of scored."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for row, counts in rows.items():
+        _, _, _, evaluator, _, *prompt = row.split("|")
+        found.setdefault((prompt[0] if prompt else "", evaluator), Counter()).update(counts["drawn"])
+    said: dict[str, list[str]] = {}
+    for (label, evaluator), counted in sorted(found.items()):
+        scored = sum(counted[name] for name in VERDICTS)
+        said.setdefault(label, []).append(f"{evaluator}: {counted['correct']} of {scored} correct")
+    return {label: "; ".join(parts) for label, parts in said.items()}
 
 
 def _line(

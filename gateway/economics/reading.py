@@ -77,6 +77,24 @@ def outcomes_of(reader: Reader, type_: str, definition: OutcomeType, period: Per
     return outcome_costs(type_, attempts, outside, end=period.ended_at, target=target)
 
 
+def every_outcome(
+    reader: Reader, configuration: Configuration, period: Period, scope: Collection[str] | None,
+    workflow: str | None = None,
+) -> dict[str, OutcomeCosts]:  # fmt: skip
+    """Return what the outcomes of a period cost, by type.
+
+    Args:
+        scope: what may be looked at; a type with a workflow outside is left out, for its cost would tell of that one.
+        workflow: only the types that this one has a part in.
+    """
+    return {
+        type_: outcomes_of(reader, type_, definition, period)
+        for type_, definition in configuration.outcomes.items()
+        if all(within(one, scope) for one in definition.workflows)
+        and (workflow is None or workflow in definition.workflows)
+    }
+
+
 def age_of_prices(configuration: Configuration, now: datetime) -> str:
     """Say how old rate and prices are that amounts rest on."""
     days = (now.astimezone(UTC).date() - date.fromisoformat(configuration.fx.date)).days

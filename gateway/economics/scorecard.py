@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from gateway.configuration.model import Configuration
 from gateway.economics.attempts import OutcomeCosts
 from gateway.economics.costs import CostRow, grouped, whole
-from gateway.economics.quality import quality_lines
-from gateway.economics.reading import Period, age_of_prices, outcomes_of, sums_of
+from gateway.economics.quality import by_prompt, quality_lines
+from gateway.economics.reading import Period, age_of_prices, every_outcome, sums_of
 from gateway.evaluation.sampling import ELIGIBLE
 from gateway.oversight.looking import within
 from gateway.pricing.money import nano_eur
@@ -52,8 +52,7 @@ def scorecard(
 ) -> Card:  # fmt: skip
     """Return the scorecard of a workflow, or of all that lie within a scope."""
     size = installation.reader.head().size
-    names = {workflow} if workflow is not None else scope
-    now, before = (_part(installation, configuration, one, names) for one in (period, period.before))
+    now, before = (_part(installation, configuration, one, workflow, scope) for one in (period, period.before))
     owner = configuration.workflows[workflow].owner if workflow in configuration.workflows else ""
     eligible = sum(now.all.sums["results"].get(name, 0) for name in ELIGIBLE)
     quality = quality_lines(installation.reader, configuration.evaluation, now.quality, before.quality, eligible)
@@ -67,21 +66,18 @@ def scorecard(
         lines=(*lines, *budget), days=_days(now, period), models=_by(now, "model"),
         routes=tuple((one.name[0], one.ended, one.sums["in"], one.sums["out"]) for one in grouped(now.rows, ["route"])),
         largest=_largest(now), workflows=_workflows(now, configuration) if workflow is None else (),
-        decisions=tuple(_decisions(installation, configuration, now, lines)),
+        prompts=_prompts(now), decisions=tuple(_decisions(installation, configuration, now, lines)),
         not_measured=tuple(_not_measured(configuration, now)),
     )  # fmt: skip
 
 
 def _part(
-    installation: Installation, configuration: Configuration, period: Period, names: Collection[str] | None
-) -> _Part:
-    reader = installation.reader
+    installation: Installation, configuration: Configuration, period: Period, workflow: str | None,
+    scope: Collection[str] | None,
+) -> _Part:  # fmt: skip
+    reader, names = installation.reader, {workflow} if workflow is not None else scope
     rows = sums_of(reader, period, names)
-    outcomes = {
-        type_: outcomes_of(reader, type_, definition, period)
-        for type_, definition in configuration.outcomes.items()
-        if names is None or set(definition.workflows) & set(names)
-    }
+    outcomes = every_outcome(reader, configuration, period, scope, workflow)
     human: dict[str, int] = {}
     for row, counts in reader.states_between(f"human:{period.start}", f"human:{period.end}").items():
         if within(row.partition("|")[2], names):
@@ -104,14 +100,14 @@ def _of_type(one: OutcomeCosts, before: OutcomeCosts) -> list[Line]:
         until = f"{reached} success(es), {money(known / reached)} each" if reached else "no success"
         restated += f"; until then {until}"
     spread = f"median {money(one.median)}, 95th percentile {money(one.p95)} a task" if one.median is not None else ""
-    parts = f"calls {money(one.llm)}, tools and people {money(one.other)}"
+    parts = f"calls {money(one.llm)}, evaluation {money(one.evaluation)}, tools and people {money(one.other)}"
     parts += f"; worth {money(one.value)} as stated" if one.value else ""
     outside = f"; {one.outside} outcome(s) outside the attribution window left out" if one.outside else ""
     high = one.interval.high
     cost = Line(
         id=f"cost-per-{one.type}", title=f"Cost per {_words(one.type)}", unit="eur",
         definition=f"Cost of all attempts, failed ones too, over the tasks with the outcome {one.type}: success. "
-        "By task: its calls, and tools and human minutes as the definition says.",
+        "By task: its calls, the judges that scored them, and tools and human minutes as the definition says.",
         value=one.per_success, numerator=one.cost, denominator=one.successes, low=one.interval.low,
         high=None if high in (None, inf) else high, how=one.interval.how, before=before.per_success,
         change=_ratio_change(one, before), target=one.target,
@@ -133,6 +129,7 @@ def _call_lines(now: _Part, before: _Part, workflow: str | None) -> list[Line]:
     query = {"workflow": workflow} if workflow else {}
     calls = f"/calls?{urlencode(query)}" if query else "/calls"
     refused = sums["results"].get("refused", 0)
+    judges = sum(counts.get("cost", 0) for counts in now.quality.values())
     return [
         Line(
             id="spend", title="Spend", unit="eur", value=float(sums["cost"]), before=float(then["cost"]), href=calls,
@@ -143,6 +140,10 @@ def _call_lines(now: _Part, before: _Part, workflow: str | None) -> list[Line]:
         _share(
             "unattributed", "Spend of calls that name no task", "Cost of calls without a task, of all cost: no outcome "
             "can be attributed to it.", (loose, sums["cost"]), None, target=MOST_UNATTRIBUTED, amounts=True,
+        ),
+        _share(
+            "evaluation", "Cost of evaluation", "What judges cost that scored answers of the period, beside all spend "
+            "of the period. It is spend of the judges' own workflow.", (judges, sums["cost"]), None, amounts=True,
         ),
         _share(
             "errors", "Error rate", ERROR_DEFINITION, (now.all.error_calls, now.all.ended),
@@ -272,6 +273,14 @@ def _days(now: _Part, period: Period) -> tuple[tuple[str, int, int], ...]:
 def _by(now: _Part, name: str) -> tuple[tuple[str, int, int], ...]:
     rows = [(one.name[0] or "nobody answered", one.ended, one.sums["cost"]) for one in grouped(now.rows, [name])]
     return tuple(sorted(rows, key=lambda one: (-one[2], one[0]))[:12])
+
+
+def _prompts(now: _Part) -> tuple[tuple[str, int, int, str], ...]:
+    """Return what each version of a prompt cost and how its answers were scored; nothing where no call names one."""
+    rows, quality = grouped(now.rows, ["prompt"]), by_prompt(now.quality)
+    if not any(one.name[0] for one in rows):
+        return ()
+    return tuple((one.name[0], one.ended, one.sums["cost"], quality.get(one.name[0], "")) for one in rows)
 
 
 def _largest(now: _Part) -> tuple[tuple[str, str, str, int], ...]:

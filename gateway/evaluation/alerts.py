@@ -30,12 +30,16 @@ def subject_of(facts: Mapping[str, Any]) -> str:
 
 
 def alerts_of(
-    drafts: Sequence[Draft], state: Mapping[str, Any], alerts: Alerts, at: datetime, last_change: str
+    drafts: Sequence[Draft],
+    state: Mapping[str, Any],
+    alerts: Alerts,
+    at: datetime,
+    last_change: Mapping[str, str],
 ) -> tuple[list[Draft], dict[str, Any]]:
     """Return what scores raise or resolve, and the rows of their series. No two scores are of one series.
 
     Args:
-        last_change: digest of the configuration in force, which an alert names.
+        last_change: the last configuration that was activated or prompt that was promoted: `kind`, `entry`, `what`.
     """
     found: list[Draft] = []
     rows: dict[str, Any] = {}
@@ -51,7 +55,10 @@ def alerts_of(
             "deliver": alerts.webhook is not None,
         }  # fmt: skip
         if active is None and row["sum"] >= cusum.LIMIT:
-            facts |= _figures(one, row, threshold) | {"alert_ref": new_id("alert", at), "last_change": last_change}
+            facts |= _figures(one, row, threshold) | {
+                "alert_ref": new_id("alert", at),
+                "last_change": dict(last_change),
+            }
             found.append(Draft(id=new_id("ent", at), kind="alert.raised", workflow=one.workflow, facts=facts))
             row = row | {"sum": cusum.LIMIT // 2}
         elif active is not None and row["sum"] == 0:
@@ -65,4 +72,5 @@ def _figures(one: Draft, row: Mapping[str, Any], threshold: int) -> dict[str, An
     return {
         "component": one.facts["component"], "evaluator": one.facts["evaluator"], "series": one.facts["series"],
         "threshold_ppm": threshold, "baseline": row["before"], "since": row["since"], "worst": row["worst"],
+        **({"prompt": one.facts["prompt"]} if "prompt" in one.facts else {}),
     }  # fmt: skip

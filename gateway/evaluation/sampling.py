@@ -8,6 +8,22 @@ ELIGIBLE = ("answered", "refused_answer")
 """How a call ended that has an answer to score."""
 
 
+COMPONENTS = frozenset({"retrieval", "tool_selection", "policy", "answer"})
+OF_TOOL_CALLS = frozenset({"tool_selection", "policy"})
+"""What can be scored of an answer that only calls tools."""
+
+
+def components_of(facts: Mapping[str, Any]) -> tuple[frozenset[str], str]:
+    """Return as what a call can be scored, and how that is known: from the caller's `header`, or `derived`.
+
+    Args:
+        facts: those of its `call.closed`.
+    """
+    if said := facts.get("component"):
+        return frozenset({said}), "header"
+    return OF_TOOL_CALLS if facts["finish"] in ("tool_calls", "function_call") else COMPONENTS, "derived"
+
+
 class Chosen(NamedTuple):
     """A call that is scored: whether the hash drew it, its stratum, and with which probability it is in the sample.
 

@@ -24,20 +24,20 @@ from gateway.errors import GatewayError
 from gateway.evaluation.alerts import alerts_of, cusum_row, subject_of
 from gateway.evaluation.evaluators import Case, Score, called_tools, count
 from gateway.evaluation.judging import question_of, series_of, verdict_of
-from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen
+from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen, components_of
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.run import authenticate, handle_call
 from gateway.pricing.money import nano_eur
 from gateway.state.changes import changes_of_all
 from gateway.state.outcomes import definition_digest
-from gateway.state.rows import CURSOR, alert_row, quality_row
+from gateway.state.rows import CONTROL, CURSOR, alert_row, control_of, quality_row, task_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry, decode, parse_time
 from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
-from reports.why.transcript import asked, said
+from reports.why.transcript import asked, said, tools_before
 
 log = structlog.get_logger()
 AT_ONCE = 500
@@ -132,7 +132,9 @@ class Evaluating:
         return [
             Job(one, Chosen(False, "overridden", 1_000_000), _series(one, configuration))
             for one in configuration.evaluation.evaluators
-            if one.workflow == closed.workflow and one.name not in before
+            if one.workflow == closed.workflow
+            and one.name not in before
+            and one.component in components_of(closed.facts)[0]
         ]
 
     async def _scored(self, entry: Entry, job: Job, configuration: Configuration) -> Draft:
@@ -155,7 +157,11 @@ class Evaluating:
         prompt, answer = evidence.content(opened, "prompt"), evidence.content(closed, "answer")
         if prompt.missing or answer.missing:
             return closed, None
-        return closed, Case(asked(str(prompt.value)), said(str(answer.value)), called_tools(closed.facts))
+        text = asked(str(prompt.value))
+        if "instructions" in opened.c:
+            text = f"system: {evidence.content(opened, 'instructions').value} | {text}"
+        tools = (*tools_before(str(prompt.value)), *called_tools(closed.facts))
+        return closed, Case(text, said(str(answer.value)), tools)
 
     async def _judged(
         self, entry: Entry, closed: Entry, job: Job, case: Case, evaluation: Evaluation
@@ -180,15 +186,20 @@ class Evaluating:
 
     def _draft(self, closed: Entry, job: Job, score: Score, judge_call: str | None, policy: str, day: str) -> Draft:
         entry_id = new_id("ent", self._installation.clock())
+        evidence = LiveEvidence(self._installation)
         c, contents = self._installation.vault.seal({"reason": score.reason}, entry_id=entry_id)
         one = job.evaluator
         facts: dict[str, Any] = {
             "evaluator": one.name, "component": one.component, "kind": one.kind, "series": job.series, "policy": policy,
             "verdict": score.verdict, "drawn": job.chosen.drawn, "stratum": job.chosen.stratum,
             "probability_ppm": job.chosen.probability_ppm, "closed_seq": closed.seq, "day": day,
+            "component_source": components_of(closed.facts)[1],
         }  # fmt: skip
+        facts |= {"prompt": closed.facts["prompt"]} if "prompt" in closed.facts else {}
         if judge_call:
-            facts["judge_call_ref"] = judge_call
+            ends = [entry for entry in evidence.find("call", judge_call) if entry.kind == "call.closed"]
+            cost = sum(entry.facts["cost_nano_eur"] for entry in ends)
+            facts |= {"judge_call_ref": judge_call, "cost_nano_eur": cost}
         return Draft(
             id=entry_id, kind="evaluation.scored", call=closed.call, task=closed.task, workflow=closed.workflow,
             facts=facts, c=c, contents=contents,
@@ -196,16 +207,16 @@ class Evaluating:
 
     async def _move(self, low: int | None, high: int, drafts: Sequence[Draft]) -> bool:
         """Record scores and go on behind them, if nobody has gone on meanwhile."""
-        rows = [CURSOR, *(quality_row(one.facts, one.workflow) for one in drafts)]
+        rows = [CURSOR, CONTROL, *(quality_row(one.facts, one.workflow) for one in drafts)]
+        rows += [task_row(one.workflow, one.task) for one in drafts if one.task]
         rows += [row for one in drafts for row in (cusum_row(one.facts), alert_row("incorrect", subject_of(one.facts)))]
-        rules = self._ports.rules.now
-        alerts, change = rules.configuration.alerts, rules.config_digest
+        alerts = self._ports.rules.now.configuration.alerts
 
         def run(state: State, at: datetime) -> Step:
             row = state.get(CURSOR)
             if (row["next"] if row else None) != low:
                 return Step(answer=False)
-            said, sums = alerts_of(drafts, state, alerts, at, change)
+            said, sums = alerts_of(drafts, state, alerts, at, control_of(state).get("changed") or {})
             every = [*drafts, *said]
             return Step(every, changes_of_all(every, state) | sums | {CURSOR: {"next": high}}, answer=True)
 
@@ -231,10 +242,10 @@ def _is_eligible(closed: Entry, evaluation: Evaluation) -> bool:
 
 def _jobs_of(closed: Entry, configuration: Configuration) -> list[Job]:
     evaluation, jobs = configuration.evaluation, list[Job]()
-    policy = policy_of(configuration)
+    policy, components = policy_of(configuration), components_of(closed.facts)[0]
     expensive = None if evaluation.expensive is None else nano_eur(evaluation.expensive)
     for one in evaluation.evaluators:
-        if one.workflow != closed.workflow:
+        if one.workflow != closed.workflow or one.component not in components:
             continue
         found = chosen(
             str(closed.call), closed.facts, one.component, policy=policy, rate_ppm=int(evaluation.rate * 1_000_000),

@@ -2,14 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
+from gateway.configuration.model import Configuration
 from gateway.credentials import CredentialProblem, Credentials
-from gateway.economics.costs import QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
-from gateway.economics.reading import age_of_prices, period_of, sums_of
+from gateway.economics import by_outcome
+from gateway.economics.attempts import OutcomeCosts
+from gateway.economics.costs import OUTCOME, QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
+from gateway.economics.reading import Period, age_of_prices, every_outcome, period_of, sums_of
 from gateway.economics.recording import MOST, Result, Sender, lines_of, record
 from gateway.oversight.acts import active_configuration
 from gateway.oversight.people import ActRefused
@@ -59,6 +64,16 @@ class Cost(BaseModel):
     saved_by_cache_nano_eur: int
     input_tokens: int
     output_tokens: int
+
+
+class OutcomeTable(BaseModel):
+    """What outcomes of a period cost, a row for each type; amounts in nano-EUR and as decimals of EUR."""
+
+    start: str
+    to: str
+    zone: str
+    prices: str
+    outcomes: list[dict[str, Any]]
 
 
 class Costs(BaseModel):
@@ -111,8 +126,8 @@ def router(running: Running) -> APIRouter:
 def _add_costs(routes: APIRouter, running: Running) -> None:
     @routes.get(
         "/api/v1/costs",
-        summary="What did it cost, by day, workflow, environment, route, model, key",
-        response_model=Costs,
+        summary="What did it cost, by day, workflow, environment, route, model, key, prompt, or outcome",
+        response_model=Costs | OutcomeTable,
         responses=problems(400, 401, 422),
     )
     def get_costs(
@@ -203,6 +218,9 @@ def _costs(installation: Installation, token: str | None, by: str, start: str | 
     configuration, _ = active_configuration(installation)
     now = installation.clock()
     period = period_of(start, to, configuration.organisation.time_zone, now)
+    if names == OUTCOME:
+        found = every_outcome(installation.reader, configuration, period, scope)
+        return _by_outcome(found, configuration, period, now, form)
     rows = sums_of(installation.reader, period, scope)
     if form != "json":
         text = (
@@ -215,6 +233,18 @@ def _costs(installation: Installation, token: str | None, by: str, start: str | 
         start=str(period.start), to=str(period.end), zone=period.zone, prices=age_of_prices(configuration, now),
         together=_cost((), whole(rows)), groups=[_cost(names, one) for one in grouped(rows, names)],
     )  # fmt: skip
+
+
+def _by_outcome(
+    found: Mapping[str, OutcomeCosts], configuration: Configuration, period: Period, now: datetime, form: str
+) -> Any:
+    if form == "focus":
+        raise QuestionInvalid("the shape of FOCUS is of slices of calls, not of outcomes")
+    if form == "csv":
+        return Response(by_outcome.as_csv(found), media_type="text/csv")
+    rows = [by_outcome.outcome_row(one) for _, one in sorted(found.items())]
+    prices = age_of_prices(configuration, now)
+    return OutcomeTable(start=str(period.start), to=str(period.end), zone=period.zone, prices=prices, outcomes=rows)
 
 
 def _cost(names: tuple[str, ...], one: Any) -> Cost:

@@ -69,6 +69,8 @@ class Card:
     """Model, calls, cost."""
     routes: tuple[tuple[str, int, int, int], ...]
     """Route, calls, input tokens, output tokens."""
+    prompts: tuple[tuple[str, int, int, str], ...]
+    """Version of a registered prompt (empty: none), calls, cost, how its answers were scored."""
     largest: tuple[tuple[str, str, str, int], ...]
     """Outcome type, task (pseudonym), status, cost."""
     workflows: tuple[Row, ...]

@@ -53,6 +53,16 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
+        "6", "a promotion holds for every later call", "gateway/pipeline/open.py",
+        'control.get("prompts"))', 'rules.prompts_since)',
+        "tests/system/test_prompts.py::test_a_promotion_decides_what_is_sent_and_taking_it_back_does_too",
+    ),
+    Sabotage(
+        "9", "the cost of a judge is a cost of its task", "gateway/state/changes.py",
+        'known.get("evaluation", 0) + cost}', 'known.get("evaluation", 0)}',
+        "tests/system/test_evaluating.py::test_what_a_judge_cost_counts_in_the_outcome_of_the_task",
+    ),
+    Sabotage(
         "9", "the sums move with the end of a call", "gateway/state/changes.py",
         "    moved[row] = rollup.plus(state.get(row), facts, named=named", "    moved[row] = rollup.plus(None, facts, named=named",
         "tests/system/test_costs.py::test_every_sum_is_that_of_the_entries_to_the_nano_eur",

@@ -104,7 +104,8 @@ def test_a_component_that_turns_bad_raises_once_by_its_name_and_arrives_signed_a
     assert raised.facts["since"] == [13, 13]
     calls = {one.call for one in on.entries("call.closed")}
     assert set(raised.facts["worst"]) <= calls
-    assert raised.facts["last_change"] == acts.active_configuration(on.installation)[1]
+    activated = on.entries("config.activated")[-1]
+    assert raised.facts["last_change"] == {"kind": "config.activated", "entry": activated.id}
     time.sleep(7)
     assert receiver.got == []
     assert on.entries("alert.delivered") == []

@@ -13,7 +13,8 @@ import pytest
 from stage import Stage, completion, stage
 from starlette.responses import JSONResponse, Response
 
-from gateway.economics.reading import Period
+from gateway.economics.reading import Period, outcomes_of
+from gateway.economics.recording import Sender, record
 from gateway.economics.scorecard import scorecard
 from gateway.evaluation.reviewing import queue, review
 from gateway.evaluation.worker import Evaluating, policy_of
@@ -259,3 +260,31 @@ def test_a_stop_of_the_judge_s_workflow_is_the_switch_that_ends_it(on: Stage, ju
     assert judge.asked == []
     acts.release_stop(on.installation, on.person("ada"), acts.stop_scope(on.installation, workflow="judge"), "go on")
     scores(on, 2)
+
+
+def test_what_a_judge_cost_counts_in_the_outcome_of_the_task(on: Stage) -> None:
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    text += "\noutcomes:\n  resolved: {workflows: [agent]}\n"
+    acts.activate(on.installation, on.person("ada"), text, "outcomes")
+    on.ask(task="ticket:1")
+    found = scores(on, 2)
+    record(
+        on.installation,
+        Sender("api", on.person("ada")),
+        [{"task": "ticket:1", "type": "resolved", "status": "success"}],
+    )
+    ends = {one.call: one for one in on.entries("call.closed")}
+    (judged,) = [one for one in found if one.facts["kind"] == "judge"]
+    cost = ends[judged.facts["judge_call_ref"]].facts["cost_nano_eur"]
+    own = ends[judged.call].facts["cost_nano_eur"]
+    assert cost > 0
+    assert judged.facts["cost_nano_eur"] == cost
+    configuration = acts.active_configuration(on.installation)[0]
+    of_type = outcomes_of(on.installation.reader, "resolved", configuration.outcomes["resolved"], ALWAYS)
+    assert (of_type.llm, of_type.evaluation, of_type.cost) == (own, cost, own + cost)
+    card = scorecard(on.installation, configuration, ALWAYS)
+    (line,) = [one for one in card.lines if one.id == "evaluation"]
+    assert (line.numerator, line.denominator) == (cost, own + cost)
+    rebuilt, _ = replay(on.installation.reader)
+    states = on.installation.reader.states("task:")
+    assert {row: one for row, one in rebuilt.items() if row.startswith("task:")} == states

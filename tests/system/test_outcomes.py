@@ -1,8 +1,10 @@
 """Outcomes: taken once, corrected by appending, late ones restate; and what an outcome cost, recomputed from entries."""
 
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import statistics
 import time
@@ -10,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import httpx2
 import pytest
 from stage import Stage, stage
 
-from gateway.economics.reading import Period, outcomes_of
+from gateway.economics.reading import Period, every_outcome, outcomes_of
 from gateway.economics.recording import Result, Sender, record
 from gateway.oversight import acts
 from gateway.oversight.people import ActRefused
@@ -323,3 +326,26 @@ def test_two_senders_at_once_record_an_outcome_once(on: Stage) -> None:
         results = list(pool.map(lambda _: record(on.installation, Sender("api", on.person("ada")), bodies), range(4)))
     assert len(on.entries("outcome.recorded")) == before + len(tasks)
     assert len({tuple(one.entry for one in result) for result in results}) == 1
+
+
+def test_costs_by_outcome_are_those_of_the_outcomes_in_every_form(on: Stage) -> None:
+    called(on, "ticket:by")
+    sent(on, "ticket:by")
+    configuration, _ = acts.active_configuration(on.installation)
+    every = every_outcome(on.installation.reader, configuration, ALWAYS, None)
+    one = every["ticket_resolved"]
+    assert one.attempts > 0
+    headers = {"authorization": f"Bearer {on.tokens['ada']}"}
+    query = {"by": "outcome", "from": "2020-01-01", "to": "2100-01-01"}
+    found = httpx2.get(f"{on.url}/api/v1/costs", params=query, headers=headers).json()["outcomes"]
+    row = next(row for row in found if row["outcome"] == "ticket_resolved")
+    assert (row["attempts"], row["cost_nano_eur"]) == (one.attempts, one.cost)
+    assert row["calls_nano_eur"] + row["evaluation_nano_eur"] + row["tools_and_people_nano_eur"] == one.cost
+    text = httpx2.get(f"{on.url}/api/v1/costs", params=query | {"format": "csv"}, headers=headers).text
+    (line,) = [line for line in csv.DictReader(io.StringIO(text)) if line["outcome"] == "ticket_resolved"]
+    assert int(line["cost_nano_eur"]) == one.cost
+    assert Decimal(line["cost_eur"]) * 10**9 == one.cost
+    refused = httpx2.get(f"{on.url}/api/v1/costs", params=query | {"by": "outcome,day"}, headers=headers)
+    assert refused.status_code == 400
+    assert "stands alone" in refused.json()["detail"]
+    assert every_outcome(on.installation.reader, configuration, ALWAYS, frozenset({"nothing of it"})) == {}
