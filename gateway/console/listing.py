@@ -1,10 +1,14 @@
 """The list of calls, the latest first: a filter that an address holds, and a bounded look back for each page."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.days import instant
+from gateway.economics.costs import ERRORS
+from gateway.oversight.acts import active_configuration
 from gateway.oversight.looking import within
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
@@ -15,7 +19,7 @@ ROWS = 50
 LOOK = 20_000
 """Entries that one page looks back through at most."""
 _CHUNK = 500
-FIELDS = ("workflow", "route", "environment", "result", "only")
+FIELDS = ("workflow", "route", "environment", "model", "key", "prompt", "result", "only", "from", "to")
 ENDS = ("call.closed", "call.interrupted", "call.refused")
 
 
@@ -34,21 +38,42 @@ def list_calls(
 ) -> CallList:
     """Return the calls that fit a filter and lie within a scope of workflows, looking back from an entry."""
     size = installation.reader.head().size
-    start = size if before is None else min(before, size)
+    first, last = _bounds(installation, chosen, size)
+    start = last if before is None else min(before, last)
+    stop = max(first, start - LOOK)
     rows: list[dict[str, Any]] = []
     at = start
-    for entry in _backwards(installation, start, max(0, start - LOOK)):
+    for entry in _backwards(installation, start, stop):
         at = entry.seq
         if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
             continue
-        if _fits(row := ended_row(entry), chosen):
+        if _fits(row := ended_row(entry), entry.facts, chosen):
             rows.append(row)
             if len(rows) == ROWS:
                 break
     else:
-        at = max(0, start - LOOK)
+        at = stop
+    at = 0 if at <= first else at
     kept = {name: value for name, value in chosen.items() if value}
     return CallList(rows=tuple(rows), size=size, before=at, older=urlencode(kept | {"before": str(at)}))
+
+
+def _bounds(installation: Installation, chosen: Mapping[str, str], size: int) -> tuple[int, int]:
+    """Return the first entry of the first day that is asked for, and the first after the last.
+
+    Raises:
+        ValueError: no day.
+    """
+    if not chosen.get("from") and not chosen.get("to"):
+        return 0, size
+    zone = active_configuration(installation)[0].organisation.time_zone
+    low, high = (instant(chosen[name], zone) if chosen.get(name) else None for name in ("from", "to"))
+    return _first_since(installation, low, size) if low else 0, _first_since(installation, high, size) if high else size
+
+
+def _first_since(installation: Installation, at: str, size: int) -> int:
+    """Return the number of the first entry at or after an instant: entries are in the order of their times."""
+    return bisect_left(range(size), at, key=lambda seq: decode(next(iter(installation.reader.raw(seq, seq + 1)))).at)
 
 
 def _backwards(installation: Installation, high: int, low: int) -> Iterator[Entry]:
@@ -58,8 +83,16 @@ def _backwards(installation: Installation, high: int, low: int) -> Iterator[Entr
         high = first
 
 
-def _fits(row: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:
+def _fits(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:
     if chosen.get("only") == "exceptions" and not row["exception"]:
+        return False
+    if chosen.get("only") == "errors" and row["ended_as"] not in ERRORS:
+        return False
+    if any(chosen.get(name) and facts.get(name) != chosen[name] for name in ("key", "prompt")):
+        return False
+    served = facts.get("served") or {}
+    names = (served.get("model"), f"{served.get('provider')} {served.get('model')}")
+    if chosen.get("model") and chosen["model"] not in names:
         return False
     if (wanted := chosen.get("result")) and row["ended_as"] != wanted:
         return False

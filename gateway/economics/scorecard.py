@@ -57,7 +57,7 @@ def scorecard(
     eligible = sum(now.all.sums["results"].get(name, 0) for name in ELIGIBLE)
     quality = quality_lines(installation.reader, configuration.evaluation, now.quality, before.quality, eligible)
     lines = [
-        *_outcome_lines(now, before), *_call_lines(now, before, workflow), *quality, *_people_lines(now, before)
+        *_outcome_lines(now, before), *_call_lines(now, before, workflow, period), *quality, *_people_lines(now, before)
     ]  # fmt: skip
     budget = _budget(configuration, period, now, workflow, installation.clock().date())
     return Card(
@@ -123,11 +123,11 @@ def _of_type(one: OutcomeCosts, before: OutcomeCosts) -> list[Line]:
     return [cost, rate]
 
 
-def _call_lines(now: _Part, before: _Part, workflow: str | None) -> list[Line]:
+def _call_lines(now: _Part, before: _Part, workflow: str | None, period: Period) -> list[Line]:
     sums, then = now.all.sums, before.all.sums
     loose = sums["cost"] - sums["named_cost"]
-    query = {"workflow": workflow} if workflow else {}
-    calls = f"/calls?{urlencode(query)}" if query else "/calls"
+    query = ({"workflow": workflow} if workflow else {}) | {"from": str(period.start), "to": str(period.end)}
+    calls = f"/calls?{urlencode(query)}"
     refused = sums["results"].get("refused", 0)
     judges = sum(counts.get("cost", 0) for counts in now.quality.values())
     return [
@@ -148,7 +148,7 @@ def _call_lines(now: _Part, before: _Part, workflow: str | None) -> list[Line]:
         _share(
             "errors", "Error rate", ERROR_DEFINITION, (now.all.error_calls, now.all.ended),
             (before.all.error_calls, before.all.ended), target=ERROR_TARGET,
-            note=f"{refused} refused before they began", href=f"/calls?{urlencode(query | {'only': 'exceptions'})}",
+            note=f"{refused} refused before they began", href=f"/calls?{urlencode(query | {'only': 'errors'})}",
         ),
     ]  # fmt: skip
 

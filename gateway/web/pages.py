@@ -92,9 +92,13 @@ def router(running: Running) -> APIRouter:
     @routes.get("/calls")
     async def calls(request: Request, session: In, before: int | None = None) -> Response:
         chosen = {name: request.query_params.get(name, "")[:200] for name in FIELDS}
-        found = await asyncio.to_thread(
-            list_calls, running(), chosen, session.scope, before if before and before > 0 else None
-        )
+        try:
+            found = await asyncio.to_thread(
+                list_calls, running(), chosen, session.scope, before if before and before > 0 else None
+            )
+        except ValueError as error:
+            text = str(error)
+            return shown("message", session, "/calls", title="Not a day", text=text, login=False, status=400)
         return shown("calls", session, "/calls", filter=chosen, filtered=any(chosen.values()), results=results(),
                      rows=found.rows, size=found.size, before=found.before, older=found.older)  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The scorecard: page, JSON, CSV and one A4, from one function."""
 
 import asyncio
+from datetime import date, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -125,13 +126,18 @@ def _page(
     if card is None:
         text = f"No workflow {(workflow or '')[:100]} is registered."
         return shown("message", session, "/scorecard", title="Nothing found", text=text, login=False, status=404)
-    files = urlencode({"from": str(period.start), "to": str(period.end)} | ({"workflow": workflow} if workflow else {}))
+    asked = {"from": str(period.start), "to": str(period.end)} | ({"workflow": workflow} if workflow else {})
     return shown(
         "scorecard", session, "/scorecard", card=card, problem=trouble, start=str(period.start), end=str(period.end),
         names=[name for name in names(installation) if within(name, session.scope)], charts=_charts(card),
         lines=[(one, headline(one), interval_said(one), said(one, one.before)) for one in card.lines],
-        files=f"/api/v1/scorecard?{files}", status=400 if trouble else 200,
+        asked=asked, after={day: _next(day) for day, _, _ in card.days},
+        files=f"/api/v1/scorecard?{urlencode(asked)}", status=400 if trouble else 200,
     )  # fmt: skip
+
+
+def _next(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def _charts(card: Card) -> dict[str, str]:

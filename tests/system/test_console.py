@@ -191,6 +191,11 @@ def test_calls_are_filtered_by_the_address_and_lead_to_why(on: Stage, browser: A
     assert "No call fits this filter" in page.inner_text("main")
     page.goto("/calls?before=3&workflow=" + "x" * 5000)
     assert page.locator("main").count() == 1
+    assert page.goto("/calls?from=yesterday").status == 400
+    page.goto("/calls?from=2999-01-01")
+    assert "No call fits this filter" in page.inner_text("main")
+    page.goto("/calls?from=2020-01-01&to=2999-01-01&only=errors")
+    assert page.locator("main").count() == 1
     page.goto("/calls")
     page.click("tbody a >> nth=0")
     assert "/why/call_" in page.url

@@ -1,8 +1,10 @@
 """The scorecard: each figure is recomputed here from the entries, with 0, 1 and 29 calls; one page; nothing invented."""
 
 import csv
+import html
 import io
 import math
+import re
 import statistics
 import subprocess
 from collections import Counter
@@ -183,3 +185,16 @@ def test_what_needs_a_decision_is_named_with_its_owner(tmp_path: Path) -> None:
         assert any(
             "fresh made calls and is not released as it is (owner: test)" in one for one in card_of(on).decisions
         )
+
+
+def test_every_count_of_calls_on_the_page_leads_to_just_those_calls(on: Stage) -> None:
+    with httpx2.Client(base_url=on.url, cookies={"whyledger_token": on.tokens["ada"]}) as reader:
+        page = reader.get("/scorecard", params={"from": "2020-01-01", "to": "2100-01-01"}).text
+        links = re.findall(r'<a href="(/calls\?[^"]+)">(\d+)</a>', page)
+        assert bool(links) == bool(on.entries("call.closed"))
+        for address, number in links:
+            listed = reader.get(html.unescape(address)).text
+            assert listed.count('<td><a class="id"') == int(number), address
+        recent = reader.get("/scorecard").text  # by day too
+        for address, number in re.findall(r'<a href="(/calls\?[^"]+from=[^"]+)">(\d+)</a>', recent):
+            assert reader.get(html.unescape(address)).text.count('<td><a class="id"') == int(number), address
