@@ -1,7 +1,7 @@
-"""Alerts of a day's sums: error rates and caps, looked at each minute by the process that signs."""
+"""Alerts of a day's sums: errors, caps, spend, gaps, looked at each minute by the process that signs."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,10 +15,17 @@ from gateway.state.rows import alert_row
 from gateway.store.installation import Installation
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
-from ledger.unit import State, Step, Unit
+from ledger.unit import GAP, State, Step, Unit
 from reports.statistics import FEWEST_FOR_PERCENT, wilson
 
 REMIND = timedelta(hours=24)
+DAYS_BEFORE, FEWEST_DAYS = 7, 3
+"""Over how many days a usual spend is taken, and on how many of them something must have been spent."""
+LEAST_SPEND = 10**9
+"""Nano-EUR a day below which a spend is never told of."""
+
+
+_WHO_WHEN = ("workflow", "day")
 
 
 class Finding(NamedTuple):
@@ -67,12 +74,38 @@ class Watch:
             yield from self._failing(day, float(alerts.errors))
         if alerts.cap_share is not None:
             yield from self._near_caps(configuration, day, alerts.cap_share)
+        if alerts.spend is not None:
+            yield from self._spending(day, alerts.spend)
+        if alerts.gaps:
+            yield from self._gaps(day)
 
     def _failing(self, day: str, most: float) -> Iterator[Finding]:
         for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
             if one.ended >= FEWEST_FOR_PERCENT and wilson(one.error_calls, one.ended)[0] > most:
                 figures = {"errors": one.error_calls, "calls": one.ended, "day": day}
                 yield Finding("errors", one.name[0], one.name[0] or None, figures)
+
+    def _spending(self, day: str, factor: Decimal) -> Iterator[Finding]:
+        """Yield workflows that spend more than a multiple of what they usually do in a day."""
+        first = date.fromisoformat(day) - timedelta(days=DAYS_BEFORE)
+        before: dict[str, dict[str, int]] = {}
+        for one in grouped(self._installation.reader.states_between(f"{PREFIX}{first}", f"{PREFIX}{day}"), _WHO_WHEN):
+            before.setdefault(one.name[0], {})[one.name[1]] = one.sums["cost"]
+        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
+            days = before.get(one.name[0], {})
+            spent, usual = one.sums["cost"], sum(days.values()) // DAYS_BEFORE
+            known = sum(cost > 0 for cost in days.values()) >= FEWEST_DAYS
+            if known and spent >= LEAST_SPEND and spent > usual * factor:
+                figures = {"spent_nano_eur": spent, "usual_nano_eur": usual, "day": day}
+                yield Finding("spend", one.name[0], one.name[0] or None, figures)
+
+    def _gaps(self, day: str) -> Iterator[Finding]:
+        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
+            if count := one.sums["results"].get("interrupted", 0):
+                yield Finding("interrupted", one.name[0], one.name[0] or None, {"calls": count, "day": day})
+        gap = self._installation.reader.state(GAP)
+        if gap and gap.get("day") == day:
+            yield Finding("gap", gap["id"], None, {"day": day})
 
     def _near_caps(self, configuration: Configuration, day: str, share: Decimal) -> Iterator[Finding]:
         for row, used in self._installation.reader.states("budget:").items():

@@ -225,6 +225,7 @@ def record(
     words: Annotated[str, typer.Option(help="What was said, shown or stated; sealed.")] = "",
     file: Annotated[Path | None, typer.Option(help="A document; only its SHA-256 is kept.")] = None,
     incident: Annotated[str | None, typer.Option(help="The incident that this goes on with.")] = None,
+    alert: Annotated[str | None, typer.Option(help="The alert that told of an incident.")] = None,
 ) -> None:
     """Put a notice, a mark, training, a statement, a document, a request or an incident on record."""
     from gateway.cli.classify import today
@@ -237,7 +238,7 @@ def record(
     with acting(context, as_) as (installation, actor):
         made = put(
             installation, actor, register, workflow, fields, words=words,  # type: ignore[arg-type]
-            content=file.read_bytes() if file else None, incident=incident,
+            content=file.read_bytes() if file else None, incident=incident, alert=alert,
         )  # fmt: skip
     typer.echo(made)
     if register == "incident" and incident is None:

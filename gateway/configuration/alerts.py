@@ -26,4 +26,8 @@ class Alerts(Section):
     """Share of the calls of a workflow and day that may fail."""
     cap_share: Amount | None = Field(default=None, gt=0, le=1)
     """Share of a daily cap from which somebody is told."""
+    spend: Amount | None = Field(default=None, gt=1, le=1000)
+    """How many times the mean of its last seven days a workflow may spend on one day."""
+    gaps: bool = False
+    """Tell of calls whose end was not seen, and of losses that were declared."""
     webhook: Webhook | None = None

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from gateway.days import day_in_zone
+from gateway.oversight.acts import time_zone
 from gateway.oversight.people import Actor, ActRefused
 from gateway.state.changes import changes_of
 from gateway.store.installation import Installation
@@ -41,6 +43,7 @@ def declare_gap(installation: Installation, actor: Actor, reason: str) -> int:
     facts = {
         "held_size": size, "signed_size": held.size, "held_root": b64(held.root), "found_size": head.size,
         "found_root": b64(head.frontier.root()), "assurance": actor.assurance,
+        "day": day_in_zone(time_zone(installation), installation.clock()),
     }  # fmt: skip
 
     draft = Draft(id=entry_id, kind="gap.declared", act=actor.pseudonym, facts=facts, c=c, contents=contents)

@@ -13,7 +13,7 @@ from classifiers.law.duties import duties_on
 from gateway.oversight.acts import act
 from gateway.oversight.people import Actor, ActRefused
 from gateway.store.installation import Installation
-from ledger.entry import b64
+from ledger.entry import Entry, b64
 from ledger.ids import new_id
 from reports.registers import registers
 
@@ -23,6 +23,7 @@ MOST_PEOPLE = 1_000_000
 def record(
     installation: Installation, actor: Actor, register: str, workflow: str | None, fields: Mapping[str, str],
     *, words: str = "", content: bytes | None = None, incident: str | None = None,
+    alert: str | None = None,
 ) -> str:  # fmt: skip
     """Put a fact on record and return the id of its entry; of an incident, the id of the incident.
 
@@ -30,6 +31,7 @@ def record(
         words: sealed; what was said, shown or stated.
         content: of a document; only its SHA-256 is kept.
         incident: the incident that this goes on with.
+        alert: of an incident that begins, the alert that told of it; its workflow is the alert's.
 
     Raises:
         ActRefused: unknown register, field, answer or workflow; something required is missing; or no role for it.
@@ -38,6 +40,8 @@ def record(
         raise ActRefused(f"registers are {', '.join(registers())}; not {register}")
     row = registers()[register]
     facts = _facts(row, fields, installation.clock().date().isoformat(), follows=incident is not None)
+    raised = _raised(installation, row, incident, alert) if alert else None
+    workflow = raised.workflow if raised and workflow is None else workflow
     if workflow is not None and installation.reader.state(f"workflow:{workflow}") is None:
         raise ActRefused(f"workflow {workflow} is not registered")
     if bool(row.get("file")) != (content is not None):
@@ -45,10 +49,21 @@ def record(
     kind, more = _kind(installation, row, facts, incident)
     refs = {"document": b64(hashlib.sha256(content).digest())} if content is not None else {}
     written = act(
-        installation, kind, actor, roles=row["roles"], workflow=workflow, refs=refs, facts=facts | more,
+        installation, kind, actor, roles=row["roles"], workflow=workflow, refs=refs,
+        facts=facts | more | ({"alert_ref": alert} if alert else {}),
         texts={"words": words} if words.strip() else None,
     )  # fmt: skip
     return str(more.get("incident_ref") or written.receipts[0].id)
+
+
+def _raised(installation: Installation, row: Mapping[str, Any], incident: str | None, alert: str) -> Entry:
+    if "follow_up" not in row or incident is not None:
+        raise ActRefused("only an incident that begins is opened by an alert")
+    found = installation.reader.entries(installation.reader.find("alert", alert))
+    raised = next((one for one in found if one.kind == "alert.raised"), None)
+    if raised is None:
+        raise ActRefused(f"there is no alert {alert}")
+    return raised
 
 
 def _kind(

@@ -255,7 +255,7 @@ def _workflow(item: Item, state: State) -> Changes:
 
 
 def _gap_declared(item: Item, _state: State) -> Changes:
-    return {HALT: None, GAP: {"id": item.id}}
+    return {HALT: None, GAP: {"id": item.id} | ({"day": item.facts["day"]} if "day" in item.facts else {})}
 
 
 _RULES: dict[str, Callable[[Item, State], Changes]] = {

@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -19,8 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.alerting.watch import Watch
+from gateway.days import day_in_zone
 from gateway.demo.world import free_port
 from gateway.oversight import acts
+from gateway.oversight.people import ActRefused
+from gateway.oversight.registers import record
+from gateway.state.rollup import plus, row_of
 from gateway.store.rebuild import replay
 from ledger.unit import Unit
 
@@ -168,3 +173,73 @@ def test_a_cap_that_is_near_is_raised_for_the_scope_it_is_of(on: Stage) -> None:
     assert (raised.facts["subject"], raised.workflow) == ("workflow:prod:agent", "agent")
     assert raised.facts["cap_nano_eur"] == 100_000_000
     assert raised.facts["counted_nano_eur"] >= 50_000_000
+
+
+def test_an_incident_is_opened_by_the_alert_that_told_of_it(on: Stage) -> None:
+    configuration, _ = acts.active_configuration(on.installation)
+    on.upstream.answer = answering("x", prompt=20_000, output=5_000)
+    for _ in range(2):
+        on.ask()
+    on.settled("call.closed", 2)
+    Watch(on.installation).look(configuration)
+    (raised,) = [one for one in on.entries("alert.raised") if one.facts["rule"] == "cap_share"]
+    fields = {"aware_on": "2026-11-01", "harm": "not_serious", "limited": "unknown"}
+    alert, ada = raised.facts["alert_ref"], on.person("ada")
+    made = record(on.installation, ada, "incident", None, fields, alert=alert)
+    (opened,) = on.entries("incident.opened")
+    assert (opened.facts["incident_ref"], opened.facts["alert_ref"], opened.workflow) == (made, alert, "agent")
+    for wrong, said in (({"alert": "alert_no"}, "no alert"), ({"alert": alert, "incident": made}, "begins")):
+        with pytest.raises(ActRefused, match=said):
+            record(on.installation, ada, "incident", None, fields, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_loss_and_an_end_that_nobody_saw_are_told_of(on: Stage) -> None:
+    configuration, _ = acts.active_configuration(on.installation)
+    alerts = configuration.alerts.model_copy(update={"gaps": True})
+    watching = configuration.model_copy(update={"alerts": alerts})
+    day = day_in_zone(configuration.organisation.time_zone, on.installation.clock())
+    row = row_of(day, "agent", {}, {"environment": "prod"})
+    sums = plus(None, {"cost_nano_eur": 5, "cost_state": "upper_bound"}, named=False, result="interrupted")
+    rows = {row: sums, "gap": {"id": "ent_1", "day": day}}
+    found = {(one.rule, one.subject, one.workflow) for one in Watch(reading(on, rows))._found(watching)}
+    assert found == {("interrupted", "agent", "agent"), ("gap", "ent_1", None)}
+    assert not list(Watch(reading(on, rows))._found(configuration))
+
+
+@pytest.mark.parametrize(
+    ("today", "days", "told"),
+    [(4_100, 7, True), (3_900, 7, False), (4_100, 2, False), (900, 7, False)],
+    ids=["more", "as usual", "too few days", "too little to tell of"],
+)
+def test_a_workflow_that_spends_a_multiple_of_what_it_usually_does_is_told_of(
+    on: Stage, today: int, days: int, told: bool
+) -> None:
+    configuration, _ = acts.active_configuration(on.installation)
+    alerts = configuration.alerts.model_copy(update={"spend": Decimal(2)})
+    usual = 2_000_000_000 * 7 // days if today > 1000 else 100
+    now = date.fromisoformat(day_in_zone(configuration.organisation.time_zone, on.installation.clock()))
+    costs = {now - timedelta(days=at): usual for at in range(1, days + 1)} | {now: today * 10**6}
+    rows = {
+        row_of(str(day), "agent", {}, {"environment": "prod"}): plus(
+            None, {"cost_nano_eur": cost}, named=False, result="answered"
+        )
+        for day, cost in costs.items()
+    }
+    found = Watch(reading(on, rows))._found(configuration.model_copy(update={"alerts": alerts}))
+    assert [(one.rule, one.subject) for one in found] == ([("spend", "agent")] if told else [])
+
+
+def reading(on: Stage, rows: dict[str, Any]) -> Any:
+    """The installation with other state rows."""
+
+    class Rows:
+        def states(self, prefix: str) -> dict[str, Any]:
+            return {row: one for row, one in rows.items() if row.startswith(prefix)}
+
+        def states_between(self, low: str, high: str) -> dict[str, Any]:
+            return {row: one for row, one in rows.items() if low <= row < high}
+
+        def state(self, row: str) -> Any:
+            return rows.get(row)
+
+    return replace(on.installation, reader=Rows())  # type: ignore[arg-type]
