@@ -1,5 +1,6 @@
-"""Commands of people who review what evaluators have scored."""
+"""Commands of evaluation: results that come from elsewhere, and what people say of scored answers."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +10,26 @@ from gateway.cli.people import As, acting
 review = typer.Typer(no_args_is_help=True, help="Score what evaluators have scored, without seeing what they said.")
 
 
+evaluation = typer.Typer(no_args_is_help=True, help="Results of evaluations that ran elsewhere.")
+
+
 def add(app: typer.Typer) -> None:
+    app.add_typer(evaluation, name="evaluation")
     app.add_typer(review, name="review")
+
+
+@evaluation.command("import")
+def import_(context: typer.Context, file: Path, as_: As) -> None:
+    """Put the results of a run over a fixed set on record: a JSON object, an array, or JSON Lines."""
+    from gateway.economics.recording import lines_of
+    from gateway.evaluation.importing import import_results
+
+    kind = "application/x-ndjson" if file.suffix in (".jsonl", ".ndjson") else "application/json"
+    sent = [value for _, value in lines_of(kind, file.read_bytes())]
+    with acting(context, as_) as (installation, actor):
+        made = import_results(installation, actor, sent)  # type: ignore[arg-type]
+    new = sum(not one.repeated for one in made)
+    typer.echo(f"{new} result(s) on record, {len(made) - new} known before")
 
 
 @review.command("next")

@@ -1,13 +1,15 @@
 """Quality lines of the scorecard: what evaluators said of what was drawn, and how far people agree with them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.configuration.evaluation import Evaluation
+from gateway.economics.reading import Period
 from gateway.evaluation.evaluators import VERDICTS
+from gateway.oversight.looking import within
 from ledger.store.reader import Reader
-from reports.scorecard.card import CLEAR, Line
+from reports.scorecard.card import CLEAR, Line, Offline
 from reports.statistics import agreement, corrected_share, difference_is_clear, wilson
 
 
@@ -48,6 +50,19 @@ def by_prompt(rows: Mapping[str, Any]) -> dict[str, str]:
         scored = sum(counted[name] for name in VERDICTS)
         said.setdefault(label, []).append(f"{evaluator}: {counted['correct']} of {scored} correct")
     return {label: "; ".join(parts) for label, parts in said.items()}
+
+
+def offline(reader: Reader, period: Period, names: Collection[str] | None) -> tuple[Offline, ...]:
+    """Return the results of evaluations that ran elsewhere in the period."""
+    found: list[Offline] = []
+    for row, one in reader.states_between(f"imported:{period.start}", f"imported:{period.end}").items():
+        _, workflow, suite, _ = row.split("|")
+        if within(workflow, names):
+            scored = one["correct"] + one["partial"] + one["incorrect"]
+            low, high = wilson(one["correct"], scored) if scored else (None, None)
+            of = " ".join(one[name] for name in ("prompt", "model") if name in one)
+            found.append(Offline(one["day"], workflow, suite, one["component"], of, one["correct"], scored, low, high))
+    return tuple(found)
 
 
 def _line(

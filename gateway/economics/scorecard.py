@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from gateway.configuration.model import Configuration
 from gateway.economics.attempts import OutcomeCosts
 from gateway.economics.costs import CostRow, grouped, whole
-from gateway.economics.quality import by_prompt, quality_lines
+from gateway.economics.quality import by_prompt, offline, quality_lines
 from gateway.economics.reading import Period, age_of_prices, every_outcome, sums_of
 from gateway.evaluation.sampling import ELIGIBLE
 from gateway.oversight.looking import within
@@ -66,7 +66,8 @@ def scorecard(
         lines=(*lines, *budget), days=_days(now, period), models=_by(now, "model"),
         routes=tuple((one.name[0], one.ended, one.sums["in"], one.sums["out"]) for one in grouped(now.rows, ["route"])),
         largest=_largest(now), workflows=_workflows(now, configuration) if workflow is None else (),
-        prompts=_prompts(now), decisions=tuple(_decisions(installation, configuration, now, lines)),
+        prompts=_prompts(now), offline=offline(installation.reader, period, {workflow} if workflow else scope),
+        decisions=tuple(_decisions(installation, configuration, now, lines)),
         not_measured=tuple(_not_measured(configuration, now)),
     )  # fmt: skip
 

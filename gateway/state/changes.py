@@ -15,6 +15,7 @@ from gateway.state.rows import (
     control_of,
     day_of,
     human_row,
+    imported_row,
     prompt_row,
     quality_row,
     review_row,
@@ -80,6 +81,11 @@ def _scored(item: Item, state: State) -> Changes:
         known = state.get(name) or _NO_CALLS
         moved[name] = known | {"evaluation": known.get("evaluation", 0) + cost}
     return moved
+
+
+def _imported(item: Item, _state: State) -> Changes:
+    kept = {name: value for name, value in item.facts.items() if name not in ("digest", "assurance", "suite")}
+    return {imported_row(item.workflow, item.facts): kept}
 
 
 def _reviewed(item: Item, state: State) -> Changes:
@@ -275,6 +281,7 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "stop.released": _controlled,
     "key.issued": _key_issued,
     "evaluation.scored": _scored,
+    "evaluation.imported": _imported,
     "review.recorded": _reviewed,
     "alert.raised": _alerted,
     "alert.reminded": _alerted,

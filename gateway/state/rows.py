@@ -17,6 +17,7 @@ human:<day>|<workflow>  what people decided about calls
 incident:<id>           workflow, day, whether it is open
 outcome:..., done:...   outcomes of tasks (`gateway.state.outcomes`)
 quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
+imported:...            results of evaluations that ran elsewhere, by the day they ran
 alert:..., deliver:...  alerts that are active, and messages that have not arrived
 gap                     the last loss that a person declared
 halt                    why nothing may be written until a person declares a loss
@@ -89,6 +90,11 @@ def quality_row(facts: Mapping[str, Any], workflow: str | None) -> str:
     prompt = (facts["prompt"],) if "prompt" in facts else ()
     parts = (facts["day"], workflow or "", facts["component"], facts["evaluator"], facts["series"], *prompt)
     return "quality:" + "|".join(parts)
+
+
+def imported_row(workflow: str | None, facts: Mapping[str, Any]) -> str:
+    """Name the row of a result of an evaluation that ran elsewhere."""
+    return f"imported:{facts['day']}|{workflow or ''}|{facts['suite']}|{facts['digest']}"
 
 
 def review_row(facts: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What a scorecard says: frozen lines that page, print, JSON and CSV are written from."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from reports.statistics import FEWEST_FOR_PERCENT
 
@@ -51,6 +51,21 @@ class Row:
     bounded: int
 
 
+class Offline(NamedTuple):
+    """What a run over a fixed set found, as it was imported."""
+
+    day: str
+    workflow: str
+    suite: str
+    component: str
+    of: str
+    """Prompt and model, where they were said."""
+    correct: int
+    scored: int
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A scorecard of one workflow or of all. `as_of` is the size of the log it was taken from."""
@@ -71,6 +86,7 @@ class Card:
     """Route, calls, input tokens, output tokens."""
     prompts: tuple[tuple[str, int, int, str], ...]
     """Version of a registered prompt (empty: none), calls, cost, how its answers were scored."""
+    offline: tuple[Offline, ...]
     largest: tuple[tuple[str, str, str, int], ...]
     """Outcome type, task (pseudonym), status, cost."""
     workflows: tuple[Row, ...]

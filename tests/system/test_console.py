@@ -24,6 +24,7 @@ PAGES = (
     "/system?workflow=agent",
     "/system/questions?workflow=agent",
     "/packs",
+    "/reviews",
     "/scorecard",
     "/scorecard?workflow=agent",
     "/why/ticket:7",

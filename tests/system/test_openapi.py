@@ -81,6 +81,16 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
     bodies = {
         HOT: {"whole": ask, "stream": ask | {"stream": True}, "cached": ask | {"model": "cached"}},
         "/api/v1/overrides": {"one": override},
+        "/api/v1/evaluations": {
+            "one": {
+                "suite": "golden",
+                "workflow": "quiet",
+                "component": "answer",
+                "run_at": "2026-11-01T03:00:00Z",
+                "correct": 4,
+                "incorrect": 1,
+            }
+        },
         "/api/v1/outcomes": {"one": {"task": "ticket:1", "type": "resolved", "status": "success"}},
         "/api/v1/stops": {
             "task": {"task": "ticket:3", "reason": "x"},
@@ -130,6 +140,7 @@ ANSWERED = {
     ("GET", "/api/v1/why/ticket%3A1"): 200,
     ("GET", "/api/v1/costs"): 200,
     ("GET", "/api/v1/scorecard"): 200,
+    ("POST", "/api/v1/evaluations"): 201,
     ("POST", "/api/v1/outcomes"): 201,
     ("POST", "/api/v1/overrides"): 201,
     ("POST", "/api/v1/stops"): 201,
