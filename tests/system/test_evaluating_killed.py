@@ -84,6 +84,7 @@ def test_a_process_that_is_killed_while_it_scores_loses_and_doubles_nothing(
                     return [one for one in entries if one.kind == "evaluation.scored"]
 
                 until(lambda: len(scored()) >= 2 * CALLS, "not every answer was scored")
+                until(lambda: not installation.reader.states("call:"), "a question to the judge has no end")
             server.stop()
         finally:
             server.kill()
