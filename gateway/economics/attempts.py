@@ -82,29 +82,33 @@ def attempts_of(
     """
     found, outside = list[Attempt](), 0
     prefixes = [task_row(workflow, "") for workflow in definition.workflows]
-    for row, outcome in done.items():
+    for row, outcome in done.items():  # there may be tens of thousands
         head, _, task = row.rpartition("|")
-        calls = [one for prefix in prefixes if (one := tasks.get(prefix + task)) is not None]
-        if not _in_window(calls, head[-10:], definition.window_days):
+        llm = evaluation = 0
+        first, last = "9", ""
+        for prefix in prefixes:
+            one = tasks.get(prefix + task)
+            if one is None:
+                continue
+            llm += one.get("cost", 0)
+            evaluation += one.get("evaluation", 0)
+            if "last" in one:
+                first, last = min(first, one["first"]), max(last, one["last"])
+        if not _in_window(first, last, head[-10:], definition.window_days):
             outside += 1
             continue
         found.append(
             Attempt(
-                task=task, status=outcome["status"], llm=sum([one.get("cost", 0) for one in calls]),
-                evaluation=sum([one.get("evaluation", 0) for one in calls]), other=outcome["other"],
-                value=outcome["value"], recorded=outcome["recorded"], earlier=tuple(map(tuple, outcome["earlier"])),
+                task, outcome["status"], llm, evaluation, outcome["other"], outcome["value"], outcome["recorded"],
+                tuple(map(tuple, outcome["earlier"])),
             )
         )  # fmt: skip
     return found, outside
 
 
-def _in_window(calls: Sequence[Mapping[str, Any]], day: str, window: int) -> bool:
+def _in_window(first: str, last: str, day: str, window: int) -> bool:
     """Tell whether a task's calls began on or before the day of its outcome, and the last is recent enough."""
-    known = [one for one in calls if "last" in one]
-    if not known:
-        return False
-    first, last = min([one["first"] for one in known]), max([one["last"] for one in known])
-    return bool(first <= day and last >= _oldest(day, window))
+    return first <= day and last >= _oldest(day, window)
 
 
 @lru_cache(maxsize=1024)

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.configuration.model import Configuration, OutcomeType
 from gateway.days import midnight
-from gateway.economics.attempts import OutcomeCosts, attempts_of, outcome_costs, tasks_of
+from gateway.economics.attempts import Attempt, OutcomeCosts, attempts_of, outcome_costs, tasks_of
 from gateway.economics.costs import QuestionInvalid
 from gateway.oversight.looking import within
 from gateway.pricing.money import nano_eur
@@ -16,6 +17,8 @@ from gateway.state.rollup import PREFIX, slice_of
 from ledger.entry import format_time
 from ledger.store.reader import Reader
 
+AT_ONCE = 1000
+"""Outcomes whose rows are held at once."""
 FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 
@@ -70,9 +73,13 @@ def sums_of(reader: Reader, period: Period, scope: Collection[str] | None = None
 
 def outcomes_of(reader: Reader, type_: str, definition: OutcomeType, period: Period) -> OutcomeCosts:
     """Return what the outcomes of a type cost in a period."""
-    done = reader.states_between(done_row(type_, str(period.start)), done_row(type_, str(period.end)))
-    tasks = reader.states_of(tasks_of(done, definition))
-    attempts, outside = attempts_of(done, tasks, definition)
+    rows = reader.each_state_between(done_row(type_, str(period.start)), done_row(type_, str(period.end)))
+    attempts, outside = list[Attempt](), 0
+    while done := dict(islice(rows, AT_ONCE)):
+        tasks = reader.states_of(tasks_of(done, definition))
+        found, left_out = attempts_of(done, tasks, definition)
+        attempts += found
+        outside += left_out
     target = None if definition.target is None else nano_eur(definition.target)
     return outcome_costs(type_, attempts, outside, end=period.ended_at, target=target)
 
