@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 from functools import cache
+from io import BytesIO
 
 from jinja2 import Environment
 
@@ -11,7 +12,8 @@ from reports.scorecard.card import Card, headline, interval_said, money, said
 from reports.scorecard.charts import columns
 from reports.templates import environment
 
-MOST_WORKFLOWS = 6
+MOST = ((6, 6, 4), (6, 6, 4), (4, 4, 2))
+"""Rows of workflows and decisions, lines of quality, and prompts or evaluations, from loose to dense."""
 
 
 @cache
@@ -19,24 +21,37 @@ def _environment() -> Environment:
     return environment("reports.scorecard", money=money)
 
 
-def as_html(card: Card, organisation: str, made: datetime) -> str:
-    """Return the document of one page."""
-    lines = [(one, headline(one), interval_said(one), said(one, one.before)) for one in card.lines]
+def as_html(card: Card, organisation: str, made: datetime, level: int = 0) -> str:
+    """Return the document: loose (0), dense (1), or dense without notes and chart (2)."""
+    most, most_quality, few = MOST[level]
+    quality = [one for one in card.lines if one.id.startswith("quality-")][most_quality:]
+    shown = [one for one in card.lines if one not in quality]
+    lines = [(one, headline(one), interval_said(one), said(one, one.before)) for one in shown]
     return _environment().get_template("scorecard.html.j2").render(
         card=card, organisation=organisation, made=f"{made:%Y-%m-%d %H:%M} UTC", lines=lines,
         chart=columns([(day, cost, money(cost)) for day, _, cost in card.days], "Spend by day"),
-        most=MOST_WORKFLOWS,
+        most=most, few=few, left_out=len(quality), level=level,
     )  # fmt: skip
 
 
 def as_pdf(card: Card, organisation: str, made: datetime) -> bytes:
-    """Return the page as PDF.
+    """Return the page as PDF, as dense as it must be to be one.
 
     Raises:
         PdfUnavailable: no PDF can be rendered here.
     """
-    html = as_html(card, organisation, made)
-    return render(html, None, at=made, identifier=hashlib.sha256(html.encode()).digest()[:16])
+    for level in range(len(MOST)):
+        html = as_html(card, organisation, made, level)
+        data = render(html, None, at=made, identifier=hashlib.sha256(html.encode()).digest()[:16])
+        if _pages(data) == 1:
+            break
+    return data
+
+
+def _pages(data: bytes) -> int:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    return int(PdfFileReader(BytesIO(data)).root["/Pages"]["/Count"])
 
 
 def as_text(card: Card) -> str:
