@@ -33,6 +33,9 @@ def _listed(value: Any) -> Any:
 Listed = BeforeValidator(_listed)
 """YAML has lists, frozen sections have tuples."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+Granted = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,99}\*?$")]
+"""A tool by its name, or all whose names begin so: `mcp__*`."""
+GrantedTools = Annotated[tuple[Granted, ...], BeforeValidator(_names)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 

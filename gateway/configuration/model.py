@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
-from gateway.configuration.fields import Amount, Listed, Name, Names, OutcomeName, Section, Texts
+from gateway.configuration.fields import Amount, GrantedTools, Listed, Name, Names, OutcomeName, Section, Texts
 
 
 class Route(Section):
@@ -99,7 +99,10 @@ class Workflow(Section):
     purpose: str = Field(min_length=1, max_length=500)
     owner: str = Field(min_length=1, max_length=200)
     role: Literal["provider", "deployer"] = "deployer"
-    tools: Names = ()
+    tools: GrantedTools = ()
+    forced_tool: Literal["named", "required", "none"] = "named"
+    """Which function describes the form of an answer and is no tool: the one that `tool_choice` names, also the only
+    one where `tool_choice` is `required`, or none."""
     routes: Names = ()
     """Intents it may use; empty means all."""
     content: Literal["full", "none"] = "full"

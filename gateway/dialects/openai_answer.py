@@ -93,7 +93,7 @@ class Transcript:
         self.finished = True
 
     def see(self, event: Event) -> bool:
-        """Read one event of a stream; returns True when it carries a finish marker or comes after one.
+        """Read one event of a stream; returns True when it may be the end: every choice seen so far has its finish.
 
         Raises:
             Unreadable: it cannot be read.
@@ -118,7 +118,7 @@ class Transcript:
                 self._finish(choice["finish_reason"])
                 self._ended.add(number)
                 self.finished = self.finished or len(self._ended) >= self.choices
-        return self.finished or bool(self.error) or self.finish is not None
+        return self.finished or bool(self.error) or (bool(self._ended) and self._ended >= self._seen)
 
     def see_end(self) -> None:
         """The stream has ended without `[DONE]`: it is whole if each choice that appeared has its finish."""

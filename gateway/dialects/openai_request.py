@@ -27,6 +27,10 @@ class ChatRequest(NamedTuple):
     stream: bool
     tools: tuple[str, ...]
     """Names of the tools that it defines."""
+    forced: str
+    """The function that the answer has to call; empty for none."""
+    required: bool
+    """Some tool has to be called."""
     output_limit: int | None
     choices: int
     input_bound: int
@@ -65,6 +69,8 @@ def read_chat(body: bytes) -> ChatRequest:
         model=model,
         stream=bool(stream),
         tools=_tools(request),
+        forced=_forced(request),
+        required=request.get("tool_choice") == "required",
         output_limit=_limit(request),
         choices=_whole(request, "n", 1, 128),
         input_bound=len(body) + _referred(messages),
@@ -133,6 +139,16 @@ def _tools(request: Mapping[str, Any]) -> tuple[str, ...]:
     if request.get("web_search_options") is not None:
         names.append("web_search")
     return tuple(dict.fromkeys(names))
+
+
+def _forced(request: Mapping[str, Any]) -> str:
+    """Return the name of the function that a request forces, in the form of today or the one before."""
+    choice = request.get("tool_choice")
+    inner = choice.get(choice.get("type")) if isinstance(choice, dict) and isinstance(choice.get("type"), str) else None
+    for one in (inner, request.get("function_call")):
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            return str(one["name"])
+    return ""
 
 
 def _referred(messages: list[dict[str, Any]]) -> int:

@@ -90,4 +90,4 @@ _KINDS: Mapping[str, Callable[[Evaluator, Case], Score]] = {
 def called_tools(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the granted tools that a call ended with."""
     listed: Sequence[Mapping[str, Any]] = facts["tool_calls"]
-    return tuple(str(one["name"]) for one in listed if one["granted"])
+    return tuple(str(one["name"]) for one in listed if one["granted"] and not one.get("output_format"))

@@ -56,6 +56,10 @@ class Call(NamedTuple):
     """`full` or `none`, as asked by header; the stricter of this and the workflow's counts."""
     tools: tuple[str, ...]
     """Names of the tools that the request defines."""
+    forced: str
+    """The function that `tool_choice` names; empty for none."""
+    required: bool
+    """`tool_choice` is `required`."""
     output_limit: int | None
     choices: int
     input_bound: int
@@ -171,6 +175,8 @@ class ToolCall(NamedTuple):
     name: str
     arguments: str
     granted: bool
+    output_format: bool = False
+    """It is the form that the request forced its answer into, and no tool."""
 
 
 class Outcome(NamedTuple):

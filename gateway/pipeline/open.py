@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
-from gateway.dialects.words import decoded
+from gateway.dialects.words import as_identifier, decoded
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.rules import Rules, stop_among
-from gateway.pipeline.screen import stopped, unreleased
+from gateway.pipeline.screen import output_format, stopped, unreleased
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, control_of, release_of, task_row
@@ -123,7 +123,7 @@ def open_unit(
             day = day_in_zone(zone, at)
             draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=plan.route)
             return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
-        facts = _facts(call, principal, plan, [*checks, *extra], record, ports) | {"budgets": counted}
+        facts = _facts(call, principal, workflow, plan, [*checks, *extra], record, ports) | {"budgets": counted}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
             sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, call, principal, ports), c=record.c,
@@ -216,13 +216,21 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
 
 
 def _facts(
-    call: Call, principal: Principal, plan: Plan, checks: Sequence[Check], record: Record, ports: Ports
+    call: Call,
+    principal: Principal,
+    workflow: Workflow,
+    plan: Plan,
+    checks: Sequence[Check],
+    record: Record,
+    ports: Ports,
 ) -> dict[str, Any]:
     more: dict[str, Any] = {"prompt": call.prompt.label, "prompt_by": call.prompt.by} if call.prompt else {}
     if call.instructions and not call.prompt and record.keep:
         more["instructions"] = ports.contents.pseudonym("instructions", call.instructions)
     if call.component:
         more["component"] = call.component
+    if shape := output_format(call, workflow):
+        more["output_format"] = as_identifier(shape)
     return more | {
         "boot": ports.boot, "dialect": call.dialect, "stream": call.stream, "environment": principal.environment,
         "key": principal.key, "route_ref": plan.route, "direct": plan.direct,

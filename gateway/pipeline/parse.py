@@ -37,6 +37,8 @@ def parse_chat(arrival: Arrival) -> Call:
         subject_id=_subject(arrival.headers),
         content="none" if arrival.headers.get("x-whyledger-content", "").lower() == "none" else "full",
         tools=chat.tools,
+        forced=chat.forced,
+        required=chat.required,
         output_limit=chat.output_limit,
         choices=chat.choices,
         input_bound=chat.input_bound,

@@ -1,7 +1,7 @@
 """Stages 9 and 10 of 10: forward the answer, hold its end, close the call.
 
-A whole answer is read, checked, closed, and only then sent. A stream is forwarded event by event; everything from the
-first finish marker on is held until `call.closed` is durable. However the relay ends, exactly one close is handed to
+A whole answer is read, checked, closed, and only then sent. A stream is forwarded event by event; whatever may end the
+whole answer is held until `call.closed` is durable. However the relay ends, exactly one close is handed to
 the writer: by `end` on the ordinary paths, by `abandon` when the task is cancelled, without awaiting anything.
 """
 
@@ -19,8 +19,10 @@ from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal, Target, ToolCall
 from gateway.pipeline.charge import charge
+from gateway.pipeline.grants import Grants, grants_of
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
+from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
 from ledger.errors import LedgerError
 from ledger.unit import Written
@@ -59,6 +61,8 @@ class Relay:
     _upstream: UpstreamAnswer | None = None
     _closing: Awaitable[Written] | None = None
     _transcript: Transcript = field(init=False)
+    _format: str = field(init=False)
+    _grants: Grants = field(init=False)
     _sent: list[bytes] = field(default_factory=list)
     _kept: int = 0
     _complete: bool = False
@@ -71,6 +75,8 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._transcript = Transcript(self.call.choices)
+        self._format = output_format(self.call, self.workflow)
+        self._grants = grants_of(self.workflow.tools, self._format)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -141,10 +147,11 @@ class Relay:
                 if is_usage_only(event) and not wants_usage(self.call.request):
                     continue  # asked for by us, not by the client
                 self._keep(event.raw)
-                if ending or held:
+                if ending:
                     held.append(event.raw)
                     continue
-                undecided.append(event.raw)
+                undecided += (*held, event.raw)  # what was held was the end of one choice among others
+                held.clear()
                 if not self._is_undecided():
                     yield b"".join(undecided)
                     undecided.clear()
@@ -172,7 +179,7 @@ class Relay:
         return "refused_answer" if self._ungranted() else "answered"
 
     def _see(self, event: Event) -> bool:
-        """Read an event of a stream; returns True from the first finish marker on."""
+        """Read an event of a stream; returns True while the answer may end with it."""
         try:
             return self._transcript.see(event)
         except Unreadable as error:
@@ -274,16 +281,13 @@ class Relay:
     def _ungranted(self) -> bool:
         """Tell whether the answer calls a tool that is not granted. Streams may cut a name into pieces."""
         begun = not self._transcript.finished
-        return any(not (begun and self._may_become_granted(name)) for name in self._not_granted())
+        return any(not (begun and self._grants.may_come_to(name)) for name in self._not_granted())
 
     def _not_granted(self) -> list[str]:
-        return [name for name, _ in self._transcript.tool_calls() if name not in self.workflow.tools]
+        return [name for name, _ in self._transcript.tool_calls() if not self._grants.allow(name)]
 
     def _is_undecided(self) -> bool:
-        return any(self._may_become_granted(name) for name in self._not_granted())
-
-    def _may_become_granted(self, name: str) -> bool:
-        return any(tool.startswith(name) for tool in self.workflow.tools)
+        return any(self._grants.may_come_to(name) for name in self._not_granted())
 
     def _withheld(self) -> AnswerWithheld:
         return AnswerWithheld(
@@ -294,7 +298,7 @@ class Relay:
     def _outcome(self, result: str) -> Outcome:
         transcript = self._transcript
         tools = tuple(
-            ToolCall(name=name, arguments=arguments, granted=name in self.workflow.tools)
+            ToolCall(name, arguments, self._grants.allow(name), output_format=bool(name) and name == self._format)
             for name, arguments in transcript.tool_calls()
         )
         return Outcome(

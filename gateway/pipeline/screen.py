@@ -8,8 +8,10 @@ defines, and each entry lists the checks that ran.
 from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
+from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Check, Principal
+from gateway.pipeline.grants import grants_of, named
 from gateway.pipeline.rules import Rules
 
 RELEASED = (Check(id="workflow-released", verdict="pass"),)
@@ -71,9 +73,29 @@ class Findings(NamedTuple):
     defined: int
 
 
+NO_TOOLS = Findings((), 0)
+
+
+def output_format(call: Call, workflow: Workflow) -> str:
+    """Return the function that describes the form of the answer and that nothing executes; empty where there is none.
+
+    What a request forces is the shape of one answer: the model has no choice whether to use it, and libraries for
+    structured output make such a function up for each type.
+    """
+    if workflow.forced_tool == "none":
+        return ""
+    if call.forced in call.tools:
+        return call.forced
+    only = workflow.forced_tool == "required" and call.required and len(call.tools) == 1
+    return call.tools[0] if only else ""
+
+
 def screen(call: Call, workflow: Workflow) -> Findings:
     """Stage 4: compare the tools the request defines with the granted ones."""
-    return Findings(tuple(name for name in call.tools if name not in workflow.tools), len(call.tools))
+    if not call.tools:
+        return NO_TOOLS
+    grants = grants_of(workflow.tools, output_format(call, workflow))
+    return Findings(tuple(name for name in call.tools if not grants.allow(name)), len(call.tools))
 
 
 def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findings) -> tuple[Check, ...]:
@@ -83,13 +105,17 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
         Refused: policy_denied, with the determining inputs.
     """
     if findings.ungranted:
-        named = ", ".join(name[:100] for name in findings.ungranted[:5])
+        inputs = {
+            "rule": "granted-tools", "defined": findings.defined, "ungranted": len(findings.ungranted),
+            "names": named(map(as_identifier, findings.ungranted)),
+        }  # fmt: skip
         raise Refused(
             "policy_denied",
-            f"workflow {principal.workflow} is not granted the tool(s) {named}; "
-            "remove them from the request or grant them in the configuration",
+            f"workflow {principal.workflow} is not granted the tool(s) "
+            f"{named(name[:100] for name in findings.ungranted)}; "
+            "remove them from the request or grant them in the configuration (`tools:` takes beginnings too: mcp__*)",
             stage=5,
-            inputs={"rule": "granted-tools", "defined": findings.defined, "ungranted": len(findings.ungranted)},
+            inputs=inputs,
         )
     if workflow.routes and call.requested not in workflow.routes:
         raise Refused(

@@ -96,7 +96,9 @@ def _sealed(
     values: dict[str, object] = {}
     tools: list[dict[str, Any]] = []
     for number, one in enumerate(outcome.tool_calls[:MAX_TOOL_CALLS]):
-        listed: dict[str, Any] = {"granted": one.granted, "name": one.name if one.granted else None}
+        listed: dict[str, Any] = {"granted": one.granted, "name": as_identifier(one.name) if one.granted else None}
+        if one.output_format:
+            listed["output_format"] = True
         if record.keep:
             listed["c"] = f"tool_call_{number}"
             values[listed["c"]] = {"name": one.name, "arguments": one.arguments}

@@ -128,7 +128,10 @@ def _arithmetic(inputs: dict[str, Any]) -> str:
     if {"calls", "limit"} <= inputs.keys():
         return f" It had made {inputs['calls']} calls; {inputs['limit']} are allowed."
     if {"defined", "ungranted"} <= inputs.keys():
-        return f" {inputs['ungranted']} of the {inputs['defined']} tool(s) it offered are not granted to its workflow."
+        names = f": {inputs['names']}" if inputs.get("names") else ""
+        return (
+            f" {inputs['ungranted']} of {inputs['defined']} tool(s) it offered are not granted to its workflow{names}."
+        )
     if inputs.get("rule"):
         return f" The determining rule is {inputs['rule']}."
     return ""
@@ -185,8 +188,10 @@ def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
     yield from _limited(call)
     yield from _flags(call.ended) if "checks" in facts else ()
     for tool in facts.get("tool_calls", ()):
-        granted = f"the granted tool {tool['name']}" if tool["granted"] else "a tool that is not granted"
-        yield Sentence(f"The answer called {granted}.", (pointer(call.ended, "facts.tool_calls"),))
+        said = f"called the granted tool {tool['name']}" if tool["granted"] else "called a tool that is not granted"
+        if tool.get("output_format"):
+            said = f"has the form {tool['name']}, which the request had forced it into"
+        yield Sentence(f"The answer {said}.", (pointer(call.ended, "facts.tool_calls"),))
 
 
 def _limited(call: CallStory[Entry]) -> Iterator[Sentence]:

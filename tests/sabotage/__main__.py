@@ -171,7 +171,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "the end of a stream is held until the close is durable", "gateway/pipeline/relay.py",
-        "                if ending or held:\n", "                if False:\n",
+        "                if ending:\n", "                if False:\n",
         PROMISES + "test_the_end_of_a_stream_is_held_until_its_close_is_durable",
     ),
     Sabotage(
