@@ -105,6 +105,15 @@ def _require_priced(request: Mapping[str, Any]) -> None:
         raise invalid('`modalities` must be ["text"]: no prices are known for others')
 
 
+def _data_length(part: dict[str, Any]) -> int:
+    """Return how many characters of a part are the bytes of its image or file: they count as its constant."""
+    kind = part.get("type")
+    member = {"image_url": "url", "file": "file_data"}.get(kind) if isinstance(kind, str) else None
+    inner = part.get(kind) if member else None
+    value = inner.get(member) if isinstance(inner, dict) and member else inner
+    return len(value) if member and isinstance(value, str) and value.startswith("data:") else 0
+
+
 def _whole(request: Mapping[str, Any], name: str, default: int, most: int) -> int:
     value = request.get(name)
     if value is None:
@@ -161,6 +170,7 @@ def _referred(messages: list[dict[str, Any]]) -> int:
                 # Inline text and audio count by their bytes in the body; whatever else is only referred to.
                 inline = kind in ("text", "refusal", "input_audio")
                 tokens += 0 if inline else IMAGE_TOKENS if kind == "image_url" else FILE_TOKENS
+                tokens -= 0 if inline or not isinstance(part, dict) else _data_length(part)
         if "audio" in message and isinstance(message["audio"], dict):
             tokens += FILE_TOKENS
     return tokens

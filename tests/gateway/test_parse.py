@@ -59,6 +59,37 @@ def test_the_input_bound_counts_the_body_s_bytes_and_everything_it_only_refers_t
     assert parse_chat(sent).input_bound == len(sent.body) + sum(prices.get(kind, 0) for kind in kinds)
 
 
+@pytest.mark.parametrize(
+    ("part", "constant"),
+    [
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,DATA"}}, IMAGE_TOKENS),
+        ({"type": "image_url", "image_url": "data:image/png;base64,DATA"}, IMAGE_TOKENS),
+        ({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,DATA"}}, FILE_TOKENS),
+    ],
+)
+def test_an_inline_image_or_file_costs_its_constant_and_not_a_token_for_each_byte(part: Any, constant: int) -> None:
+    sent = arrival(
+        {"messages": [{"role": "user", "content": [json.loads(json.dumps(part).replace("DATA", "A" * 10**6))]}]}
+    )
+    assert constant < parse_chat(sent).input_bound < constant + 1000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "data:image/png;base64,DATA", "image_url": {"url": "data:image/png;base64,DATA"}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/DATA"}, "file": {"file_data": "data:x,DATA"}},
+        {"type": "input_audio", "input_audio": {"data": "DATA"}, "file": {"file_data": "data:x,DATA"}},
+        {"type": ["file"], "file": {"file_data": "data:x,DATA"}},
+    ],
+)
+def test_what_a_provider_may_read_as_text_counts_by_its_bytes(part: Any) -> None:
+    sent = arrival(
+        {"messages": [{"role": "user", "content": [json.loads(json.dumps(part).replace("DATA", "A" * 10**4))]}]}
+    )
+    assert parse_chat(sent).input_bound >= len(sent.body)
+
+
 def test_tools_of_every_form_are_named() -> None:
     tools = [
         {"type": "function", "function": {"name": "a"}},
