@@ -3,7 +3,8 @@
     GatewayError
     ├── Refused             decided here, recorded as call.refused; `code` says why
     ├── UpstreamFailed      no target answered; recorded in call.closed
-    │   └── AnswerWithheld  a target answered, but the answer may not be given out
+    │   ├── AnswerWithheld  a target answered, but the answer may not be given out
+    │   └── Limited         every target takes no more for now
     ├── EvidenceLost        the open, or the outcome of a paid answer, could not be made durable
     └── ConfigurationMoved  the configuration changed while the call was being decided: decide again
 
@@ -43,8 +44,18 @@ class UpstreamFailed(GatewayError):
     def __init__(self, code: str, message: str, *, status: int | None = None, body: bytes | None = None) -> None:
         super().__init__(code, message)
         self.status = status
+        self.wait = 0.0
+        """How many seconds the provider asked to wait."""
         self.body = body
         """The provider's own error, to be passed on when it is the caller's to mend (4xx)."""
+
+
+class Limited(UpstreamFailed):
+    """The provider takes no more for now, and bought nothing: the call may be sent again after `wait` seconds."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__("rate_limited", message, status=429)
+        self.wait = wait
 
 
 class AnswerWithheld(UpstreamFailed):

@@ -107,7 +107,7 @@ def _require_priced(request: Mapping[str, Any]) -> None:
 
 def _data_length(part: dict[str, Any]) -> int:
     """Return how many characters of a part are the bytes of its image or file: they count as its constant."""
-    kind = part.get("type")
+    kind: Any = part.get("type")
     member = {"image_url": "url", "file": "file_data"}.get(kind) if isinstance(kind, str) else None
     inner = part.get(kind) if member else None
     value = inner.get(member) if isinstance(inner, dict) and member else inner

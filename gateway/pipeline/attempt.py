@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
+from gateway.dialects.openai_answer import as_error
 from gateway.dialects.openai_wire import rewrite
 from gateway.dialects.words import as_identifier
-from gateway.errors import AnswerWithheld, UpstreamFailed
+from gateway.errors import AnswerWithheld, Limited, UpstreamFailed
+from gateway.pipeline.beginning import EMPTY, Begun, Said, said_by
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
 from gateway.pipeline.ports import (
@@ -36,6 +38,8 @@ AMBIGUOUS = frozenset({408, 504, *range(201, 300)})
 GIVEN_UP = frozenset({"exhausted", "no_credential"})
 MAX_ATTEMPTS = 16
 MAX_WAIT = 5.0
+LIMITED = 429
+NOTHING_SAID = Said(None, "")
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 """Headers in which providers name a request: OpenAI and most others, Anthropic, Azure, Bedrock."""
 _EXHAUSTED_CODES = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"}
@@ -46,6 +50,8 @@ class Tries:
     """The attempts of a call so far; survives whatever ends the trying."""
 
     made: list[Attempt] = field(default_factory=list)
+    current: UpstreamAnswer | None = None
+    """The answer that is being read: whoever stops the call lets go of it."""
 
 
 async def first_answer(
@@ -60,6 +66,7 @@ async def first_answer(
         UpstreamFailed: no target did, or a person stopped it.
     """
     failure: UpstreamFailed | None = None
+    limits, soonest = 0, math.inf
     for target in plan.targets:
         body = rewrite(call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit)
         for round_ in range(plan.max_retries + 1):
@@ -69,7 +76,7 @@ async def first_answer(
                 raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
             if tries.made and tries.made[-1].billed == "unknown":
                 await _require_second_reservation(plan, opened, ports)
-            answer = await _one(target, body, plan, tries, ports)
+            answer = await _one(call, target, body, plan, tries, ports)
             if not isinstance(answer, UpstreamFailed):
                 return target, answer
             failure = answer
@@ -77,8 +84,14 @@ async def first_answer(
                 raise failure
             if failure.code in GIVEN_UP or (failure.status is not None and failure.status not in RETRIED):
                 break  # this target will not do better; the next one may
+            if isinstance(failure, Limited) and failure.wait > MAX_WAIT:
+                break  # asked before then, it would limit us again
             if round_ < plan.max_retries:
                 await asyncio.sleep(_wait(failure, round_))
+        limits += isinstance(failure, Limited)
+        soonest = min(soonest, getattr(failure, "wait", soonest))
+    if failure and limits == len(plan.targets) and not any(one.billed == "unknown" for one in tries.made):
+        raise Limited(failure.message, soonest)
     raise failure or UpstreamFailed("upstream_failed", "no target answered")
 
 
@@ -94,21 +107,31 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
         )
 
 
-async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports) -> UpstreamAnswer | UpstreamFailed:
+async def _one(
+    call: Call, target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports
+) -> UpstreamAnswer | UpstreamFailed:
     started = monotonic()
-
     request_id: str | None = None
 
-    def note(outcome: str, billed: str, status: int | None = None) -> None:
+    def note(outcome: str, billed: str, status: int | None = None, said: Said = NOTHING_SAID) -> None:
         spent = int((monotonic() - started) * 1000)
-        tries.made.append(Attempt(target, outcome, billed, status, spent, request_id))
+        code = as_identifier(said.code) if said.code else None
+        tries.made.append(Attempt(target, outcome, billed, status, spent, request_id, code, said.message))
 
     try:
         answer = await ports.upstream.send(target, body, timeout=plan.timeout)
-        request_id = _request_id(answer.headers)
+        request_id, tries.current = _request_id(answer.headers), answer
         if answer.status == 200:
-            note("answered", "reported", 200)
-            return answer
+            begun = Begun(answer)
+            wrong = await (begun.look_at_stream() if call.stream else begun.look_at_whole())
+            if wrong is None:
+                note("answered", "reported", 200)
+                return begun
+            begun.close()
+            content = answer.redacted(as_error(wrong) or b"{}")
+            note("empty" if wrong is EMPTY else "error", "no", 200, said := said_by(content))
+            code = "exhausted" if _quota_is_gone(content) else "upstream_failed"
+            return UpstreamFailed(code, f"{target.provider} answered with an error: {said.message}", body=content)
         content = await answer.read()
     except NoCredential as error:
         note("no_credential", "no")
@@ -124,9 +147,19 @@ async def _one(target: Target, body: bytes, plan: Plan, tries: Tries, ports: Por
     except asyncio.CancelledError:
         note("cancelled", "unknown")
         raise
-    note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status)
-    code = "exhausted" if answer.status == 429 and _quota_is_gone(content) else "upstream_failed"
-    return _Failed(code, target, answer, content)
+    said = said_by(content)
+    note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status, said)
+    return _failed(target, answer, content, said)
+
+
+def _failed(target: Target, answer: UpstreamAnswer, content: bytes, said: Said) -> UpstreamFailed:
+    message = f"{target.provider} answered {answer.status}" + (f": {said.message}" if said.message else "")
+    if answer.status == LIMITED and not _quota_is_gone(content):
+        return Limited(message, _asked_to_wait(answer.headers))
+    code = "exhausted" if answer.status == LIMITED else "upstream_failed"
+    failure = UpstreamFailed(code, message, status=answer.status, body=content)
+    failure.wait = _asked_to_wait(answer.headers)
+    return failure
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
@@ -142,27 +175,18 @@ def _quota_is_gone(content: bytes) -> bool:
         return False
 
 
-class _Failed(UpstreamFailed):
-    """An answer with an error status, and how long the provider asked to wait."""
-
-    def __init__(self, code: str, target: Target, answer: UpstreamAnswer, body: bytes) -> None:
-        message = f"{target.provider} answered {answer.status}"
-        super().__init__(code, message, status=answer.status, body=body)
-        self.wait = _asked_to_wait(answer.headers)
-
-
-def _asked_to_wait(headers: Mapping[str, str]) -> float | None:
+def _asked_to_wait(headers: Mapping[str, str]) -> float:
+    """Return how many seconds a provider asked to wait; 0 where it did not say."""
     for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             asked = float(headers[name]) / divisor
-            return asked if math.isfinite(asked) else None
+            return max(0.0, asked) if math.isfinite(asked) else 0.0
         except (KeyError, ValueError):
             continue
-    return None
+    return 0.0
 
 
 def _wait(failure: UpstreamFailed, round_: int) -> float:
-    asked = getattr(failure, "wait", None)
-    if asked is not None:
-        return float(min(max(asked, 0.0), MAX_WAIT))
+    if failure.wait:
+        return min(failure.wait, MAX_WAIT)
     return float(min(0.1 * 2**round_, MAX_WAIT) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret

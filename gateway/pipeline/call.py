@@ -161,12 +161,20 @@ class Attempt(NamedTuple):
     milliseconds: int
     request_id: str | None = None
     """What the provider calls this request; its support asks for it first."""
+    code: str | None = None
+    """The word by which the provider says what went wrong."""
+    said: str = ""
+    """Its sentence, for sealing."""
 
     def facts(self) -> dict[str, Any]:
         facts = self.target.facts | {
             "outcome": self.outcome, "billed": self.billed, "status": self.status, "ms": self.milliseconds
         }  # fmt: skip
-        return facts | {"request_id": self.request_id} if self.request_id else facts
+        if self.request_id:
+            facts["request_id"] = self.request_id
+        if self.code:
+            facts["error"] = self.code
+        return facts
 
 
 class ToolCall(NamedTuple):

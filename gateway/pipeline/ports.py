@@ -57,6 +57,9 @@ class UpstreamAnswer(Protocol):
     def close(self) -> None:
         """Let go of the connection, read or not."""
 
+    def redacted(self, text: bytes) -> bytes:
+        """Return a text without the credential that was sent, in case it quotes it."""
+
 
 class Upstream(Protocol):
     async def send(self, target: Target, body: bytes, *, timeout: float) -> UpstreamAnswer:

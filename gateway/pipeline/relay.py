@@ -268,8 +268,8 @@ class Relay:
 
     def interrupt(self) -> None:
         """Let go of the upstream, so that whoever waits for it finds the stop at once."""
-        if self._upstream is not None:
-            self._upstream.close()
+        if upstream := self._upstream or self.tries.current:
+            upstream.close()
 
     def is_stopped(self) -> bool:
         """Tell whether a person has stopped what this call belongs to, or revoked its key."""
@@ -353,8 +353,7 @@ class Relay:
         """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""
         if self._closing is None:
             self._hand_over(self._outcome("cancelled"))
-        if self._upstream is not None:
-            self._upstream.close()
+        self.interrupt()
 
     def _hand_over(self, outcome: Outcome) -> None:
         if self._closing is not None:

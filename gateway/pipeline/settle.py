@@ -27,7 +27,7 @@ def close_unit(
 ) -> Unit:  # fmt: skip
     """Return the unit that settles the reservation and appends `call.closed`."""
     entry_id = new_id("ent", ports.clock())
-    c, contents, tools = _sealed(outcome, record, entry_id, ports)
+    c, contents, tools = _sealed(outcome, attempts, record, entry_id, ports)
     checks = (*outcome.checks, *charged.checks, *_overrun(charged.amount, opened))
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "route": plan.route,
@@ -90,7 +90,7 @@ def _served(
 
 
 def _sealed(
-    outcome: Outcome, record: Record, entry_id: str, ports: Ports
+    outcome: Outcome, attempts: Sequence[Attempt], record: Record, entry_id: str, ports: Ports
 ) -> tuple[dict[str, str], Sealed | None, list[dict[str, Any]]]:
     """Seal answer and tool arguments; list the tool calls by name where the name was granted."""
     values: dict[str, object] = {}
@@ -107,6 +107,8 @@ def _sealed(
         values["answer"] = outcome.answer
     if record.keep and outcome.raw_usage is not None:
         values["usage"] = outcome.raw_usage
+    if record.keep:
+        values |= {f"attempt_error_{number}": one.said for number, one in enumerate(attempts) if one.said}
     if values:
         with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
             c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=record.key_ref)

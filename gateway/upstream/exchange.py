@@ -71,7 +71,10 @@ class Exchange:
         while not self._complete:
             await self._news()
         body = b"".join(self._chunks)
-        return body.replace(self.hidden, b"***") if self.hidden and self.status != OK else body
+        return self.redacted(body) if self.status != OK else body
+
+    def redacted(self, text: bytes) -> bytes:
+        return text.replace(self.hidden, b"***") if self.hidden else text
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.errors import EvidenceLost, GatewayError, Refused
+from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
@@ -250,6 +250,8 @@ async def _send_error(send: Send, error: GatewayError, call: str, *, decided: st
     ]
     if isinstance(error, EvidenceLost) and error.code in RETRYABLE:
         headers.append((b"retry-after", b"1"))
+    if isinstance(error, Limited):
+        headers.append((b"retry-after", str(max(1, math.ceil(error.wait))).encode()))
     if status == METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -31,6 +31,7 @@ STATUS = {
     "too_large": 413,
     "internal_error": 500,
     "outcome_not_recorded": 500,
+    "rate_limited": 429,
     "exhausted": 502,
     "no_credential": 502,
     "upstream_failed": 502,
@@ -45,7 +46,7 @@ STATUS = {
     "upstream_timeout": 504,
 }
 MAX_QUOTED = 2000
-RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable"})
+RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable", "rate_limited"})
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",

@@ -1,6 +1,6 @@
 """The narrative: fixed sentences over facts, each naming the facts it rests on. Same facts, same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +148,7 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         )
     failed = [one for one in facts["attempts"] if one["outcome"] != "answered"]
     if failed:
-        tried = ", ".join(f"{one['model']} at {one['provider']} ({one['outcome']})" for one in failed)
+        tried = ", ".join(f"{one['model']} at {one['provider']} ({_went(one)})" for one in failed)
         yield Sentence(f"Without an answer: {tried}.", (pointer(call.ended, "facts.attempts"),))
     for one in facts["attempts"]:
         if one["outcome"] == "answered":
@@ -161,6 +161,12 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
     said = (facts.get("served") or {}).get("reported_model")
     if said and said != facts["served"]["model"]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
+
+
+def _went(attempt: Mapping[str, Any]) -> str:
+    """Say how an attempt went that gave no answer."""
+    said = attempt["outcome"].replace("http_", "HTTP ").replace("_", " ")
+    return f"{said}: {attempt['error']}" if attempt.get("error") else said
 
 
 def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:

@@ -53,6 +53,11 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
+        "3", "an error inside a 200 is no answer", "gateway/pipeline/attempt.py",
+        "            if wrong is None:\n", "            if True:\n",
+        "tests/system/test_clients.py::test_an_error_inside_a_200_of_every_target_costs_nothing",
+    ),
+    Sabotage(
         "6", "a promotion holds for every later call", "gateway/pipeline/open.py",
         'control.get("prompts"))', 'rules.prompts_since)',
         "tests/system/test_prompts.py::test_a_promotion_decides_what_is_sent_and_taking_it_back_does_too",
@@ -516,7 +521,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "a provider's error is passed on without the key it quotes", "gateway/upstream/exchange.py",
-        "if self.hidden and self.status != OK else body", "if False else body",
+        "return self.redacted(body) if self.status != OK else body", "return body",
         SECRETS + "test_a_provider_s_error_that_quotes_the_key_tells_nothing[json-400-whole]",
     ),
     Sabotage(

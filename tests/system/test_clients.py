@@ -10,6 +10,8 @@ import pytest
 from stage import DONE, USAGE, Stage, chunk, completion, event, stage, streaming
 from starlette.responses import JSONResponse, Response
 
+from gateway.store.evidence import LiveEvidence
+
 pytestmark = pytest.mark.slow
 CITY = {"type": "function", "function": {"name": "City", "parameters": {"type": "object"}}}
 FORCED = {"type": "function", "function": {"name": "City"}}
@@ -112,3 +114,121 @@ def test_the_end_of_the_last_choice_seen_waits_for_the_close(on: Stage) -> None:
         arrived.append(one.choices[0])
     assert [(one.index, one.finish_reason) for one in arrived] == [(0, None), (0, "stop"), (1, None), (1, "stop")]
     assert min(count for _, count in seen) == 3  # the last end had not arrived when the close was handed over
+
+
+def failing(*answers: Any) -> Any:
+    """One answer after another, the last one from then on."""
+    left = list(answers)
+
+    async def answer(request: Any, body: Any) -> Response:
+        one = left.pop(0) if len(left) > 1 else left[0]
+        return await one(request, body)
+
+    return answer
+
+
+def saying(status: int, value: Any, **headers: str) -> Any:
+    async def answer(_request: Any, _body: Any) -> Response:
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return JSONResponse(value, status, headers=named) if value is not None else Response(status_code=status)
+
+    return answer
+
+
+LIMITED = {"error": {"message": "Rate limit reached: 30,000 tokens per minute", "code": "rate_limit_exceeded"}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_limit_of_every_target_stays_a_limit_with_the_time_to_wait(on: Stage, stream: bool) -> None:
+    on.upstream.answer = saying(429, LIMITED, retry_after="17")
+    with pytest.raises(openai.RateLimitError, match="30,000 tokens per minute") as caught:
+        on.ask(stream=stream)
+    headers = caught.value.response.headers
+    assert (headers["retry-after"], headers["x-should-retry"]) == ("17", "true")
+    (closed,) = on.settled("call.closed")
+    assert [one["error"] for one in closed.facts["attempts"]] == ["rate_limit_exceeded"] * 2  # each target once
+    assert (closed.facts["result"], closed.facts["cost_nano_eur"]) == ("failed", 0)
+    evidence = LiveEvidence(on.installation)
+    assert evidence.content(closed, "attempt_error_0").value == LIMITED["error"]["message"]
+
+
+def test_a_limit_that_is_short_is_waited_for_and_a_quota_that_is_gone_is_no_limit(on: Stage) -> None:
+    on.upstream.answer = failing(saying(429, LIMITED, retry_after_ms="50"), saying(200, completion()))
+    assert on.ask().choices[0].message.content == "hello"
+    on.upstream.answer = saying(429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
+    with pytest.raises(openai.InternalServerError, match="exceeded your quota") as caught:
+        on.ask()
+    assert caught.value.response.headers["x-should-retry"] == "false"
+
+
+def test_a_provider_s_own_sentence_arrives_and_is_sealed_up_to_300_characters(on: Stage) -> None:
+    on.upstream.answer = saying(
+        404, {"error": {"message": "The model was retired. " + "x" * 1000, "code": "model_not_found"}}
+    )
+    with pytest.raises(openai.InternalServerError) as caught:
+        on.ask()
+    assert "answered 404: The model was retired." in caught.value.message
+    assert 300 <= len(caught.value.message) < 500
+    (closed,) = on.settled("call.closed")
+    assert closed.facts["attempts"][0]["error"] == "model_not_found"
+    assert len(LiveEvidence(on.installation).content(closed, "attempt_error_0").value) == 300
+
+
+def events_of(*raw: bytes) -> Any:
+    return streaming(*raw)
+
+
+WORDS = {"error": {"message": "Overloaded, come back later", "code": "overloaded"}}
+ERRORS_IN_200 = {
+    "an error object": (saying(200, WORDS), False),
+    "an error as first event": (events_of(event(WORDS)), True),
+    "an error event by its name": (
+        events_of(b"event: error\n" + event({"message": "Overloaded, come back later"})),
+        True,
+    ),
+    "after a comment": (events_of(b": hello\n\n", event(WORDS)), True),
+    "an error object for a stream": (saying(200, WORDS), True),
+    "nothing": (events_of(), True),
+    "only the end": (events_of(DONE), True),
+    "an empty body": (saying(200, None), False),
+}
+
+
+@pytest.mark.parametrize(("wrong", "stream"), ERRORS_IN_200.values(), ids=ERRORS_IN_200)
+def test_an_error_inside_a_200_is_a_failed_attempt_and_another_target_answers(
+    on: Stage, wrong: Any, stream: bool
+) -> None:
+    good = (
+        streaming(chunk({"content": "hello"}), chunk({}, "stop"), USAGE, DONE) if stream else saying(200, completion())
+    )
+    on.upstream.answer = failing(wrong, good)
+    answer = on.ask(stream=stream)
+    said = (
+        "".join(one.choices[0].delta.content or "" for one in answer if one.choices)
+        if stream
+        else answer.choices[0].message.content
+    )
+    assert said == "hello"
+    (closed,) = on.settled("call.closed")
+    failed, answered = closed.facts["attempts"]
+    assert (failed["outcome"] in ("error", "empty"), failed["billed"], answered["outcome"]) == (True, "no", "answered")
+    assert (closed.facts["result"], closed.facts["cost_state"]) == ("answered", "provider_reported")
+
+
+@pytest.mark.parametrize(("wrong", "stream"), ERRORS_IN_200.values(), ids=ERRORS_IN_200)
+def test_an_error_inside_a_200_of_every_target_costs_nothing(on: Stage, wrong: Any, stream: bool) -> None:
+    on.upstream.answer = wrong
+    with pytest.raises(openai.APIError) as caught:
+        list(on.ask(stream=stream))
+    assert "Overloaded, come back later" in str(caught.value) or "empty" in str(caught.value)
+    (closed,) = on.settled("call.closed")
+    assert (closed.facts["result"], closed.facts["cost_nano_eur"]) == ("failed", 0)
+
+
+def test_an_error_after_something_was_passed_on_breaks_the_stream_and_no_other_target_is_asked(on: Stage) -> None:
+    on.upstream.answer = streaming(chunk({"content": "hel"}), event(WORDS))
+    with pytest.raises(openai.APIError, match="Overloaded"):
+        list(on.ask(stream=True))
+    (closed,) = on.settled("call.closed")
+    assert len(closed.facts["attempts"]) == 1
+    assert closed.facts["cost_state"] == "upper_bound"
