@@ -28,6 +28,8 @@ class Route(Section):
     max_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)
     max_input_tokens: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=60.0, gt=0, le=3600)
+    repeat_window: int = Field(default=120, ge=0, le=3600)
+    """For so many seconds a request is not bought again that was paid for and whose answer could not be given out."""
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -66,6 +66,8 @@ class Call(NamedTuple):
     """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
     instructions: str = ""
     """The system text that it begins with."""
+    may_repeat: bool = False
+    """The caller wants it bought again, if it is a repetition."""
     component: str = ""
     """The part of the system that made it, as the header says."""
     prompt: PromptUse | None = None
@@ -126,6 +128,7 @@ class Plan(NamedTuple):
     rejected: tuple[tuple[str, str], ...]
     max_retries: int
     timeout: float
+    repeat_window: int
     output_limit: int
     output_limit_set: bool
     """The request named no limit, so the route's was set."""

@@ -16,11 +16,12 @@ from gateway.dialects.words import as_identifier, decoded
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import output_format, stopped, unreleased
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
-from gateway.state.rows import CONTROL, control_of, release_of, task_row
+from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, task_row
 from ledger.amounts import eur
 from ledger.entry import NOTHING, Draft, Sealed, format_time
 from ledger.errors import LedgerError, LogWentBack
@@ -102,7 +103,7 @@ def open_unit(
     plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key, **_prompt(call)}
 
     def keys(at: datetime) -> Sequence[str]:
-        rows = [CONTROL, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
+        rows = [CONTROL, UNDELIVERED, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
         if record.task:
             rows.append(task_row(principal.workflow, record.task))
         rows += [row for row, _ in budget_rows(plan.caps, zone, at)]
@@ -116,6 +117,9 @@ def open_unit(
         if stated != (rules.config_digest, rules.prices_digest, rules.prompts_since):
             raise ConfigurationMoved
         try:
+            if not call.may_repeat and (state.get(UNDELIVERED) or ports.undelivered):
+                digest = digest_of(call, principal, ports.contents.pseudonym)
+                require_new(state.get(UNDELIVERED), ports.undelivered, digest, plan.repeat_window, at)
             admitted = _require_admission(state, at, principal, workflow, record)
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)

@@ -44,6 +44,7 @@ def parse_chat(arrival: Arrival) -> Call:
         input_bound=chat.input_bound,
         instructions=chat.instructions,
         component=_component(arrival.headers),
+        may_repeat=arrival.headers.get("x-whyledger-repeat", "").strip().lower() == "allow",
     )
 
 

@@ -1,11 +1,12 @@
 """What the pipeline needs from the outside, as one-method protocols, and the frozen set of them that `app.py` fills."""
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from gateway.pipeline.call import Principal, Target
+from gateway.pipeline.repeats import Memory
 from gateway.pipeline.rules import Rules
 from ledger.entry import Sealed
 from ledger.unit import Unit, Written
@@ -124,6 +125,7 @@ class Ports:
     boot: str
     build: str
     rules: "RulesInForce"
+    undelivered: Memory = field(default_factory=Memory)
 
 
 class RulesInForce(Protocol):

@@ -22,8 +22,10 @@ from gateway.pipeline.charge import charge
 from gateway.pipeline.grants import Grants, grants_of
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
+from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
+from ledger.entry import format_time
 from ledger.errors import LedgerError
 from ledger.unit import Written
 
@@ -345,9 +347,15 @@ class Relay:
         try:
             await self._closing
         except LedgerError as error:
+            self.remember_undelivered()
             raise EvidenceLost("outcome_not_recorded", f"the outcome could not be recorded: {error}") from error
         finally:
             self.stages["close"] = monotonic() - relayed
+
+    def remember_undelivered(self) -> None:
+        """What cannot be on record now must not be bought again meanwhile."""
+        digest = digest_of(self.call, self.principal, self.ports.contents.pseudonym)
+        self.ports.undelivered.note(digest, self.call.id, format_time(self.ports.clock()))
 
     def abandon(self) -> None:
         """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""

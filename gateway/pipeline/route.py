@@ -62,6 +62,7 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
         rejected=choice.rejected,
         max_retries=route.max_retries,
         timeout=route.timeout,
+        repeat_window=route.repeat_window,
         output_limit=output,
         output_limit_set=call.output_limit is None,
         cache_ttl=0 if call.tools else route.cache_ttl,

@@ -11,9 +11,10 @@ from gateway.pipeline.call import Attempt, Call, Check, Opened, Outcome, Plan, P
 from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.repeats import UNDELIVERED, digest_of
 from gateway.state.changes import changes_of
 from gateway.state.rows import rows_of_end
-from ledger.entry import Draft, Sealed
+from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import ContentGone
 from ledger.ids import new_id
 from ledger.unit import State, Step, Unit
@@ -44,6 +45,9 @@ def close_unit(
         facts |= _served(target, attempts, outcome, charged, ports)
     elif outcome.cached_from:
         facts |= {"cached_from_ref": outcome.cached_from, "saved_nano_eur": outcome.saved}
+    if outcome.result in UNDELIVERED and charged.amount:
+        digest = digest_of(call, principal, ports.contents.pseudonym)
+        facts |= {"undelivered": digest, "undelivered_at": format_time(ports.clock())}
     facts |= {"prompt": call.prompt.label} if call.prompt else {}
     facts |= {"component": call.component} if call.component else {}
     if outcome.response_id:

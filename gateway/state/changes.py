@@ -11,6 +11,7 @@ from gateway.state import rollup
 from gateway.state.outcomes import changes_of_outcome
 from gateway.state.rows import (
     CONTROL,
+    UNDELIVERED,
     alert_row,
     control_of,
     day_of,
@@ -25,6 +26,7 @@ from gateway.state.rows import (
 from ledger.entry import Draft, Entry
 from ledger.unit import GAP, HALT, State
 
+MOST_UNDELIVERED = 64
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
 Changes = dict[str, Any]
@@ -147,6 +149,10 @@ def _ended(item: Item, state: State) -> Changes:
     moved[row] = rollup.plus(state.get(row), facts, named=named, result=facts.get("result", "interrupted"))
     if named:
         moved |= _spent_in_task(task_row(item.workflow, item.task), state, cost)
+    if "undelivered" in facts:
+        known = {key: one for key, one in (state.get(UNDELIVERED) or {}).items() if key != facts["undelivered"]}
+        kept = dict(sorted(known.items(), key=lambda one: str(one[1]["at"]))[-MOST_UNDELIVERED + 1 :])
+        moved[UNDELIVERED] = kept | {facts["undelivered"]: {"call": item.call, "at": facts["undelivered_at"]}}
     if facts["cost_state"] == "upper_bound":
         moved[f"bound:{item.call}"] = {"sum": row}
     return {f"call:{item.call}": None} | moved

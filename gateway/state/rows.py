@@ -12,6 +12,7 @@ corrected:<call>        the cost that a person put in place of an upper bound
 bound:<call>            the slice of a call that was charged at an upper bound
 call:<id>               an open call: boot, reservation, the budgets it counts in, key, route, prompt
 prompt:<name>           digests of a registered prompt's versions, and which is promoted in which environment
+undelivered             requests that were paid for and not given out, the latest, by keyed digest
 scheduled:<what>:<start>  the pack of a schedule that was made of a period
 human:<day>|<workflow>  what people decided about calls
 incident:<id>           workflow, day, whether it is open
@@ -34,6 +35,7 @@ CONTROL = "control"
 DATED = ("override.recorded", "stop.engaged", "incident.opened")
 """Acts whose entries name the organisation's day, because they are counted by it."""
 CURSOR = "evaluating"
+UNDELIVERED = "undelivered"
 EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR, "cusum:")
 
 
@@ -118,6 +120,7 @@ def rows_of_end(
         row: the row of the open call, where the facts do not say by which key and route it came.
     """
     names = [f"call:{call}", *budgets, rollup.row_of(day_of(budgets), workflow, facts, row)]
+    names += [UNDELIVERED] if "undelivered" in facts else []
     return [*names, task_row(workflow, task)] if task else names
 
 

@@ -125,13 +125,13 @@ class ChatCompletions:
             await _send_error(send, error, relay.call.id, decided="allow")
 
     async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
-        head, body = await _answered(relay.whole(), relay.call.id)
+        head, body = await _answered(relay.whole(), relay)
         headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
-        head = await _answered(relay.begin(), relay.call.id)
+        head = await _answered(relay.begin(), relay)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
@@ -148,14 +148,15 @@ class ChatCompletions:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _answered(answer: Awaitable[_T], call: str) -> _T:
+async def _answered(answer: Awaitable[_T], relay: Relay) -> _T:
     """Await an answer; what nobody expected becomes an error that no SDK repeats, because it may have been bought."""
     try:
         return await answer
     except GatewayError:
         raise
     except Exception as error:
-        raise _internal(call) from error
+        relay.remember_undelivered()
+        raise _internal(relay.call.id) from error
 
 
 def _internal(call: str) -> GatewayError:

@@ -14,6 +14,7 @@ from gateway.pipeline.attempt import PASSED_ON
 METHOD_NOT_ALLOWED = 405
 STATUS = {
     "invalid_request": 400,
+    "repeated": 400,
     "unknown_key": 401,
     "key_revoked": 401,
     "budget_exceeded": 402,

@@ -53,6 +53,11 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
+        "3", "a paid call is not bought again when it is repeated", "gateway/pipeline/open.py",
+        "            if not call.may_repeat and", "            if False and",
+        "tests/system/test_clients.py::test_a_paid_call_is_not_bought_again_when_a_client_repeats_it",
+    ),
+    Sabotage(
         "3", "an error inside a 200 is no answer", "gateway/pipeline/attempt.py",
         "            if wrong is None:\n", "            if True:\n",
         "tests/system/test_clients.py::test_an_error_inside_a_200_of_every_target_costs_nothing",

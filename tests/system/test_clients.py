@@ -10,7 +10,11 @@ import pytest
 from stage import DONE, USAGE, Stage, chunk, completion, event, stage, streaming
 from starlette.responses import JSONResponse, Response
 
+from gateway.oversight import acts
 from gateway.store.evidence import LiveEvidence
+from gateway.store.ports import EvidenceInLedger
+from gateway.store.rebuild import replay
+from ledger.errors import LedgerUnavailable
 
 pytestmark = pytest.mark.slow
 CITY = {"type": "function", "function": {"name": "City", "parameters": {"type": "object"}}}
@@ -232,3 +236,87 @@ def test_an_error_after_something_was_passed_on_breaks_the_stream_and_no_other_t
     (closed,) = on.settled("call.closed")
     assert len(closed.facts["attempts"]) == 1
     assert closed.facts["cost_state"] == "upper_bound"
+
+
+PAID = {
+    "a tool that is not granted": calling("issue_refund"),
+    "cut": streaming(chunk({"content": "x"}), cut=True),
+    "no completion": saying(200, {"choices": "none", "usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
+}
+
+
+@pytest.mark.parametrize("wrong", PAID.values(), ids=PAID)
+def test_a_paid_call_is_not_bought_again_when_a_client_repeats_it(on: Stage, wrong: Any) -> None:
+    on.upstream.answer = wrong
+    with pytest.raises(openai.APIStatusError):
+        on.ask(text="the same")
+    (closed,) = on.settled("call.closed")
+    assert closed.facts["cost_nano_eur"] > 0
+    bought = len(on.upstream.seen)
+    for _ in range(3):
+        with pytest.raises(openai.BadRequestError, match=f"made before as {closed.call}") as caught:
+            on.ask(text="the same")
+        assert caught.value.response.headers["x-should-retry"] == "false"
+    assert len(on.upstream.seen) == bought
+    refused = on.settled("call.refused", 3)
+    assert [one.facts["inputs"]["first"] for one in refused] == [closed.call] * 3
+    on.upstream.answer = None
+    assert on.ask(text="another").choices[0].message.content == "hello"  # another body is another request
+    assert on.ask(text="the same", key="quiet").choices[0].message.content == "hello"  # so is another key
+    allowed = on.client(x_whyledger_repeat="allow").chat.completions.create(
+        model="support", messages=[{"role": "user", "content": "the same"}]
+    )
+    assert allowed.choices[0].message.content == "hello"
+    rebuilt, _ = replay(on.installation.reader)
+    assert rebuilt["undelivered"] == on.installation.reader.state("undelivered")
+    assert "the same" not in str(rebuilt["undelivered"])
+
+
+def test_an_unpaid_failure_and_a_caller_who_left_are_no_repetition(on: Stage) -> None:
+    on.upstream.answer = saying(500, WORDS)
+    for _ in range(2):
+        with pytest.raises(openai.InternalServerError):
+            on.ask(text="the same")
+    on.upstream.answer = streaming(*[chunk({"content": "x"})] * 20, chunk({}, "stop"), USAGE, DONE, gap=0.05)
+    with on.ask(text="the same", stream=True) as stream:
+        next(iter(stream))
+    on.settled("call.closed", 3)
+    assert len(list(on.ask(text="the same", stream=True))) > 1
+
+
+def test_what_could_not_be_recorded_is_not_bought_again_by_the_process_that_knows(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = EvidenceInLedger.close
+
+    def failing(self: Any, unit: Any) -> Any:
+        handed = real(self, unit)
+
+        async def lost() -> Any:
+            await handed
+            raise LedgerUnavailable("the disk is full")
+
+        return lost()
+
+    monkeypatch.setattr(EvidenceInLedger, "close", failing)
+    with pytest.raises(openai.InternalServerError, match="could not be recorded"):
+        on.ask(text="the same")
+    monkeypatch.undo()
+    bought = len(on.upstream.seen)
+    with pytest.raises(openai.BadRequestError, match="made before as call_"):
+        on.ask(text="the same")
+    assert len(on.upstream.seen) == bought
+
+
+def test_the_window_ends_and_can_be_switched_off(on: Stage) -> None:
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    for window, again in ((1, 1.5), (0, 0.0)):
+        changed = text.replace("intent: support,", f"intent: support, repeat_window: {window},")
+        assert changed != text
+        acts.activate(on.installation, on.person("ada"), changed, "another window")
+        on.upstream.answer = calling("issue_refund")
+        with pytest.raises(openai.PermissionDeniedError):
+            on.ask(text=f"window {window}")
+        time.sleep(again)
+        on.upstream.answer = None
+        assert on.ask(text=f"window {window}").choices[0].message.content == "hello"

@@ -298,7 +298,7 @@ def test_a_stream_of_two_answers_needs_both_ends(on: Stage) -> None:
     on.upstream.answer = streaming(
         part(0, {"content": "a"}), part(0, {}, "stop"), part(1, {"content": "b"}), part(1, {}, "stop")
     )
-    assert b'"b"' in raw(on, stream=True, n=2)[1]
+    assert b'"b"' in raw(on, stream=True, n=2, user="again")[1]
 
 
 @pytest.mark.parametrize("gap", [b"\n\r\n", b"\r\r", b"\r\n\r\n", b"\r\n\n", b"\n\r"])

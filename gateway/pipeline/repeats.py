@@ -1,0 +1,69 @@
+"""A request that was paid for and whose answer could not be given out is not bought again when a client repeats it.
+
+Clients repeat by their own rules, some of them dozens of times, whatever a header says. What counts as the same is key
+and body; what is on record of it is a keyed digest.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.errors import Refused
+from gateway.pipeline.call import Call, Principal
+from ledger.entry import parse_time
+
+UNDELIVERED = frozenset({"refused_answer", "unreadable", "upstream_cut", "failed"})
+"""How a call ended that cost something and gave nothing out. Callers who left and people who stopped it are none."""
+MOST = 1000
+
+
+def digest_of(call: Call, principal: Principal, pseudonym: Callable[[str, str], str]) -> str:
+    """Return what two requests have in common that are the same."""
+    said = hashlib.sha256(principal.key.encode() + b"\n" + call.body).hexdigest()
+    return pseudonym("request", said)
+
+
+class Memory:
+    """What this process could not give out and has not on record yet, the latest thousand."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def note(self, digest: str, call: str, at: str) -> None:
+        self._known.pop(digest, None)
+        self._known[digest] = {"call": call, "at": at}
+        if len(self._known) > MOST:
+            self._known.pop(next(iter(self._known)))
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def get(self, digest: str) -> dict[str, str] | None:
+        return self._known.get(digest)
+
+
+def require_new(known: Mapping[str, Any] | None, memory: Memory, digest: str, window: int, at: datetime) -> None:
+    """Refuse a repetition.
+
+    Args:
+        known: the row of what was not given out.
+        window: for how many seconds the same request is a repetition.
+
+    Raises:
+        Refused: repeated; names the first call.
+    """
+    for found in ((known or {}).get(digest), memory.get(digest)):
+        if found is None:
+            continue
+        ago = at - parse_time(found["at"])
+        if ago <= timedelta(seconds=window):
+            left = window - int(ago.total_seconds())
+            raise Refused(
+                "repeated",
+                f"this request was made before as {found['call']}: it was paid for, and its answer could not be given "
+                f"out (/why/{found['call']} says why). It is not bought again for {left} s; change the request, or "
+                "send `x-whyledger-repeat: allow` with it",
+                stage=7,
+                inputs={"first": found["call"], "seconds_left": left},
+            )
