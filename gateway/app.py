@@ -32,7 +32,7 @@ from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.upstream.client import HttpUpstream
-from gateway.web import api, console, economics, evaluation, packs, pages, scorecard
+from gateway.web import api, console, economics, evaluation, openai, packs, pages, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -74,6 +74,7 @@ class Gateway:
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
+        self._rest.include_router(openai.router(self._filled_ports))
         self._rest.include_router(economics.router(lambda: self.running))
         self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(evaluation.router(lambda: self.running))

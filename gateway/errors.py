@@ -14,6 +14,7 @@
 An error knows nothing of HTTP: `gateway.web.problems` gives each code a status and each dialect its envelope.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,8 +63,17 @@ class AnswerWithheld(UpstreamFailed):
     """The answer broke a rule: it was paid for and recorded, and is not given out."""
 
 
+_PLACES = re.compile(r'"[^"]*"|\(\d[\d.:]*\)|port \d+')
+
+
 class EvidenceLost(GatewayError):
-    """The record could not be committed: before the open nothing is sent, after it the answer is not given out."""
+    """The record could not be committed: before the open nothing is sent, after it the answer is not given out.
+
+    A caller learns what to do, not where the database stands or what it is called.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, _PLACES.sub("...", message))
 
 
 class CallEnded(LedgerError):

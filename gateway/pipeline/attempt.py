@@ -128,8 +128,11 @@ async def _one(
                 note("answered", "reported", 200)
                 return begun
             begun.close()
+            if wrong is EMPTY:
+                note("empty", "no", 200)
+                return UpstreamFailed("upstream_failed", f"{target.provider} gave an empty answer")
             content = answer.redacted(as_error(wrong) or b"{}")
-            note("empty" if wrong is EMPTY else "error", "no", 200, said := said_by(content))
+            note("error", "no", 200, said := said_by(content))
             code = "exhausted" if _quota_is_gone(content) else "upstream_failed"
             return UpstreamFailed(code, f"{target.provider} answered with an error: {said.message}", body=content)
         content = await answer.read()

@@ -20,7 +20,7 @@ from gateway.oversight.people import Actor, ActRefused, by_token, roles_of, scop
 from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
-from gateway.web.documents import PROBLEM, Models, Overridden, Problem, Ready, Stopped, Why, problems
+from gateway.web.documents import PROBLEM, Overridden, Problem, Ready, Stopped, Why, problems
 from ledger.continuity import halted
 from ledger.errors import LedgerUnavailable, LogHalted
 from ledger.unit import HALT
@@ -194,25 +194,6 @@ def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], 
 def _add_operational(
     routes: APIRouter, running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]
 ) -> None:
-    @routes.get(
-        "/v1/models",
-        summary="The intents this key may ask for, in the OpenAI list format",
-        response_model=Models,
-        responses=problems(401, 503),
-    )
-    async def models(token: Token) -> Any:
-        try:
-            principal = await ports().keys.principal_of(token)
-            if principal.status != "active":
-                return problem(401, "key_revoked", "this key was revoked; ask an engineer for a new one")
-            listed = ports().rules.now.configuration.routes
-        except Refused as refusal:
-            return problem(401 if refusal.code == "unknown_key" else 503, refusal.code, refusal.message)
-        return {
-            "object": "list",
-            "data": [{"id": one.intent, "object": "model", "created": 0, "owned_by": "whyledger"} for one in listed],
-        }
-
     @routes.get("/readyz", summary="Ready to take calls", response_model=Ready, responses=problems(503))
     async def ready() -> Any:
         try:

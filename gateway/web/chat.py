@@ -19,6 +19,7 @@ from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
+from gateway.web.limits import decoded, too_large
 from gateway.web.metrics import Metrics
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
 from ledger.amounts import eur
@@ -28,6 +29,8 @@ from ledger.ids import new_id
 MAX_BODY = 20 * 1024 * 1024
 MAX_IN_FLIGHT = 512
 BODY_SECONDS = 60.0
+UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
+"""Refusals of which there may be no entry, so that a link would lead nowhere."""
 
 log = structlog.get_logger()
 
@@ -81,7 +84,7 @@ class ChatCompletions:
             self._reading.add(reading)
             try:
                 try:
-                    body = await _body(scope, receive, reading)
+                    body = decoded(headers.get("content-encoding", ""), await _body(scope, receive, reading), MAX_BODY)
                     reading.until = math.inf  # from here on nothing may cancel a call that is being opened
                 except Refused as refusal:
                     await refuse(refusal, call, None, principal, ports)
@@ -188,7 +191,7 @@ async def _body(scope: Scope, receive: Receive, reading: _Reading) -> bytes:
     """
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise _too_large()
+            raise too_large(MAX_BODY)
     parts: list[bytes] = []
     size = 0
     try:
@@ -199,7 +202,7 @@ async def _body(scope: Scope, receive: Receive, reading: _Reading) -> bytes:
             parts.append(part := message.get("body", b""))
             size += len(part)
             if size > MAX_BODY:
-                raise _too_large()
+                raise too_large(MAX_BODY)
             if not message.get("more_body"):
                 return b"".join(parts)
     except asyncio.CancelledError:
@@ -207,12 +210,6 @@ async def _body(scope: Scope, receive: Receive, reading: _Reading) -> bytes:
             raise
         reading.task.uncancel()
         raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
-
-
-def _too_large() -> Refused:
-    return Refused(
-        "too_large", f"the body is larger than {MAX_BODY // 2**20} MiB; send less, or refer to files by URL", stage=0
-    )
 
 
 def _secret(headers: dict[str, str]) -> str | None:
@@ -226,6 +223,7 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
     overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
     headers = [
         (b"content-type", head.content_type.encode("latin-1", "replace")),
+        (b"x-request-id", relay.call.id.encode()),
         (b"x-whyledger-call", relay.call.id.encode()),
         (b"x-whyledger-why", f"/why/{relay.call.id}".encode()),
         (b"x-whyledger-decision", b"allow"),
@@ -244,8 +242,8 @@ async def _send_error(send: Send, error: GatewayError, call: str, *, decided: st
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", call.encode()),
         (b"x-whyledger-call", call.encode()),
-        (b"x-whyledger-why", f"/why/{call}".encode()),
         (b"x-whyledger-decision", decided.encode()),
         (b"x-should-retry", b"true" if error.code in RETRYABLE else b"false"),
     ]
@@ -253,6 +251,8 @@ async def _send_error(send: Send, error: GatewayError, call: str, *, decided: st
         headers.append((b"retry-after", b"1"))
     if isinstance(error, Limited):
         headers.append((b"retry-after", str(max(1, math.ceil(error.wait))).encode()))
+    if decided == "allow" or (isinstance(error, Refused) and error.code not in UNRECORDED):
+        headers.append((b"x-whyledger-why", f"/why/{call}".encode()))
     if status == METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -33,6 +33,9 @@ _ERROR = {
     },
 }
 _COMPLETION = {"type": "object", "required": ["choices"], "properties": {"choices": {"type": "array"}}}
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": "error", "content": {"application/json": {"schema": _ERROR}}} for status in (401, 404, 503)
+}
 STATUSES = sorted({*STATUS.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})
 
 

@@ -27,9 +27,11 @@ STATUS = {
     "release_stale": 403,
     "environment_unknown": 403,
     "route_unknown": 404,
+    "path_unknown": 404,
     "method_not_allowed": METHOD_NOT_ALLOWED,
     "input_too_large": 413,
     "too_large": 413,
+    "encoding_unknown": 415,
     "internal_error": 500,
     "outcome_not_recorded": 500,
     "rate_limited": 429,
@@ -51,7 +53,8 @@ RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable", "rat
 
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
-    404: "not_found_error", 405: "invalid_request_error", 413: "invalid_request_error",
+    404: "not_found_error", 405: "invalid_request_error", 413: "invalid_request_error", 415: "invalid_request_error",
+    429: "rate_limit_error",
 }  # fmt: skip
 
 

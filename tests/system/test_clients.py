@@ -1,15 +1,21 @@
 """Requests and answers as real clients and providers send them, in front of the running gateway."""
 
+import gzip
+import json
+import re
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from stage import DONE, USAGE, Stage, chunk, completion, event, stage, streaming
 from starlette.responses import JSONResponse, Response
 
+from gateway.errors import EvidenceLost
 from gateway.oversight import acts
 from gateway.store.evidence import LiveEvidence
 from gateway.store.ports import EvidenceInLedger
@@ -320,3 +326,103 @@ def test_the_window_ends_and_can_be_switched_off(on: Stage) -> None:
         time.sleep(again)
         on.upstream.answer = None
         assert on.ask(text=f"window {window}").choices[0].message.content == "hello"
+
+
+WRONG_PATHS = {
+    "/chat/completions": "base_url must end in /v1",
+    "/responses": "base_url must end in /v1",
+    "/v1//chat/completions": "without a double slash",
+    "/v1/chat/completions/": "without a double slash",
+    "/v1/v1/chat/completions": "/v1 twice",
+    "/v1/responses": "use_responses_api=False",
+    "/v1/embeddings": "does not serve /v1/embeddings yet",
+    "/v1/completions": "is_chat_model=True",
+    "/v1/messages": "does not serve /v1/messages yet",
+    "/v1/nonsense": "WhyLedger serves POST /v1/chat/completions",
+}
+
+
+@pytest.mark.parametrize(("path", "said"), WRONG_PATHS.items())
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_wrong_path_answers_in_the_form_of_the_api_and_says_what_to_do(
+    on: Stage, path: str, said: str, method: str
+) -> None:
+    answer = httpx2.request(method, f"{on.url}{path}", json={"model": "support"})
+    assert answer.status_code == 404
+    assert said in answer.json()["error"]["message"]
+    assert answer.json()["error"]["code"] == "path_unknown"
+    assert "x-whyledger-why" not in answer.headers
+
+
+def test_an_official_client_reads_what_a_wrong_path_says(on: Stage) -> None:
+    client = on.client()
+    with pytest.raises(openai.NotFoundError, match="use_responses_api=False"):
+        client.responses.create(model="support", input="hi")
+    with pytest.raises(openai.NotFoundError, match="does not serve /v1/embeddings"):
+        client.embeddings.create(model="support", input="hi")
+    lost = client.with_options(base_url=on.url)
+    with pytest.raises(openai.NotFoundError, match="base_url must end in /v1"):
+        lost.chat.completions.create(model="support", messages=[])
+
+
+def test_models_are_listed_and_asked_for_one_by_one_in_the_form_of_the_api(on: Stage) -> None:
+    client = on.client()
+    names = [one.id for one in client.models.list()]
+    assert "support" in names
+    assert client.models.retrieve("support").id == "support"
+    with pytest.raises(openai.NotFoundError, match="no intent gpt-9 is configured"):
+        client.models.retrieve("gpt-9")
+    with pytest.raises(openai.AuthenticationError, match="not known here"):
+        client.with_options(api_key="wl_prod_nobody").models.list()
+
+
+def test_answers_and_errors_have_the_id_that_a_client_quotes_and_a_link_only_where_something_is_recorded(
+    on: Stage,
+) -> None:
+    raw = on.client().chat.completions.with_raw_response.create(model="support", messages=[])
+    assert raw.headers["x-request-id"] == raw.headers["x-whyledger-call"] == raw.parse()._request_id
+    for body, headers, status, linked in (
+        ({"model": "support"}, {}, 400, True),
+        ({"model": "support", "messages": []}, {"authorization": "Bearer wl_prod_nobody"}, 401, False),
+    ):
+        sent = {"authorization": f"Bearer {on.keys['agent']}"} | headers
+        answer = httpx2.post(f"{on.url}/v1/chat/completions", json=body, headers=sent)
+        assert answer.status_code == status
+        assert answer.headers["x-request-id"].startswith("call_")
+        assert ("x-whyledger-why" in answer.headers) is linked
+        if linked:
+            me = {"authorization": f"Bearer {on.tokens['ada']}"}
+            assert httpx2.get(f"{on.url}{answer.headers['x-whyledger-why']}", headers=me).status_code == 200
+    assert "x-whyledger-why" not in httpx2.get(f"{on.url}/v1/chat/completions").headers
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "GZIP"])
+def test_a_compressed_request_is_read(on: Stage, coding: str) -> None:
+    plain = json.dumps({"model": "support", "messages": [{"role": "user", "content": "zipped"}]}).encode()
+    body = gzip.compress(plain) if coding.lower() == "gzip" else zlib.compress(plain)
+    headers = {"authorization": f"Bearer {on.keys['agent']}", "content-encoding": coding}
+    answer = httpx2.post(f"{on.url}/v1/chat/completions", content=body, headers=headers)
+    assert answer.json()["choices"][0]["message"]["content"] == "hello"
+    assert on.upstream.seen[-1]["body"]["messages"][0]["content"] == "zipped"
+
+
+def test_a_compressed_request_that_is_too_large_broken_or_of_another_kind_is_refused_and_on_record(on: Stage) -> None:
+    for coding, body, status in (
+        ("gzip", gzip.compress(b" " * (21 * 2**20)), 413),
+        ("gzip", b"not gzip", 400),
+        ("gzip", gzip.compress(b"{}")[:-4], 400),
+        ("gzip", gzip.compress(b"{}") + b"more", 400),
+        ("br", b"{}", 415),
+    ):
+        headers = {"authorization": f"Bearer {on.keys['agent']}", "content-encoding": coding}
+        answer = httpx2.post(f"{on.url}/v1/chat/completions", content=body, headers=headers, timeout=30)
+        assert answer.status_code == status, (coding, answer.text)
+    assert len(on.settled("call.refused", 5)) == 5
+    assert on.upstream.seen == []
+
+
+def test_an_error_of_the_ledger_tells_a_caller_not_where_its_database_stands() -> None:
+    said = 'connection failed: connection to server at "10.0.3.7", port 5432 failed: FATAL: password for user "wl"'
+    told = EvidenceLost("ledger_unavailable", f"the call was not sent: {said}").message
+    assert not re.search("10.0.3.7|5432|wl\\b", told)
+    assert "the call was not sent: connection failed" in told

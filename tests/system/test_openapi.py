@@ -101,6 +101,7 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
     for path, examples in bodies.items():
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         content["examples"] = {name: {"value": value} for name, value in examples.items()}
+    document["paths"]["/v1/models/{name}"]["get"]["parameters"][0]["examples"] = {"one": {"value": "support"}}
     for path in ("/api/v1/why", "/api/v1/why/{ref}"):
         document["paths"][path]["get"]["parameters"][0]["examples"] = {
             "call": {"value": asked},
@@ -135,6 +136,7 @@ def fuzz(on: Stage, folder: Path, paths: str, token: str | None) -> dict[tuple[s
 ANSWERED = {
     ("POST", HOT): 200,
     ("GET", "/v1/models"): 200,
+    ("GET", "/v1/models/support"): 200,
     ("GET", "/readyz"): 200,
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
@@ -171,7 +173,9 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
     from gateway.web.problems import STATUS
 
     document = published(on)
-    assert set(document["paths"]) == {path.replace("ticket%3A1", "{ref}") for _, path in ANSWERED} | {WEBHOOK}
+    assert set(document["paths"]) == {
+        path.replace("ticket%3A1", "{ref}").replace("/models/support", "/models/{name}") for _, path in ANSWERED
+    } | {WEBHOOK}
     listed = set(map(int, document["paths"][HOT]["post"]["responses"]))
     assert listed == {200, *STATUS.values(), *PASSED_ON} - {405}
 
