@@ -66,12 +66,16 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
         "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False
     }  # fmt: skip
     main = _Main(
-        uvicorn.Config(gateway, host=host, port=port, timeout_graceful_shutdown=20, lifespan="on", **common)  # type: ignore[arg-type]
-    )
+        uvicorn.Config(
+            gateway, host=host, port=port, lifespan="on", timeout_keep_alive=settings.keep_alive,
+            timeout_graceful_shutdown=settings.drain, **common,  # type: ignore[arg-type]
+        )
+    )  # fmt: skip
     admin = _Quiet(
         uvicorn.Config(admin_app(gateway), host="127.0.0.1", port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
     )
     gateway.halt = lambda: setattr(main, "should_exit", True)
+    gateway.is_leaving = lambda: main.should_exit
     with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
         runner.get_loop().set_exception_handler(logs.of_loop)
         try:

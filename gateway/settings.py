@@ -7,6 +7,8 @@ WHYLEDGER_KEY_STORE     postgresql://... of the key store, another database (def
 WHYLEDGER_PASSPHRASE    opens the secret files, when they were made with one
 WHYLEDGER_TOKEN         the personal token of whoever uses the command line
 WHYLEDGER_HOST, _PORT   where `serve` listens (default 127.0.0.1:8080)
+WHYLEDGER_KEEP_ALIVE    seconds for which an idle connection of a caller is kept (default 75: longer than proxies do)
+WHYLEDGER_DRAIN         seconds that running answers get when the process is stopped (default 300)
 WHYLEDGER_ADMIN_PORT    where /metrics and /healthz listen (default 9464, on 127.0.0.1)
 """
 
@@ -18,7 +20,9 @@ from pathlib import Path
 PREFIX = "WHYLEDGER_"
 KNOWN = frozenset(
     {"HOME", "DATABASE", "DATABASE_OWNER", "KEY_STORE", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"}
+    | {"KEEP_ALIVE", "DRAIN"}
 )
+MOST_SECONDS = 86_400
 URL_PREFIX = "postgresql://"
 
 
@@ -39,6 +43,8 @@ class Settings:
     host: str
     port: int
     admin_port: int
+    keep_alive: int
+    drain: int
     environment: Mapping[str, str] = field(repr=False)
     """The whole environment, for `env:NAME` references in the configuration."""
 
@@ -88,8 +94,17 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         host=values.get("WHYLEDGER_HOST") or "127.0.0.1",
         port=_port(values, "WHYLEDGER_PORT", 8080),
         admin_port=_port(values, "WHYLEDGER_ADMIN_PORT", 9464),
+        keep_alive=_seconds(values, "WHYLEDGER_KEEP_ALIVE", 75),
+        drain=_seconds(values, "WHYLEDGER_DRAIN", 300),
         environment=values,
     )
+
+
+def _seconds(values: Mapping[str, str], name: str, default: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isdecimal() or int(text) > MOST_SECONDS:
+        raise SettingsError(f"{name} is {text!r}; write whole seconds, at most {MOST_SECONDS}")
+    return int(text)
 
 
 def _url(values: Mapping[str, str], name: str) -> str | None:

@@ -31,7 +31,7 @@ from ledger.store.reader import Reader
 CONFIG = """
 organisation: {{time_zone: "Europe/Berlin"}}
 routes:
-  - {{intent: support, primary: model-a, fallback: model-b, max_retries: {retries}, timeout: {timeout}, max_budget_daily: {cap}}}
+  - {{intent: support, primary: model-a, fallback: model-b, max_retries: {retries}, timeout: {timeout}, retry_timeouts: true, max_budget_daily: {cap}}}
   - {{intent: cached, primary: model-a, cache_ttl: 60, max_retries: 0}}
   - {{intent: unpriced, primary: model-z}}
 providers:

@@ -27,11 +27,18 @@ class Route(Section):
     max_budget_daily: Amount | None = None
     max_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)
     max_input_tokens: int | None = Field(default=None, ge=1)
-    timeout: float = Field(default=60.0, gt=0, le=3600)
+    timeout: float = Field(default=600.0, gt=0, le=3600)
+    """Seconds of silence after which a target is given up: models think long, and clients wait for ten minutes."""
+    first_byte: float | None = Field(default=None, gt=0, le=3600)
+    """The same until an answer begins, where that is another limit."""
+    whole_answer: float | None = Field(default=None, gt=0, le=86_400)
+    """Seconds for all of an answer; none if left out, as only silence shows that something is wrong."""
+    retry_timeouts: bool = False
+    """Whether a target that gave no answer in time is asked again, or the next one is: it may have been bought."""
     repeat_window: int = Field(default=120, ge=0, le=3600)
     """For so many seconds a request is not bought again that was paid for and whose answer could not be given out."""
 
-    @field_validator("timeout", mode="before")
+    @field_validator("timeout", "first_byte", "whole_answer", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -80,7 +80,7 @@ async def first_answer(
             if not isinstance(answer, UpstreamFailed):
                 return target, answer
             failure = answer
-            if failure.status in PASSED_ON:
+            if failure.status in PASSED_ON or (failure.code == "upstream_timeout" and not plan.retry_timeouts):
                 raise failure
             if failure.code in GIVEN_UP or (failure.status is not None and failure.status not in RETRIED):
                 break  # this target will not do better; the next one may
@@ -119,7 +119,9 @@ async def _one(
         tries.made.append(Attempt(target, outcome, billed, status, spent, request_id, code, said.message))
 
     try:
-        answer = await ports.upstream.send(target, body, timeout=plan.timeout)
+        answer = await ports.upstream.send(
+            target, body, timeout=plan.timeout, first_byte=plan.first_byte, whole_answer=plan.whole_answer
+        )
         request_id, tries.current = _request_id(answer.headers), answer
         if answer.status == 200:
             begun = Begun(answer)

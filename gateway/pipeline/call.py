@@ -128,6 +128,9 @@ class Plan(NamedTuple):
     rejected: tuple[tuple[str, str], ...]
     max_retries: int
     timeout: float
+    first_byte: float
+    whole_answer: float | None
+    retry_timeouts: bool
     repeat_window: int
     output_limit: int
     output_limit_set: bool

@@ -63,8 +63,16 @@ class UpstreamAnswer(Protocol):
 
 
 class Upstream(Protocol):
-    async def send(self, target: Target, body: bytes, *, timeout: float) -> UpstreamAnswer:
+    async def send(
+        self, target: Target, body: bytes, *, timeout: float, first_byte: float | None = None,
+        whole_answer: float | None = None,
+    ) -> UpstreamAnswer:  # fmt: skip
         """POST a chat completion and return when the response head is there.
+
+        Args:
+            timeout: the longest silence, in seconds.
+            first_byte: the same until the body begins, if it is another.
+            whole_answer: the longest answer.
 
         Raises:
             UpstreamUnreached, NoCredential: nothing was sent; UpstreamTimeout, UpstreamCut: it may have been.

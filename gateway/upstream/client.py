@@ -61,6 +61,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._transport.set_write_buffer_limits(high=0)  # so that we are told when everything has left
         self._everyone.add(self)
 
     def is_open(self) -> bool:
@@ -70,14 +71,16 @@ class _Connection(asyncio.Protocol):
         """Tell whether something came that the loop has not read yet: an end, or an answer that nobody asked for."""
         return bool(self._poll.poll(0))
 
-    def exchange(self, request: bytes, *, idle_seconds: float) -> Exchange:
+    def exchange(
+        self, request: bytes, *, idle_seconds: float, first_seconds: float, total_seconds: float | None
+    ) -> Exchange:
         """Send a request; its answer fills the exchange."""
         assert self._transport is not None
-        total = max(600.0, 10 * idle_seconds)
         self._exchange = exchange = Exchange(
-            self._transport, self._ended, loop=self._loop, idle_seconds=idle_seconds, total_seconds=total
-        )
-        self._watch(idle_seconds)
+            self._transport, self._ended, loop=self._loop, idle_seconds=idle_seconds, first_seconds=first_seconds,
+            total_seconds=total_seconds,
+        )  # fmt: skip
+        self._watch(min(first_seconds, total_seconds or first_seconds))
         self._transport.write(request)
         return exchange
 
@@ -110,6 +113,14 @@ class _Connection(asyncio.Protocol):
         else:
             self._exchange.feed(data)
 
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.unsent = True
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.unsent = False
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._everyone.discard(self)
         if self._timer is not None:
@@ -133,13 +144,21 @@ class HttpUpstream:
     _open: set[_Connection] = field(default_factory=set)
     _tls: ssl.SSLContext | None = None
 
-    async def send(self, target: Target, body: bytes, *, timeout: float) -> Exchange:  # noqa: ASYNC109 - of the provider, not of us
+    async def send(
+        self, target: Target, body: bytes, *, timeout: float, first_byte: float | None = None,  # noqa: ASYNC109
+        whole_answer: float | None = None,
+    ) -> Exchange:  # fmt: skip
         base_url, credential = self.endpoint(target.provider)
         origin = _origin(base_url, credential)
         connection = self._idle(origin) or await self._opened(origin)
         if not connection.is_open():
             raise UpstreamUnreached("it closed the connection at once")
-        exchange = connection.exchange(b"%b%d\r\n\r\n%b" % (origin.head, len(body), body), idle_seconds=timeout)
+        exchange = connection.exchange(
+            b"%b%d\r\n\r\n%b" % (origin.head, len(body), body),
+            idle_seconds=timeout,
+            first_seconds=first_byte or timeout,
+            total_seconds=whole_answer,
+        )
         if credential and len(credential) >= SECRET_LENGTH:
             exchange.hidden = credential.encode()
         try:

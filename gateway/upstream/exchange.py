@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import httptools
 
-from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout
+from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout, UpstreamUnreached
 
 OK = 200
 MAX_ANSWER = 64 * 1024 * 1024
@@ -29,15 +29,19 @@ class Exchange:
         *,
         loop: asyncio.AbstractEventLoop,
         idle_seconds: float,
-        total_seconds: float,
+        first_seconds: float,
+        total_seconds: float | None,
     ) -> None:
         """Begin to wait for an answer.
 
         Args:
             ended: told once, when nothing more will be read: may the connection carry another exchange?
             idle_seconds: the longest silence.
-            total_seconds: the longest exchange.
+            first_seconds: the longest silence until the body begins.
+            total_seconds: the longest exchange, if there is a limit.
         """
+        self.unsent = False
+        """Some of the request has not left yet: what was never sent whole is answered by nobody."""
         self.hidden = b""
         """The credential that was sent: an error that quotes it is passed on without it."""
         self.status = 0
@@ -54,7 +58,8 @@ class Exchange:
         self._decoder: zlib._Decompress | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._idle_seconds, self._heard = idle_seconds, loop.time()
-        self._deadline = self._heard + total_seconds
+        self._first_seconds = first_seconds
+        self._deadline = None if total_seconds is None else self._heard + total_seconds
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are known.
@@ -131,10 +136,13 @@ class Exchange:
         """Return how many seconds are left as things stand; when there are none, fail."""
         now = self._loop.time()
         heard = now if self._paused else self._heard
-        left = min(heard + self._idle_seconds, self._deadline) - now
+        left = heard + (self._idle_seconds if self._size else self._first_seconds) - now
         if left <= 0:
-            self.fail(UpstreamTimeout(f"it did not end in time, and nothing came for {now - heard:.1f} s"))
-        return left
+            self.fail(UpstreamTimeout(f"nothing came for {now - heard:.1f} s"))
+        elif self._deadline is not None and self._deadline <= now:
+            self.fail(UpstreamTimeout("it did not end within the limit for a whole answer"))
+            return 0.0
+        return left if self._deadline is None else min(left, self._deadline - now)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The other side has closed: the end of an answer without a length, or a cut."""
@@ -147,7 +155,7 @@ class Exchange:
     def fail(self, error: UpstreamError) -> None:
         """End the exchange without a complete answer."""
         if self._error is None and not self._complete:
-            self._error = error
+            self._error = UpstreamUnreached("the request could not be sent whole") if self.unsent else error
             self._end(reusable=False)
 
     def _finish(self, *, reusable: bool) -> None:

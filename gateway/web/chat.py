@@ -5,6 +5,7 @@ a cancelled task), `finally` hands the close to the writer without awaiting anyt
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -140,6 +141,11 @@ class ChatCompletions:
         try:
             async for part in relay.stream(leaving.done):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
+        except asyncio.CancelledError:  # the process ends: a caller must not take what it has for the whole
+            gone = GatewayError("shutting_down", "the gateway was stopped while the answer was running")
+            with contextlib.suppress(Exception):
+                await send({"type": "http.response.body", "body": openai_event(gone, relay.call.id), "more_body": True})
+            raise
         except Exception as error:
             broken = error if isinstance(error, GatewayError) else _internal(relay.call.id)
             self._metrics.closed(broken.code, time.perf_counter() - started)
@@ -230,6 +236,8 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
         (b"x-whyledger-cache", head.cache.encode()),
         (b"x-whyledger-overhead-ms", f"{overhead:.2f}".encode()),
     ]
+    if relay.call.stream:  # no proxy may hold events back, compress them or give them to somebody else
+        headers += [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
     if relay.plan.output_limit_set:
         headers.append((b"x-whyledger-output-limit", str(relay.plan.output_limit).encode()))
     if head.cost_nano_eur is not None:

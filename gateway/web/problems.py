@@ -46,6 +46,7 @@ STATUS = {
     "ledger_unavailable": 503,
     "no_target": 503,
     "not_configured": 503,
+    "shutting_down": 503,
     "upstream_timeout": 504,
 }
 MAX_QUOTED = 2000

@@ -1,6 +1,7 @@
 """The upstream client against servers that speak HTTP/1.1 well, badly and maliciously, over real sockets."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import socket
@@ -74,7 +75,7 @@ async def asking(serve: Serve, use: Callable[[Callable[..., Awaitable[Exchange]]
     port = server.sockets[0].getsockname()[1]
     upstream = HttpUpstream(lambda _name: (f"http://127.0.0.1:{port}/v1", "sk-1"))
     try:
-        return await use(lambda body=b"{}", timeout=5.0: upstream.send(TARGET, body, timeout=timeout))
+        return await use(lambda body=b"{}", timeout=5.0, **more: upstream.send(TARGET, body, timeout=timeout, **more))
     finally:
         await upstream.close()
         server.close()
@@ -216,6 +217,79 @@ def test_what_arrives_steadily_does_not_time_out(run: Runner) -> None:
 
     parts = run(asking(Server(chunked(*[b"x"] * 8), gap=0.3), use))
     assert b"".join(parts) == b"x" * 8
+
+
+@pytest.mark.parametrize(
+    ("limits", "ends"),
+    [
+        ({"timeout": 0.3, "first_byte": 5.0}, b"xxxx"),
+        ({"timeout": 5.0, "first_byte": 0.3}, "nothing came"),
+        ({"timeout": 0.3, "first_byte": 5.0, "whole_answer": 1.0}, "whole answer"),
+        ({"timeout": 0.3, "first_byte": 5.0, "whole_answer": 30.0}, b"xxxx"),
+    ],
+)
+def test_the_wait_for_the_beginning_silence_and_the_whole_have_limits_of_their_own(
+    run: Runner, limits: dict[str, float], ends: bytes | str
+) -> None:
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await request_of(reader)
+            parts = chunked(*[b"x"] * 4)
+            writer.write(parts[0])  # the head at once, as streams have it
+            await asyncio.sleep(0.9)
+            for part in parts[1:]:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        writer.close()
+        over.set()
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> bytes:
+        try:
+            return await (await send(**limits)).read()
+        finally:
+            await over.wait()
+
+    if isinstance(ends, bytes):
+        assert run(asking(serve, use)) == ends
+    else:
+        with pytest.raises(UpstreamTimeout, match=ends):
+            run(asking(serve, use))
+
+
+@pytest.mark.parametrize("how", ["it never reads", "it closes"])
+def test_a_request_that_was_never_sent_whole_was_not_answered_by_anybody(run: Runner, how: str) -> None:
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        if how == "it never reads":
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(1.5)
+        writer.transport.abort()
+        over.set()
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> None:
+        with pytest.raises(UpstreamUnreached, match="could not be sent whole"):
+            await send(b"x" * 30_000_000, timeout=0.5)
+        await over.wait()
+
+    run(asking(serve, use))
+
+
+def test_a_request_that_was_sent_whole_may_have_been_answered(run: Runner) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(2_000_000)
+        writer.transport.abort()
+
+    async def use(send: Callable[..., Awaitable[Exchange]]) -> None:
+        with pytest.raises(UpstreamCut):
+            await send(b"x" * 2_000_000)
+
+    run(asking(serve, use))
 
 
 @pytest.mark.parametrize("extra", [whole(b"smuggled"), b"garbage"])

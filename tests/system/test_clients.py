@@ -1,8 +1,13 @@
 """Requests and answers as real clients and providers send them, in front of the running gateway."""
 
+import asyncio
+import contextlib
 import gzip
+import http.client
 import json
 import re
+import signal
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -12,11 +17,16 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from stage import DONE, USAGE, Stage, chunk, completion, event, stage, streaming
+from environment import Hosted, until
+from stage import DONE, USAGE, Stage, Upstream, chunk, completion, event, listening, prepare, stage, streaming
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from gateway.demo.world import free_port
 from gateway.errors import EvidenceLost
 from gateway.oversight import acts
+from gateway.settings import read_settings
 from gateway.store.evidence import LiveEvidence
 from gateway.store.ports import EvidenceInLedger
 from gateway.store.rebuild import replay
@@ -426,3 +436,85 @@ def test_an_error_of_the_ledger_tells_a_caller_not_where_its_database_stands() -
     told = EvidenceLost("ledger_unavailable", f"the call was not sent: {said}").message
     assert not re.search("10.0.3.7|5432|wl\\b", told)
     assert "the call was not sent: connection failed" in told
+
+
+def test_a_target_that_gives_no_answer_in_time_is_not_asked_again_unless_the_route_says_so(on: Stage) -> None:
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    text = text.replace("timeout: 5, retry_timeouts: true", "timeout: 1")
+
+    async def silent(_request: Any, _body: Any) -> Response:
+        await asyncio.sleep(1.5)
+        return JSONResponse(completion())
+
+    on.upstream.answer = silent
+    for more, bought in (("timeout: 1", 1), ("timeout: 1, retry_timeouts: true", 4)):
+        acts.activate(on.installation, on.person("ada"), text.replace("timeout: 1", more, 1), "time")
+        before = len(on.upstream.seen)
+        with pytest.raises(openai.InternalServerError, match="gave no answer") as caught:
+            on.ask(text=more)
+        assert caught.value.status_code == 504
+        assert len(on.upstream.seen) - before == bought
+
+
+def test_a_stream_says_that_no_proxy_may_hold_or_change_it(on: Stage) -> None:
+    raw = on.client().chat.completions.with_raw_response.create(
+        model="support", messages=[{"role": "user", "content": "x"}], stream=True
+    )
+    assert (raw.headers["cache-control"], raw.headers["x-accel-buffering"]) == ("no-cache, no-transform", "no")
+    list(raw.parse())
+    assert "x-accel-buffering" not in on.client().chat.completions.with_raw_response.create(
+        model="support", messages=[]
+    ).headers  # fmt: skip
+
+
+def test_a_stop_of_the_process_lets_running_streams_end_and_tells_those_it_cuts(tmp_path: Path) -> None:
+    port = free_port()
+    settings, keys, _ = prepare(tmp_path / "home", port=port, environment={"WHYLEDGER_DRAIN": "2"})
+    upstream = Upstream(answer=streaming(*[chunk({"content": "x"})] * 300, gap=0.1))
+    app = Starlette(routes=[Route("/v1/chat/completions", upstream.endpoint, methods=["POST"])])
+    with listening(app, port):
+        server = Hosted(settings)
+        try:
+            got: list[bytes] = []
+
+            def read() -> None:
+                url, headers = (
+                    f"http://127.0.0.1:{server.port}/v1/chat/completions",
+                    {"authorization": f"Bearer {keys['agent']}"},
+                )
+                body = {"model": "support", "messages": [], "stream": True}
+                with (
+                    contextlib.suppress(httpx2.HTTPError),
+                    httpx2.stream("POST", url, json=body, headers=headers, timeout=30) as answer,
+                ):
+                    got.extend(answer.iter_bytes())
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            until(lambda: got, "nothing was streamed")
+            server.process.send_signal(signal.SIGTERM)
+            before = len(got)
+            time.sleep(1)
+            assert len(got) > before  # it runs on while it may
+            server.ends()
+            reader.join(timeout=20)
+        finally:
+            server.kill()
+    assert b"the gateway was stopped while the answer was running" in got[-1]
+    assert b"[DONE]" not in b"".join(got)
+
+
+def test_an_idle_connection_of_a_caller_lives_longer_than_proxies_keep_theirs(tmp_path: Path) -> None:
+    assert read_settings(tmp_path, environment={}).keep_alive == 75
+    port = free_port()
+    settings, _, _ = prepare(tmp_path / "home", port=port, environment={"WHYLEDGER_KEEP_ALIVE": "7"})
+    server = Hosted(settings)
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        for pause in (5.5, 0.0):
+            connection.request("GET", "/readyz")
+            assert connection.getresponse().read()
+            time.sleep(pause)
+        connection.close()
+    finally:
+        server.stop()

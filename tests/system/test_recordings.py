@@ -41,7 +41,8 @@ class Replayed:
     def ask(self, recording: Recording) -> Received:
         connection = http.client.HTTPConnection("127.0.0.1", self.stage.port, timeout=20)
         request = {"model": "support", "messages": [{"role": "user", "content": "x"}]} | recording.request
-        headers = {"authorization": f"Bearer {self.stage.keys['agent']}", "content-type": "application/json"}
+        key = self.stage.keys["agent"]
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "x-whyledger-repeat": "allow"}
         connection.request("POST", "/v1/chat/completions", json.dumps(request), headers)
         response = connection.getresponse()
         try:
@@ -110,7 +111,7 @@ def test_a_recording_becomes_what_it_must_however_it_arrives(
 
 def said(on: Replayed, recording: Recording) -> dict[str, Any]:
     """Return what the official client makes of an answer."""
-    client = on.stage.client().chat.completions
+    client = on.stage.client(x_whyledger_repeat="allow").chat.completions
     request: dict[str, Any] = {"model": "support", "messages": [{"role": "user", "content": "x"}]}
     if not recording.streamed:
         answer = client.create(**request, **recording.request)

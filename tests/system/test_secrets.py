@@ -230,9 +230,8 @@ class Planted:
             "max_completion_tokens": 9,
             "user": SUBJECT,
         }
-        headers = {"authorization": f"Bearer {self.keys[key]}", "x-whyledger-subject": SUBJECT} | (
-            {"x-whyledger-task": task} if task else {}
-        )
+        headers = {"authorization": f"Bearer {self.keys[key]}", "x-whyledger-subject": SUBJECT}
+        headers |= {"x-whyledger-repeat": "allow"} | ({"x-whyledger-task": task} if task else {})
         status, text = self.send(
             "POST", "/v1/chat/completions", body or json.dumps(asked | more).encode(), headers, quoted=quoted
         )
