@@ -236,7 +236,7 @@ CALLERS = 60
 
 def test_a_provider_that_never_answers_costs_its_worst_case_and_nothing_grows(tmp_path: Path) -> None:
     async def silent(_request: Request, body: dict[str, Any]) -> Response:
-        if body["messages"][0]["content"] == "hang":
+        if body["messages"][0]["content"].startswith("hang"):
             await asyncio.sleep(60)
         return JSONResponse(completion())
 
@@ -246,8 +246,8 @@ def test_a_provider_that_never_answers_costs_its_worst_case_and_nothing_grows(tm
         handles = server.handles()
         answers: list[Answer] = []
         memory: list[int] = []
-        for _ in range(3):
-            hanging = [pool.submit(server.call, keys["agent"], "hang") for _ in range(CALLERS)]
+        for round_ in range(3):
+            hanging = [pool.submit(server.call, keys["agent"], f"hang {round_} {at}") for at in range(CALLERS)]
             time.sleep(0.3)
             assert server.call(keys["agent"], f"other {len(answers)}", model="cached").status == 200
             answers += [one.result(timeout=60) for one in hanging]

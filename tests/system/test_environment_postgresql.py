@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from test_environment import hosted
 
 import migrations
 from gateway.settings import read_settings
+from ledger.ids import new_id
 from ledger.store.driver import WriteConnection
 from ledger.store.engine import open_engine
 from ledger.store.reader import Reader
@@ -93,7 +95,7 @@ def test_a_database_server_restarted_under_load_loses_doubles_and_leaves_open_no
 
         def load() -> None:
             while not stop.is_set():
-                answers.append(gateway.call(keys["agent"]))
+                answers.append(gateway.call(keys["agent"], new_id("call", datetime.now(UTC))))  # each another one
                 time.sleep(0.02 if answers[-1].status == 200 else 0.1)
 
         callers = [threading.Thread(target=load) for _ in range(4)]
