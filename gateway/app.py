@@ -20,6 +20,7 @@ from gateway.alerting.delivery import Delivery
 from gateway.alerting.watch import Watch
 from gateway.caches.memory import MemoryCache
 from gateway.console.packs import Packs
+from gateway.errors import Refused
 from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
 from gateway.logs import said
@@ -100,6 +101,16 @@ class Gateway:
         if self.installation is None:
             raise RuntimeError("the gateway has not started")
         return self.installation
+
+    def rules_in_words(self) -> str:
+        """Say which configuration is in force, and which of its providers cannot be used."""
+        try:
+            rules = self._filled_ports().rules.now
+        except Refused as refusal:
+            return refusal.message
+        idle = sorted(set(rules.configuration.providers) - rules.usable)
+        off = f"; without a key: {', '.join(idle)}" if idle else ""
+        return f"configuration {rules.config_digest[:12]}, providers {', '.join(sorted(rules.usable)) or 'none'}{off}"
 
     def _may_open(self) -> bool:
         return not (self.lease_lost or self.is_leaving())

@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 
@@ -20,11 +21,22 @@ class _Main(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started:
+            self._say_where()
         # What exists by now lives as long as the process. Looking through it again and again for garbage was a tenth
         # of the time of a call; calls leave few cycles.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+
+    def _say_where(self) -> None:
+        """One line for whoever started it: where it listens, and by which rules."""
+        gateway: Any = self.config.app
+        bound = [place.getsockname()[:2] for server in self.servers for place in server.sockets]
+        rules = gateway.rules_in_words()
+        print(
+            f"whyledger: listening on {', '.join(f'http://{host}:{port}' for host, port in bound)}; {rules}", flush=True
+        )
 
 
 class _Quiet(uvicorn.Server):
@@ -72,7 +84,7 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
         )
     )  # fmt: skip
     admin = _Quiet(
-        uvicorn.Config(admin_app(gateway), host="127.0.0.1", port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
+        uvicorn.Config(admin_app(gateway), host=settings.admin_host, port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
     )
     gateway.halt = lambda: setattr(main, "should_exit", True)
     gateway.is_leaving = lambda: main.should_exit

@@ -9,10 +9,11 @@ WHYLEDGER_TOKEN         the personal token of whoever uses the command line
 WHYLEDGER_HOST, _PORT   where `serve` listens (default 127.0.0.1:8080)
 WHYLEDGER_KEEP_ALIVE    seconds for which an idle connection of a caller is kept (default 75: longer than proxies do)
 WHYLEDGER_DRAIN         seconds that running answers get when the process is stopped (default 300)
-WHYLEDGER_ADMIN_PORT    where /metrics and /healthz listen (default 9464, on 127.0.0.1)
+WHYLEDGER_ADMIN_HOST, _PORT  where /metrics and /healthz listen (default 127.0.0.1:9464)
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,11 @@ from pathlib import Path
 PREFIX = "WHYLEDGER_"
 KNOWN = frozenset(
     {"HOME", "DATABASE", "DATABASE_OWNER", "KEY_STORE", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"}
-    | {"KEEP_ALIVE", "DRAIN"}
+    | {"ADMIN_HOST", "KEEP_ALIVE", "DRAIN"}
 )
 MOST_SECONDS = 86_400
+_SERVICE_URLS = ("tcp://", "udp://", "sctp://")
+_SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$")
 URL_PREFIX = "postgresql://"
 
 
@@ -42,6 +45,7 @@ class Settings:
     token: str | None = field(repr=False)
     host: str
     port: int
+    admin_host: str
     admin_port: int
     keep_alive: int
     drain: int
@@ -78,6 +82,7 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         SettingsError: an unknown WHYLEDGER_ name, or a port that is no port.
     """
     values = dict(os.environ if environment is None else environment)
+    values = {name: text for name, text in values.items() if not _of_kubernetes(name, text)}
     unknown = sorted(name for name in values if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN)
     if unknown:
         raise SettingsError(
@@ -93,10 +98,18 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         token=values.get("WHYLEDGER_TOKEN") or None,
         host=values.get("WHYLEDGER_HOST") or "127.0.0.1",
         port=_port(values, "WHYLEDGER_PORT", 8080),
+        admin_host=values.get("WHYLEDGER_ADMIN_HOST") or "127.0.0.1",
         admin_port=_port(values, "WHYLEDGER_ADMIN_PORT", 9464),
         keep_alive=_seconds(values, "WHYLEDGER_KEEP_ALIVE", 75),
         drain=_seconds(values, "WHYLEDGER_DRAIN", 300),
         environment=values,
+    )
+
+
+def _of_kubernetes(name: str, text: str) -> bool:
+    """Tell whether a variable was made up for a Service whose name begins as our settings do."""
+    return name.startswith(PREFIX) and (
+        text.startswith(_SERVICE_URLS) or (name.removeprefix(PREFIX) not in KNOWN and bool(_SERVICE.search(name)))
     )
 
 

@@ -23,10 +23,21 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"whyledger {version('whyledger')}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     context: typer.Context,
     home: Annotated[Path | None, typer.Option(help="Folder of databases and keys (WHYLEDGER_HOME).")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     context.obj = read_settings(home)
 

@@ -35,7 +35,7 @@ def parse_chat(arrival: Arrival) -> Call:
         task_id=task_id,
         task_source=task_source,
         subject_id=_subject(arrival.headers),
-        content="none" if arrival.headers.get("x-whyledger-content", "").lower() == "none" else "full",
+        content=_content(arrival.headers),
         tools=chat.tools,
         forced=chat.forced,
         required=chat.required,
@@ -46,6 +46,14 @@ def parse_chat(arrival: Arrival) -> Call:
         component=_component(arrival.headers),
         may_repeat=arrival.headers.get("x-whyledger-repeat", "").strip().lower() == "allow",
     )
+
+
+def _content(headers: Mapping[str, str]) -> str:
+    """Return what may be kept. A wish that is not understood is refused: for privacy it must not count for nothing."""
+    said = headers.get("x-whyledger-content", "").strip().lower() or "full"
+    if said not in ("full", "none"):
+        raise invalid("x-whyledger-content is `none` (nothing is kept of this call) or `full`")
+    return said
 
 
 def _component(headers: Mapping[str, str]) -> str:

@@ -50,6 +50,9 @@ def test_the_subject_is_read_from_the_headers_of_neighbours_too(name: str) -> No
 def test_contents_can_only_be_asked_to_be_kept_less() -> None:
     assert parse_chat(arrival(x_whyledger_content="none")).content == "none"
     assert parse_chat(arrival(x_whyledger_content="full")).content == "full"
+    for wish in ("redacted", "no", "off"):
+        with pytest.raises(Refused, match="x-whyledger-content is"):
+            parse_chat(arrival(x_whyledger_content=wish))
 
 
 @given(st.lists(st.sampled_from(["text", "image_url", "file", "input_audio", "video_url", "refusal"]), max_size=6))
