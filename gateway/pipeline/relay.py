@@ -194,9 +194,9 @@ class Relay:
             return "refused_answer"
         if self._unread:
             return "unreadable"
-        if gone():
-            return "client_gone"
-        return "stopped" if self.is_stopped() else "answered"
+        if self.is_stopped():
+            return "stopped"
+        return "client_gone" if gone() else "answered"
 
     def _final(self, result: str) -> str:
         """Judge a stream at its end: without a finish marker it was cut, a name left in the air was not granted."""

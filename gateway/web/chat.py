@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
 from gateway.pipeline.call import Arrival
@@ -20,16 +21,16 @@ from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.web.limits import decoded, too_large
+from gateway.web.callers import MAX_BODY, Reading, Sending, body_of, let_go
+from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
 from ledger.amounts import eur
 from ledger.errors import LedgerUnavailable
 from ledger.ids import new_id
 
-MAX_BODY = 20 * 1024 * 1024
-MAX_IN_FLIGHT = 512
-BODY_SECONDS = 60.0
+MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
+"""Calls in flight: of everybody, and of one key, so that no key takes every place."""
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
 """Refusals of which there may be no entry, so that a link would lead nowhere."""
 
@@ -48,8 +49,10 @@ class ChatCompletions:
 
     def __init__(self, ports: Callable[[], Ports], metrics: Metrics) -> None:
         self._ports, self._metrics = ports, metrics
-        self._reading: set[_Reading] = set()
+        self._reading: set[Reading] = set()
         self._relays: set[Relay] = set()
+        self._of_key: Counter[str] = Counter()
+        self._sending: set[Sending] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ports = self._ports()
@@ -67,6 +70,7 @@ class ChatCompletions:
             await self._send_relay(relay, receive, send, started)
         finally:
             self._relays.discard(relay)
+            self._of_key[relay.principal.key] -= 1
             relay.abandon()
             self._metrics.staged(relay.stages)
 
@@ -81,17 +85,22 @@ class ChatCompletions:
             principal = await authenticate(_secret(headers), ports)
             if len(self._reading) + len(self._relays) >= MAX_IN_FLIGHT:
                 raise Refused("busy", f"{MAX_IN_FLIGHT} calls are in flight; try again in a moment", stage=0)
-            reading = _Reading()
+            if self._of_key[principal.key] >= MAX_OF_KEY:
+                raise Refused("busy", f"{MAX_OF_KEY} calls of this key are in flight; try again in a moment", stage=0)
+            reading = Reading()
             self._reading.add(reading)
             try:
                 try:
-                    body = decoded(headers.get("content-encoding", ""), await _body(scope, receive, reading), MAX_BODY)
+                    body = decoded(
+                        headers.get("content-encoding", ""), await body_of(scope, receive, reading), MAX_BODY
+                    )
                     reading.until = math.inf  # from here on nothing may cancel a call that is being opened
                 except Refused as refusal:
                     await refuse(refusal, call, None, principal, ports)
                     raise
                 relay = await handle_call(Arrival(call=call, headers=headers, body=body), principal, ports)
                 self._relays.add(relay)  # no await since the open: what is opened is now owned
+                self._of_key[principal.key] += 1
                 return relay
             finally:
                 self._reading.discard(reading)
@@ -104,12 +113,15 @@ class ChatCompletions:
             raise GatewayError("internal_error", "an internal error; the call was not sent") from error
 
     def hurry(self) -> None:
-        """End the reading of bodies that do not arrive; called twice a second, which costs a call less than a timer."""
+        """End the reading of bodies that do not arrive and the sending to callers who take nothing; called twice a
+        second, which costs a call less than a timer."""
         now = time.monotonic()
         for reading in self._reading:
             if now > reading.until and not reading.late:
                 reading.late = True
                 reading.task.cancel()
+        for sending in self._sending:
+            sending.look(now)
 
     def enforce_stops(self) -> None:
         """End what runs although a person has stopped it; called when the rules have been read again."""
@@ -138,23 +150,36 @@ class ChatCompletions:
         head = await _answered(relay.begin(), relay)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
         leaving = asyncio.ensure_future(_disconnected(receive))
+        sending = Sending(relay)
+        self._sending.add(sending)
         try:
-            async for part in relay.stream(leaving.done):
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+            async for part in relay.stream(lambda: sending.late or leaving.done()):
+                await sending.send(send, part)
+            if sending.late:
+                raise StreamBroken("the caller took nothing more of it")
         except asyncio.CancelledError:  # the process ends: a caller must not take what it has for the whole
             gone = GatewayError("shutting_down", "the gateway was stopped while the answer was running")
             with contextlib.suppress(Exception):
-                await send({"type": "http.response.body", "body": openai_event(gone, relay.call.id), "more_body": True})
+                async with asyncio.timeout(1):  # who takes nothing is not waited for
+                    await send(_part(openai_event(gone, relay.call.id)))
             raise
         except Exception as error:
+            if sending.late:  # who reads nothing is told nothing
+                let_go(send)
+                raise StreamBroken("the caller took nothing more of it") from error
             broken = error if isinstance(error, GatewayError) else _internal(relay.call.id)
             self._metrics.closed(broken.code, time.perf_counter() - started)
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
-            await send({"type": "http.response.body", "body": openai_event(broken, relay.call.id), "more_body": True})
+            await send(_part(openai_event(broken, relay.call.id)))
             raise StreamBroken(broken.code) from error
         finally:
+            self._sending.discard(sending)
             leaving.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _part(body: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": True}
 
 
 async def _answered(answer: Awaitable[_T], relay: Relay) -> _T:
@@ -176,46 +201,6 @@ def _internal(call: str) -> GatewayError:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
-
-
-class _Reading:
-    """A body on its way."""
-
-    __slots__ = ("late", "task", "until")
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] = cast("asyncio.Task[None]", asyncio.current_task())
-        self.until = time.monotonic() + BODY_SECONDS
-        self.late = False
-
-
-async def _body(scope: Scope, receive: Receive, reading: _Reading) -> bytes:
-    """Read the request body.
-
-    Raises:
-        Refused: too_large.
-    """
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
-            raise too_large(MAX_BODY)
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while True:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
-            parts.append(part := message.get("body", b""))
-            size += len(part)
-            if size > MAX_BODY:
-                raise too_large(MAX_BODY)
-            if not message.get("more_body"):
-                return b"".join(parts)
-    except asyncio.CancelledError:
-        if not reading.late:
-            raise
-        reading.task.uncancel()
-        raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
 
 
 def _secret(headers: dict[str, str]) -> str | None:

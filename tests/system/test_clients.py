@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import threading
 import time
 import zlib
@@ -518,3 +519,56 @@ def test_an_idle_connection_of_a_caller_lives_longer_than_proxies_keep_theirs(tm
         connection.close()
     finally:
         server.stop()
+
+
+def stuck(on: Stage, text: str) -> Iterator[socket.socket]:
+    """A caller who opens a stream of events without end and reads its beginning only."""
+    body = json.dumps({"model": "support", "stream": True, "messages": [{"role": "user", "content": text}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {on.keys['agent']}\r\n"
+    with contextlib.closing(socket.socket()) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(("127.0.0.1", on.port))
+        caller.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        assert b"200" in caller.recv(512)
+        yield caller
+
+
+BIG = [chunk({"content": "x" * 60_000})] * 400
+
+
+def test_a_caller_who_takes_nothing_is_let_go_and_the_call_ends_with_its_real_usage(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.callers.SEND_SECONDS", 1.0)
+    on.upstream.answer = streaming(*BIG, chunk({}, "stop"), USAGE, DONE)
+    for caller in stuck(on, "never read"):
+        (closed,) = on.settled("call.closed", 1, within=30)
+        assert (closed.facts["result"], closed.facts["cost_state"]) == ("client_gone", "provider_reported")
+        with contextlib.suppress(ConnectionError):
+            while caller.recv(1 << 20):
+                continue
+
+
+def test_a_stop_reaches_a_stream_whose_caller_takes_nothing(on: Stage) -> None:
+    on.upstream.answer = streaming(*BIG, chunk({}, "stop"), USAGE, DONE)
+    for _ in stuck(on, "stopped"):
+        on.settled("call.opened", 1)
+        time.sleep(1.5)
+        assert on.entries("call.closed") == []
+        acts.stop(on.installation, on.person("ada"), ("all", None), "enough")
+        (closed,) = on.settled("call.closed", 1, within=10)
+        assert closed.facts["result"] == "stopped"
+
+
+def test_one_key_does_not_take_every_place(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.web.chat.MAX_OF_KEY", 2)
+    on.upstream.answer = streaming(*[chunk({"content": "x"})] * 100, chunk({}, "stop"), USAGE, DONE, gap=0.1)
+    first, second = on.ask(text="1", stream=True), on.ask(text="2", stream=True)
+    with pytest.raises(openai.InternalServerError, match="2 calls of this key are in flight"):
+        on.ask(text="3", stream=True)
+    other = on.ask(text="4", stream=True, key="quiet")
+    for one in (first, second, other):
+        one.close()
+    on.upstream.answer = None
+    on.settled("call.closed", 3, within=30)
+    assert on.ask(text="5").choices[0].message.content == "hello"

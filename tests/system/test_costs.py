@@ -55,7 +55,7 @@ def _time_out(on: Stage) -> None:
     on.upstream.answer = never
     for task in ("ticket:1", None):
         with pytest.raises(openai.APIStatusError):
-            on.ask(task=task, text="slow")
+            on.ask(task=task, text=f"slow {task}")
     on.upstream.answer = None
     bounded = [one for one in on.settled("call.closed", 8) if one.facts["cost_state"] == "upper_bound"]
     assert len(bounded) == 2

@@ -187,7 +187,7 @@ def test_slow_uploads_without_a_key_take_no_place(on: Stage, monkeypatch: pytest
 
 
 def test_a_body_that_does_not_come_is_refused_with_what_happened(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.web.chat.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.web.callers.BODY_SECONDS", 0.1)
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=20)
     connection.putrequest("POST", "/v1/chat/completions")
     connection.putheader("authorization", f"Bearer {on.keys['agent']}")
@@ -205,7 +205,7 @@ def test_a_body_that_does_not_come_is_refused_with_what_happened(on: Stage, monk
 def test_a_call_whose_body_has_come_is_opened_however_long_that_takes(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.chat.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.web.callers.BODY_SECONDS", 0.1)
     monkeypatch.setattr("ledger.log.SWIFT_SECONDS", 0.0)  # the thread flushes, and the loop goes on
     real = BatchWriter.settle
 

@@ -1,0 +1,98 @@
+"""What comes from a caller and goes to one, each within its time: a body that is read, a stream that is taken."""
+
+import asyncio
+import time
+from typing import cast
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.errors import Refused
+from gateway.pipeline.relay import Relay
+from gateway.web.limits import too_large
+
+MAX_BODY = 20 * 1024 * 1024
+BODY_SECONDS = 60.0
+SEND_SECONDS = 60.0
+"""How long a caller may take nothing of a stream."""
+
+
+class Reading:
+    """A body on its way."""
+
+    __slots__ = ("late", "task", "until")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] = cast("asyncio.Task[None]", asyncio.current_task())
+        self.until = time.monotonic() + BODY_SECONDS
+        self.late = False
+
+
+async def body_of(scope: Scope, receive: Receive, reading: Reading) -> bytes:
+    """Read the request body.
+
+    Raises:
+        Refused: too_large.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY:
+            raise too_large(MAX_BODY)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while True:
+            message: Message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused("invalid_request", "the client left before it had sent the body", stage=0)
+            parts.append(part := message.get("body", b""))
+            size += len(part)
+            if size > MAX_BODY:
+                raise too_large(MAX_BODY)
+            if not message.get("more_body"):
+                return b"".join(parts)
+    except asyncio.CancelledError:
+        if not reading.late:
+            raise
+        reading.task.uncancel()
+        raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
+
+
+def let_go(send: Send) -> None:
+    """Drop the connection of a caller who reads nothing; a server that closes it in order would wait for them."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+class Sending:
+    """A stream on its way to a caller."""
+
+    __slots__ = ("_begun", "_done", "_relay", "_since", "_stuck", "_task", "late")
+
+    def __init__(self, relay: Relay) -> None:
+        self._task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._relay, self._begun, self._done, self._stuck, self._since = relay, 0, 0, -1, 0.0
+        self.late = False
+        """The caller takes nothing, or what they would take was stopped; the rest is not sent."""
+
+    async def send(self, send: Send, part: bytes) -> None:
+        """Send a part; returns without having sent it when it is too late for that."""
+        if self.late:
+            return
+        self._begun += 1
+        try:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        except asyncio.CancelledError:
+            if not self.late:
+                raise
+            self._task.uncancel()
+        self._done += 1
+
+    def look(self, now: float) -> None:
+        """Give up a part that has been on its way for too long, or whose call a person has stopped."""
+        if self._begun == self._done or self.late:
+            return
+        if self._stuck != self._begun:
+            self._stuck, self._since = self._begun, now
+        elif now - self._since > SEND_SECONDS or self._relay.is_stopped():
+            self.late = True
+            self._task.cancel()
