@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gateway.oversight.serving import findings
 from gateway.settings import Settings
 from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce
@@ -27,7 +28,7 @@ def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
             if installation.reader.state("control") is None:
                 yield False, "no configuration is active: whyledger config activate FILE --as PERSON --reason TEXT"
             else:
-                yield from _providers(rules)
+                yield from _providers(rules, settings)
     except LedgerError as error:
         yield False, str(error)
     try:
@@ -47,12 +48,14 @@ def _standby(installation: Installation) -> Iterator[tuple[bool, str]]:
         yield bool(names), f"commits wait for a standby ({names})" if names else lost
 
 
-def _providers(rules: RulesInForce) -> Iterator[tuple[bool, str]]:
+def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, str]]:
     now = rules.now
     yield True, f"configuration {now.config_digest[:12]} is active, {len(now.configuration.routes)} route(s)"
     problems = rules.credential_problems()
     keyed = sorted(now.usable - problems.keys())
     yield bool(keyed), f"providers with a key: {', '.join(keyed) or 'none; set one in the environment'}"
     yield from ((False, problem) for problem in problems.values())
+    for one in findings(now.configuration, now.prices, settings.environment):
+        yield False, one.text
     for name, environment in now.configuration.environments.items():
-        yield True, f"{name}: at most EUR {environment.max_budget_daily} a day"
+        yield True, f"{name}: at most EUR {environment.max_budget_daily:.2f} a day"

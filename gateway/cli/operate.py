@@ -4,11 +4,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.configuration.model import Configuration
 
 config = typer.Typer(no_args_is_help=True, help="Check, activate and show the configuration.")
 
@@ -162,13 +165,27 @@ def _mistakes_printed() -> Iterator[None]:
 
 
 @config.command("check")
-def config_check(file: Path) -> None:
-    """Check a file and say with line numbers what is wrong."""
+def config_check(context: typer.Context, file: Path) -> None:
+    """Check a file: say with line numbers what is wrong, and what of it could not be served here."""
     from gateway.configuration.load import load
 
     with _mistakes_printed():
         loaded = load(file.read_text("utf-8"), name=file.name)
     typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
+    if _say_what_cannot_be_served(loaded, context.obj):
+        raise SystemExit(1)
+
+
+def _say_what_cannot_be_served(configuration: "Configuration", settings: Settings) -> bool:
+    """Print it; returns whether something of it is to be mended in the file."""
+    from gateway.oversight.serving import findings
+    from gateway.pricing.catalogue import compile_rows
+    from gateway.pricing.prices import PriceList
+
+    found = list(findings(configuration, PriceList.parse(compile_rows(configuration)), settings.environment))
+    for one in found:
+        typer.echo(f"{'FIX ' if one.wrong else 'note'} {one.text}", err=True)
+    return any(one.wrong for one in found)
 
 
 @config.command("activate")
@@ -187,7 +204,9 @@ def config_activate(
     with _mistakes_printed(), opened(settings) as installation:
         actor = by_name(installation, as_, settings.token)
         digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
+        active, _ = acts.active_configuration(installation)
     typer.echo(f"active: {digest}")
+    _say_what_cannot_be_served(active, settings)
 
 
 @config.command("show")

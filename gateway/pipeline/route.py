@@ -4,17 +4,18 @@ Pure: the same call under the same rules always gives the same plan, which is wh
 decision from its entry.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from gateway.configuration.load import provider_of
-from gateway.configuration.model import Route
+from gateway.configuration.model import Configuration, Route
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
 from gateway.pricing.money import PriceRow, nano_eur, worst_case
-from gateway.pricing.prices import STANDARD, segment_of
+from gateway.pricing.prices import STANDARD, PriceList, segment_of
 from ledger.entry import vetted
 
 DIRECT = "direct"
@@ -89,7 +90,7 @@ def _choice(requested: str, principal: Principal, rules: Rules, at: datetime) ->
         return cast(Choice, found)
     configured = rules.configuration.route(requested)
     route = configured or _direct_route(requested, principal, rules)
-    targets, rejected = _targets(route, rules)
+    targets, rejected = targets_of(route, rules.configuration, rules.prices, rules.usable)
     if not targets:
         why = "; ".join(f"{model}: {reason}" for model, reason in rejected)
         raise Refused(
@@ -139,18 +140,25 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
     )
 
 
-def _targets(route: Route, rules: Rules) -> tuple[list[Target], list[tuple[str, str]]]:
+def targets_of(
+    route: Route, configuration: Configuration, listed: PriceList, usable: Collection[str]
+) -> tuple[list[Target], list[tuple[str, str]]]:
+    """Return the targets of a route in order, and the models that cannot serve it with the reason and what to do.
+
+    Args:
+        usable: providers with a key, or that need none.
+    """
     targets: list[Target] = []
     rejected: list[tuple[str, str]] = []
     for written in route.models:
-        model = rules.configuration.aliases.get(written, written)
-        found = provider_of(rules.configuration, model)
+        model = configuration.aliases.get(written, written)
+        found = provider_of(configuration, model)
         if found is None:
             rejected.append((written, "no provider takes this model name"))
             continue
         name, provider = found
-        prices = rules.prices.history(name, model)
-        if name not in rules.usable:
+        prices = listed.history(name, model)
+        if name not in usable:
             rejected.append((written, f"provider {name} has no key: set {provider.key}"))
         elif prices is None:
             rejected.append(
