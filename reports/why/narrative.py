@@ -129,9 +129,8 @@ def _arithmetic(inputs: dict[str, Any]) -> str:
         return f" It had made {inputs['calls']} calls; {inputs['limit']} are allowed."
     if {"defined", "ungranted"} <= inputs.keys():
         names = f": {inputs['names']}" if inputs.get("names") else ""
-        return (
-            f" {inputs['ungranted']} of {inputs['defined']} tool(s) it offered are not granted to its workflow{names}."
-        )
+        of = f"{inputs['ungranted']} of the {inputs['defined']}"
+        return f" {of} tool(s) it offered are not granted to its workflow{names}."
     if inputs.get("rule"):
         return f" The determining rule is {inputs['rule']}."
     return ""
