@@ -2,12 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import cast
 
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import Refused
-from gateway.pipeline.relay import Relay
 from gateway.web.limits import too_large
 
 MAX_BODY = 20 * 1024 * 1024
@@ -64,23 +64,24 @@ def let_go(send: Send) -> None:
 
 
 class Sending:
-    """A stream on its way to a caller."""
+    """An answer on its way to a caller."""
 
-    __slots__ = ("_begun", "_done", "_relay", "_since", "_stuck", "_task", "late")
+    __slots__ = ("_begun", "_done", "_since", "_stopped", "_stuck", "_task", "late")
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        """Begin to send, in the current task. `stopped`: tells whether a person has stopped what is sent."""
         self._task = cast("asyncio.Task[None]", asyncio.current_task())
-        self._relay, self._begun, self._done, self._stuck, self._since = relay, 0, 0, -1, 0.0
+        self._stopped, self._begun, self._done, self._stuck, self._since = stopped, 0, 0, -1, 0.0
         self.late = False
         """The caller takes nothing, or what they would take was stopped; the rest is not sent."""
 
-    async def send(self, send: Send, part: bytes) -> None:
+    async def send(self, send: Send, message: Message) -> None:
         """Send a part; returns without having sent it when it is too late for that."""
         if self.late:
             return
         self._begun += 1
         try:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send(message)
         except asyncio.CancelledError:
             if not self.late:
                 raise
@@ -93,6 +94,6 @@ class Sending:
             return
         if self._stuck != self._begun:
             self._stuck, self._since = self._begun, now
-        elif now - self._since > SEND_SECONDS or self._relay.is_stopped():
+        elif now - self._since > SEND_SECONDS or self._stopped():
             self.late = True
             self._task.cancel()

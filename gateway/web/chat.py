@@ -31,6 +31,7 @@ from ledger.ids import new_id
 
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
+LEFT = "the caller took nothing more of it"
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
 """Refusals of which there may be no entry, so that a link would lead nowhere."""
 
@@ -144,19 +145,27 @@ class ChatCompletions:
         head, body = await _answered(relay.whole(), relay)
         headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        sending = Sending(lambda: False)  # it is on record as given out
+        self._sending.add(sending)
+        try:
+            await sending.send(send, {"type": "http.response.body", "body": body})
+        finally:
+            self._sending.discard(sending)
+        if sending.late:
+            let_go(send)
+            raise StreamBroken(LEFT)
 
     async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
         head = await _answered(relay.begin(), relay)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
         leaving = asyncio.ensure_future(_disconnected(receive))
-        sending = Sending(relay)
+        sending = Sending(relay.is_stopped)
         self._sending.add(sending)
         try:
             async for part in relay.stream(lambda: sending.late or leaving.done()):
-                await sending.send(send, part)
+                await sending.send(send, _part(part))
             if sending.late:
-                raise StreamBroken("the caller took nothing more of it")
+                raise StreamBroken(LEFT)
         except asyncio.CancelledError:  # the process ends: a caller must not take what it has for the whole
             gone = GatewayError("shutting_down", "the gateway was stopped while the answer was running")
             with contextlib.suppress(Exception):
@@ -166,7 +175,7 @@ class ChatCompletions:
         except Exception as error:
             if sending.late:  # who reads nothing is told nothing
                 let_go(send)
-                raise StreamBroken("the caller took nothing more of it") from error
+                raise StreamBroken(LEFT) from error
             broken = error if isinstance(error, GatewayError) else _internal(relay.call.id)
             self._metrics.closed(broken.code, time.perf_counter() - started)
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.

@@ -521,9 +521,10 @@ def test_an_idle_connection_of_a_caller_lives_longer_than_proxies_keep_theirs(tm
         server.stop()
 
 
-def stuck(on: Stage, text: str) -> Iterator[socket.socket]:
+def stuck(on: Stage, text: str, *, stream: bool = True) -> Iterator[socket.socket]:
     """A caller who opens a stream of events without end and reads its beginning only."""
-    body = json.dumps({"model": "support", "stream": True, "messages": [{"role": "user", "content": text}]}).encode()
+    asked = {"model": "support", "stream": stream, "messages": [{"role": "user", "content": text}]}
+    body = json.dumps(asked).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {on.keys['agent']}\r\n"
     with contextlib.closing(socket.socket()) as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -572,3 +573,21 @@ def test_one_key_does_not_take_every_place(on: Stage, monkeypatch: pytest.Monkey
     on.upstream.answer = None
     on.settled("call.closed", 3, within=30)
     assert on.ask(text="5").choices[0].message.content == "hello"
+
+
+def test_a_caller_who_takes_nothing_of_a_whole_answer_gives_its_place_back(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.callers.SEND_SECONDS", 1.0)
+    on.upstream.answer = saying(200, completion("x" * 10_000_000))
+    chat = on.gateway._chat
+    for caller in stuck(on, "never read", stream=False):
+        on.settled("call.closed", 1, within=30)
+        until(lambda: not chat._relays and chat._of_key[chat_key(on)] == 0, "the place is still taken", 20)
+        caller.settimeout(1)
+    on.upstream.answer = None
+    assert on.ask(text="next").choices[0].message.content == "hello"
+
+
+def chat_key(on: Stage) -> str:
+    return str(on.entries("call.opened")[0].facts["key"])
