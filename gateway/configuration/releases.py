@@ -18,6 +18,7 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
         "purpose": workflow.purpose, "owner": workflow.owner, "role": workflow.role, "tools": list(workflow.tools),
         "content": workflow.content,
         "routes": {route.intent: [_served_by(configuration, model) for model in route.models] for route in routes},
+        **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
     }  # fmt: skip
 
 

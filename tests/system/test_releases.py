@@ -55,8 +55,9 @@ def told(on: Stage, kind: str) -> WhyAnswer:
         ("primary: model-a, fallback: model-b", "primary: model-a, fallback: model-a"),
         ("agent: {purpose: test", "agent: {purpose: decides on refunds"),
         ("tools: [lookup],", "tools: [lookup], content: none,"),
+        ("tools: [lookup],", "tools: [lookup], forced_tool: required,"),
     ],
-    ids=["a tool", "a route", "a model", "its purpose", "what is kept"],
+    ids=["a tool", "a route", "a model", "its purpose", "what is kept", "what is a form"],
 )
 def test_a_change_of_what_was_released_is_refused_in_prod_until_a_person_releases_again(
     on: Stage, old: str, new: str
