@@ -65,7 +65,7 @@ SABOTAGES = (
     Sabotage(
         "6", "a promotion holds for every later call", "gateway/pipeline/open.py",
         'control.get("prompts"))', 'rules.prompts_since)',
-        "tests/system/test_prompts.py::test_a_promotion_decides_what_is_sent_and_taking_it_back_does_too",
+        "tests/system/test_prompts.py::test_a_promotion_holds_for_the_very_next_call",
     ),
     Sabotage(
         "9", "the cost of a judge is a cost of its task", "gateway/state/changes.py",

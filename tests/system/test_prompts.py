@@ -83,6 +83,16 @@ def test_a_promotion_decides_what_is_sent_and_taking_it_back_does_too(on: Stage)
     }
 
 
+def test_a_promotion_holds_for_the_very_next_call(on: Stage) -> None:
+    ada = on.person("ada")
+    for text in ("Be kind.", "Be brief."):
+        prompts.register(on.installation, ada, "reply", text, "a version")
+    for number in range(8):
+        version = number % 2 + 1
+        prompts.promote(on.installation, ada, "reply", version, "prod", f"change {number}")
+        assert ask(on) == ("said: Be kind." if version == 1 else "said: Be brief.")
+
+
 def test_quality_is_told_by_version_and_the_component_by_header_or_by_what_the_answer_is(on: Stage) -> None:
     ada = on.person("ada")
     text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
