@@ -66,7 +66,7 @@ class Instant:
     def __init__(self, number: int = 0) -> None:
         self._number = number
 
-    async def send(self, target: Target, body: bytes, *, timeout: float) -> UpstreamAnswer:
+    async def send(self, target: Target, body: bytes, **limits: float | None) -> UpstreamAnswer:
         self._number += 1
         return Instant(self._number)
 
@@ -81,6 +81,9 @@ class Instant:
 
     def close(self) -> None:
         return
+
+    def redacted(self, text: bytes) -> bytes:
+        return text
 
 
 def _response(number: int) -> str:
