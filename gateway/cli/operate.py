@@ -209,6 +209,14 @@ def config_activate(
     _say_what_cannot_be_served(active, settings)
 
 
+@config.command("reference")
+def config_reference() -> None:
+    """Print every key of the file, what it takes, and what holds without it."""
+    from gateway.configuration.reference import reference
+
+    typer.echo(reference(), nl=False)
+
+
 @config.command("show")
 def config_show(context: typer.Context) -> None:
     """Print the text in force, then the built-in entries under it."""

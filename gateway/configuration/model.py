@@ -20,13 +20,21 @@ class Route(Section):
     """The playbook's routing entry: which models may serve an intent, in what order, for how much a day."""
 
     intent: Name
+    """What callers send as `model`."""
     primary: Names
+    """Models in the order in which they are tried."""
     fallback: Names = ()
+    """Those that are tried after them."""
     max_retries: int = Field(default=1, ge=0, le=10)
+    """How often a model is tried again that failed."""
     cache_ttl: int = Field(default=0, ge=0, le=86_400 * 30)
+    """For how many seconds an answer may be given again to the very same request; 0 for never."""
     max_budget_daily: Amount | None = None
+    """Hard cap of the route in each environment."""
     max_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)
+    """The limit of answers whose request names none; a larger one of a request is its own."""
     max_input_tokens: int | None = Field(default=None, ge=1)
+    """The most that a request may come to."""
     timeout: float = Field(default=600.0, gt=0, le=3600)
     """Seconds of silence after which a target is given up: models think long, and clients wait for ten minutes."""
     first_byte: float | None = Field(default=None, gt=0, le=3600)
@@ -75,8 +83,11 @@ class Provider(Section):
     """An upstream that speaks the OpenAI chat-completions format."""
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+$")
+    """Up to and without `/chat/completions`."""
     key: str | None = None
+    """`env:NAME` or `file:PATH`."""
     models: Texts
+    """Names of its models, or beginnings of them: `gpt-*`."""
     catalogue: str | None = None
     """Name of this provider in the price catalogue."""
     price: Price | Literal[0] | None = None
@@ -99,25 +110,33 @@ class Environment(Section):
     """A hard daily cap, and whether models may be asked for by name."""
 
     max_budget_daily: Amount
+    """Hard cap of everything in it."""
     direct_route: bool = False
+    """Whether models may be asked for by their own names."""
 
 
 class Workflow(Section):
     """A registered AI use. Tools that are not listed here are not granted."""
 
     purpose: str = Field(min_length=1, max_length=500)
+    """What it is for, in words."""
     owner: str = Field(min_length=1, max_length=200)
+    """Who answers for it."""
     role: Literal["provider", "deployer"] = "deployer"
+    """Of the organisation, in the words of the AI Act."""
     tools: GrantedTools = ()
+    """Tools that its requests may define and its answers may call."""
     forced_tool: Literal["named", "required", "none"] = "named"
     """Which function describes the form of an answer and is no tool: the one that `tool_choice` names, also the only
     one where `tool_choice` is `required`, or none."""
     routes: Names = ()
     """Intents it may use; empty means all."""
     content: Literal["full", "none"] = "full"
+    """Whether prompts and answers are kept, sealed."""
     max_budget_daily: Amount | None = None
     """Hard cap of the workflow in each environment."""
     max_calls_per_task: int = Field(default=200, ge=1)
+    """After so many a task is refused: a loop?"""
     oversight: str = Field(default="", max_length=500)
     """How a person oversees it, in words."""
     next_review: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\d$")
@@ -129,8 +148,12 @@ UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")
 
 
 class Organisation(Section):
+    """Whose installation it is."""
+
     name: str = Field(default="not named", min_length=1, max_length=200)
+    """As documents print it."""
     time_zone: str = "UTC"
+    """An IANA name: its days are those of caps, costs and packs."""
 
     @field_validator("time_zone")
     @classmethod

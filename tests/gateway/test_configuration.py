@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,13 @@ def test_a_mistake_is_named_with_its_line_and_what_to_do(text: str, problem: str
     with pytest.raises(ConfigurationError) as caught:
         load(text, name="file")
     assert any(one.startswith(problem) for one in caught.value.problems), caught.value.problems
+
+
+def test_the_reference_in_the_guides_is_that_of_the_model() -> None:
+    from gateway.configuration.reference import reference
+
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "configuration.md").read_text("utf-8")
+    assert page == reference()
+    assert "a section | needed |  |" in page  # the exchange rate, which the built-in part has
+    for key in ("repeat_window", "forced_tool", "from", "time_zone", "evaluators", "window_days", "output_limit_field"):
+        assert f"| `{key}` |" in page
