@@ -14,8 +14,8 @@ HEAD = (
     "# Every key of the configuration file\n\nWritten by `whyledger config reference`. Unknown keys, keys that stand "
     "twice and values of another type are errors with their line. Amounts are EUR, prices USD per million tokens, days "
     "those of the organisation's time zone.\n\nA file takes effect by `whyledger config activate FILE --as PERSON "
-    "--reason TEXT`; `whyledger config check FILE` says before what is wrong and what could not be served. `whyledger config "
-    "show` prints what is in force, and the built-in providers under it.\n"
+    "--reason TEXT`; `whyledger config check FILE` says before what is wrong and what could not be served. "
+    "`whyledger config show` prints what is in force, and the built-in providers under it.\n"
 )
 _PLACES = (
     ("", model.Configuration), ("routes[]", model.Route), ("organisation", model.Organisation),
