@@ -42,10 +42,13 @@ class Refused(GatewayError):
 class UpstreamFailed(GatewayError):
     """The call was opened, and no target gave an answer."""
 
-    def __init__(self, code: str, message: str, *, status: int | None = None, body: bytes | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, *, status: int | None = None, body: bytes | None = None,
+        wait: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__(code, message)
         self.status = status
-        self.wait = 0.0
+        self.wait = wait
         """How many seconds the provider asked to wait."""
         self.body = body
         """The provider's own error, to be passed on when it is the caller's to mend (4xx)."""
@@ -55,8 +58,7 @@ class Limited(UpstreamFailed):
     """The provider takes no more for now, and bought nothing: the call may be sent again after `wait` seconds."""
 
     def __init__(self, message: str, wait: float) -> None:
-        super().__init__("rate_limited", message, status=429)
-        self.wait = wait
+        super().__init__("rate_limited", message, status=429, wait=wait)
 
 
 class AnswerWithheld(UpstreamFailed):

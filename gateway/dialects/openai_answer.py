@@ -258,13 +258,3 @@ def _usage_elsewhere(value: dict[str, Any]) -> Any:
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first.get("usage") if isinstance(first, dict) else None
-
-
-def as_error(said: Any) -> bytes | None:
-    """Return what a provider said went wrong in the envelope of the format, so that clients find its words."""
-    if said is None or said is True:
-        return None
-    body = said if isinstance(said, dict) else {"message": str(said)}
-    if isinstance(inner := body.get("error"), dict):
-        body = inner
-    return orjson.dumps({"error": {"message": str(body.get("detail") or "no message"), "type": "server_error"} | body})

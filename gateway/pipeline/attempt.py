@@ -6,18 +6,17 @@ here, the target is settled: the provider is never switched after that.
 """
 
 import asyncio
-import json
 import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
-from gateway.dialects.openai_answer import as_error
+from gateway.dialects.openai_error import EMPTY, Said, as_error, said_by
 from gateway.dialects.openai_wire import rewrite
 from gateway.dialects.words import as_identifier
 from gateway.errors import AnswerWithheld, Limited, UpstreamFailed
-from gateway.pipeline.beginning import EMPTY, Begun, Said, said_by
+from gateway.pipeline.beginning import Begun
 from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
 from gateway.pipeline.open import extend_unit
 from gateway.pipeline.ports import (
@@ -39,10 +38,9 @@ GIVEN_UP = frozenset({"exhausted", "no_credential"})
 MAX_ATTEMPTS = 16
 MAX_WAIT = 5.0
 LIMITED = 429
-NOTHING_SAID = Said(None, "")
+NOTHING_SAID = Said()
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 """Headers in which providers name a request: OpenAI and most others, Anthropic, Azure, Bedrock."""
-_EXHAUSTED_CODES = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"}
 
 
 @dataclass(slots=True)
@@ -88,8 +86,8 @@ async def first_answer(
                 break  # asked before then, it would limit us again
             if round_ < plan.max_retries:
                 await asyncio.sleep(_wait(failure, round_))
-        limits += isinstance(failure, Limited)
-        soonest = min(soonest, getattr(failure, "wait", soonest))
+        if isinstance(failure, Limited):
+            limits, soonest = limits + 1, min(soonest, failure.wait)
     if failure and limits == len(plan.targets) and not any(one.billed == "unknown" for one in tries.made):
         raise Limited(failure.message, soonest)
     raise failure or UpstreamFailed("upstream_failed", "no target answered")
@@ -135,7 +133,7 @@ async def _one(
                 return UpstreamFailed("upstream_failed", f"{target.provider} gave an empty answer")
             content = answer.redacted(as_error(wrong) or b"{}")
             note("error", "no", 200, said := said_by(content))
-            code = "exhausted" if _quota_is_gone(content) else "upstream_failed"
+            code = "exhausted" if said.exhausted else "upstream_failed"
             return UpstreamFailed(code, f"{target.provider} answered with an error: {said.message}", body=content)
         content = await answer.read()
     except NoCredential as error:
@@ -159,25 +157,15 @@ async def _one(
 
 def _failed(target: Target, answer: UpstreamAnswer, content: bytes, said: Said) -> UpstreamFailed:
     message = f"{target.provider} answered {answer.status}" + (f": {said.message}" if said.message else "")
-    if answer.status == LIMITED and not _quota_is_gone(content):
-        return Limited(message, _asked_to_wait(answer.headers))
+    wait = _asked_to_wait(answer.headers)
+    if answer.status == LIMITED and not said.exhausted:
+        return Limited(message, wait)
     code = "exhausted" if answer.status == LIMITED else "upstream_failed"
-    failure = UpstreamFailed(code, message, status=answer.status, body=content)
-    failure.wait = _asked_to_wait(answer.headers)
-    return failure
+    return UpstreamFailed(code, message, status=answer.status, body=content, wait=wait)
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
     return next((as_identifier(headers[name]) for name in _REQUEST_IDS if headers.get(name)), None)
-
-
-def _quota_is_gone(content: bytes) -> bool:
-    """A 429 that waiting does not mend."""
-    try:
-        error = json.loads(content).get("error", {})
-        return error.get("code") in _EXHAUSTED_CODES or error.get("type") in _EXHAUSTED_CODES
-    except (ValueError, AttributeError, RecursionError):
-        return False
 
 
 def _asked_to_wait(headers: Mapping[str, str]) -> float:

@@ -7,7 +7,7 @@ reserved, or `call.refused`. Both are durable before `open_call` returns; no byt
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from gateway.configuration.model import Workflow
@@ -117,10 +117,10 @@ def open_unit(
         if stated != (rules.config_digest, rules.prices_digest, rules.prompts_since):
             raise ConfigurationMoved
         try:
-            if not call.may_repeat and (state.get(UNDELIVERED) or ports.undelivered):
-                digest = digest_of(call, principal, ports.contents.pseudonym)
-                require_new(state.get(UNDELIVERED), ports.undelivered, digest, plan.repeat_window, at)
             admitted = _require_admission(state, at, principal, workflow, record)
+            if not call.may_repeat:
+                digest = partial(digest_of, call, principal, ports.contents.pseudonym)
+                require_new(state.get(UNDELIVERED), ports.undelivered, plan.repeat_window, at, digest)
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.configuration.evaluation import COMPONENTS
 from gateway.dialects.openai_request import invalid, read_chat
 from gateway.pipeline.call import OWN, Arrival, Call
 
@@ -14,7 +15,6 @@ _FOREIGN = (
     ("x-litellm-trace-id", "litellm"),
 )
 MAX_ID = 256
-COMPONENTS = ("retrieval", "tool_selection", "policy", "answer")
 
 
 def parse_chat(arrival: Arrival) -> Call:

@@ -65,7 +65,8 @@ def with_prompt(call: Call, environment: str, book: PromptBook) -> Call:
             return call
         return call._replace(prompt=PromptUse(found[0], found[1].number, "text", found[1].digest, None))
     name, one, by = _chosen(asked, environment, book)
-    text = _rendered(name, one, asked.get("variables") or {})
+    given = asked.get("variables")
+    text = _rendered(name, one, {} if given is None else given)
     message = {"role": "system", "content": text}
     fields = {key: value for key, value in call.request.items() if key != "prompt"}
     return call._replace(

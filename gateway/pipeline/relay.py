@@ -12,7 +12,8 @@ from time import monotonic
 from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
-from gateway.dialects.openai_answer import Transcript, Unreadable, as_error
+from gateway.dialects.openai_answer import Transcript, Unreadable
+from gateway.dialects.openai_error import as_error
 from gateway.dialects.openai_wire import Event, EventReader, EventTooLarge, is_usage_only, wants_usage
 from gateway.dialects.words import decoded
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed

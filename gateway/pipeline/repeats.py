@@ -1,4 +1,4 @@
-"""A request that was paid for and whose answer could not be given out is not bought again when a client repeats it.
+"""A request that was charged and whose answer could not be given out is not bought again when a client repeats it.
 
 Clients repeat by their own rules, some of them dozens of times, whatever a header says. What counts as the same is key
 and body; what is on record of it is a keyed digest.
@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Principal
-from ledger.entry import parse_time
+from ledger.entry import format_time, parse_time
 
 UNDELIVERED = frozenset({"refused_answer", "unreadable", "upstream_cut", "failed"})
 """How a call ended that cost something and gave nothing out. Callers who left and people who stopped it are none."""
@@ -25,45 +25,42 @@ def digest_of(call: Call, principal: Principal, pseudonym: Callable[[str, str], 
 
 
 class Memory:
-    """What this process could not give out and has not on record yet, the latest thousand."""
+    """What this process could not give out and has not on record yet, the latest thousand, as the row has it."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, str]] = {}
+        self.known: dict[str, dict[str, str]] = {}
 
     def note(self, digest: str, call: str, at: str) -> None:
-        self._known.pop(digest, None)
-        self._known[digest] = {"call": call, "at": at}
-        if len(self._known) > MOST:
-            self._known.pop(next(iter(self._known)))
-
-    def __bool__(self) -> bool:
-        return bool(self._known)
-
-    def get(self, digest: str) -> dict[str, str] | None:
-        return self._known.get(digest)
+        self.known.pop(digest, None)
+        self.known[digest] = {"call": call, "at": at}
+        if len(self.known) > MOST:
+            self.known.pop(next(iter(self.known)))
 
 
-def require_new(known: Mapping[str, Any] | None, memory: Memory, digest: str, window: int, at: datetime) -> None:
+def require_new(
+    known: Mapping[str, Any] | None, memory: Memory, window: int, at: datetime, digest: Callable[[], str]
+) -> None:
     """Refuse a repetition.
 
     Args:
         known: the row of what was not given out.
         window: for how many seconds the same request is a repetition.
+        digest: gives that of the request; not asked for while nothing is as young as that.
 
     Raises:
         Refused: repeated; names the first call.
     """
-    for found in ((known or {}).get(digest), memory.get(digest)):
-        if found is None:
-            continue
-        ago = at - parse_time(found["at"])
-        if ago <= timedelta(seconds=window):
-            left = window - int(ago.total_seconds())
-            raise Refused(
-                "repeated",
-                f"this request was made before as {found['call']}: it was paid for, and its answer could not be given "
-                f"out (/why/{found['call']} says why). It is not bought again for {left} s; change the request, or "
-                "send `x-whyledger-repeat: allow` with it",
-                stage=7,
-                inputs={"first": found["call"], "seconds_left": left},
-            )
+    since = format_time(at - timedelta(seconds=window))
+    young = {key: one for key, one in {**memory.known, **(known or {})}.items() if one["at"] >= since}
+    found = young.get(digest()) if young else None
+    if found is None:
+        return
+    left = window - int((at - parse_time(found["at"])).total_seconds())
+    raise Refused(
+        "repeated",
+        f"this request was made before as {found['call']}: it was charged, and its answer could not be given out "
+        f"(/why/{found['call']} says why). It is not bought again for {left} s; change the request, or send "
+        "`x-whyledger-repeat: allow` with it",
+        stage=7,
+        inputs={"first": found["call"], "seconds_left": left},
+    )

@@ -75,7 +75,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     began = monotonic()
     rules = ports.rules.now
     workflow, admitted = admit(principal, call, rules)  # 3
-    call = with_prompt(call, principal.environment, rules.prompts)
+    call = with_prompt(call, principal.environment, rules.prompts)  # 3: what is judged and sent has its text
     findings = screen(call, workflow)  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules, ports.clock())  # 6
