@@ -64,8 +64,6 @@ class Gateway:
         self.ports: Ports | None = None
         self.halt: Callable[[], None] = lambda: None
         """Ends the process; set by whoever runs it. Called when this process may open no more calls."""
-        self.is_leaving: Callable[[], bool] = lambda: False
-        """Tells whether the process was asked to end; set by whoever runs it."""
         self.lease_lost = False
         self.refused: LedgerError | None = None
         """Why the ledger refused the start or the end, if it did."""
@@ -76,9 +74,7 @@ class Gateway:
         self._rest = FastAPI(
             title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
         )
-        self._rest.include_router(
-            api.router(lambda: self.running, self._filled_ports, lambda: not (self.lease_lost or self.is_leaving()))
-        )
+        self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(openai.router(self._filled_ports))
         self._rest.include_router(economics.router(lambda: self.running))
         self._rest.include_router(scorecard.router(lambda: self.running))
@@ -111,9 +107,6 @@ class Gateway:
         idle = sorted(set(rules.configuration.providers) - rules.usable)
         off = f"; without a key: {', '.join(idle)}" if idle else ""
         return f"configuration {rules.config_digest[:12]}, providers {', '.join(sorted(rules.usable)) or 'none'}{off}"
-
-    def _may_open(self) -> bool:
-        return not (self.lease_lost or self.is_leaving())
 
     def _filled_ports(self) -> Ports:
         if self.ports is None:

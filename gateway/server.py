@@ -6,7 +6,6 @@ import gc
 import logging
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import uvicorn
 
@@ -31,7 +30,8 @@ class _Main(uvicorn.Server):
 
     def _say_where(self) -> None:
         """One line for whoever started it: where it listens, and by which rules."""
-        gateway: Any = self.config.app
+        gateway = self.config.app
+        assert isinstance(gateway, Gateway)
         bound = [place.getsockname()[:2] for server in self.servers for place in server.sockets]
         rules = gateway.rules_in_words()
         print(
@@ -87,7 +87,6 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
         uvicorn.Config(admin_app(gateway), host=settings.admin_host, port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]
     )
     gateway.halt = lambda: setattr(main, "should_exit", True)
-    gateway.is_leaving = lambda: main.should_exit
     with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
         runner.get_loop().set_exception_handler(logs.of_loop)
         try:

@@ -1,13 +1,13 @@
 """Alerts of a day's sums: errors, caps, spend, gaps, looked at each minute by the process that signs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from gateway.configuration.model import Configuration
 from gateway.days import day_in_zone
-from gateway.economics.costs import grouped
+from gateway.economics.costs import CostRow, grouped
 from gateway.pricing.money import nano_eur
 from gateway.state.changes import changes_of_all
 from gateway.state.rollup import PREFIX
@@ -23,9 +23,6 @@ DAYS_BEFORE, FEWEST_DAYS = 7, 3
 """Over how many days a usual spend is taken, and on how many of them something must have been spent."""
 LEAST_SPEND = 10**9
 """Nano-EUR a day below which a spend is never told of."""
-
-
-_WHO_WHEN = ("workflow", "day")
 
 
 class Finding(NamedTuple):
@@ -70,37 +67,33 @@ class Watch:
     def _found(self, configuration: Configuration) -> Iterator[Finding]:
         alerts = configuration.alerts
         day = day_in_zone(configuration.organisation.time_zone, self._installation.clock())
+        today = grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"])
         if alerts.errors is not None:
-            yield from self._failing(day, float(alerts.errors))
+            yield from _failing(today, day, float(alerts.errors))
         if alerts.cap_share is not None:
             yield from self._near_caps(configuration, day, alerts.cap_share)
         if alerts.spend is not None:
-            yield from self._spending(day, alerts.spend)
+            yield from self._spending(today, day, alerts.spend)
         if alerts.gaps:
-            yield from self._gaps(day)
+            yield from self._gaps(today, day)
 
-    def _failing(self, day: str, most: float) -> Iterator[Finding]:
-        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
-            if one.ended >= FEWEST_FOR_PERCENT and wilson(one.error_calls, one.ended)[0] > most:
-                figures = {"errors": one.error_calls, "calls": one.ended, "day": day}
-                yield Finding("errors", one.name[0], one.name[0] or None, figures)
-
-    def _spending(self, day: str, factor: Decimal) -> Iterator[Finding]:
+    def _spending(self, today: Sequence[CostRow], day: str, factor: Decimal) -> Iterator[Finding]:
         """Yield workflows that spend more than a multiple of what they usually do in a day."""
         first = date.fromisoformat(day) - timedelta(days=DAYS_BEFORE)
-        before: dict[str, dict[str, int]] = {}
-        for one in grouped(self._installation.reader.states_between(f"{PREFIX}{first}", f"{PREFIX}{day}"), _WHO_WHEN):
-            before.setdefault(one.name[0], {})[one.name[1]] = one.sums["cost"]
-        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
-            days = before.get(one.name[0], {})
-            spent, usual = one.sums["cost"], sum(days.values()) // DAYS_BEFORE
-            known = sum(cost > 0 for cost in days.values()) >= FEWEST_DAYS
+        rows = self._installation.reader.states_between(f"{PREFIX}{first}", f"{PREFIX}{day}")
+        before: dict[str, list[int]] = {}
+        for one in grouped(rows, ["workflow", "day"]):
+            before.setdefault(one.name[0], []).append(one.sums["cost"])
+        for one in today:
+            days = before.get(one.name[0], [])
+            spent, usual = one.sums["cost"], sum(days) // DAYS_BEFORE
+            known = sum(cost > 0 for cost in days) >= FEWEST_DAYS
             if known and spent >= LEAST_SPEND and spent > usual * factor:
                 figures = {"spent_nano_eur": spent, "usual_nano_eur": usual, "day": day}
                 yield Finding("spend", one.name[0], one.name[0] or None, figures)
 
-    def _gaps(self, day: str) -> Iterator[Finding]:
-        for one in grouped(self._installation.reader.states(f"{PREFIX}{day}|"), ["workflow"]):
+    def _gaps(self, today: Sequence[CostRow], day: str) -> Iterator[Finding]:
+        for one in today:
             if count := one.sums["results"].get("interrupted", 0):
                 yield Finding("interrupted", one.name[0], one.name[0] or None, {"calls": count, "day": day})
         gap = self._installation.reader.state(GAP)
@@ -116,6 +109,13 @@ class Watch:
                 workflow = scope.split(":", 2)[2] if scope.startswith("workflow:") else None
                 figures = {"counted_nano_eur": counted, "cap_nano_eur": cap, "day": day}
                 yield Finding("cap_share", scope, workflow, figures)
+
+
+def _failing(today: Sequence[CostRow], day: str, most: float) -> Iterator[Finding]:
+    for one in today:
+        if one.ended >= FEWEST_FOR_PERCENT and wilson(one.error_calls, one.ended)[0] > most:
+            figures = {"errors": one.error_calls, "calls": one.ended, "day": day}
+            yield Finding("errors", one.name[0], one.name[0] or None, figures)
 
 
 def _of_scores(active: Mapping[str, Any]) -> Iterator[Finding]:

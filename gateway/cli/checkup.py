@@ -56,6 +56,6 @@ def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, 
     yield bool(keyed), f"providers with a key: {', '.join(keyed) or 'none; set one in the environment'}"
     yield from ((False, problem) for problem in problems.values())
     for one in findings(now.configuration, now.prices, settings.environment):
-        yield False, one.text
+        yield not (one.wrong or one.dead), one.text
     for name, environment in now.configuration.environments.items():
         yield True, f"{name}: at most EUR {environment.max_budget_daily:.2f} a day"

@@ -12,6 +12,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.configuration.model import Configuration
+    from gateway.pricing.prices import PriceList
 
 config = typer.Typer(no_args_is_help=True, help="Check, activate and show the configuration.")
 
@@ -168,21 +169,21 @@ def _mistakes_printed() -> Iterator[None]:
 def config_check(context: typer.Context, file: Path) -> None:
     """Check a file: say with line numbers what is wrong, and what of it could not be served here."""
     from gateway.configuration.load import load
+    from gateway.pricing.catalogue import compile_rows
+    from gateway.pricing.prices import PriceList
 
     with _mistakes_printed():
         loaded = load(file.read_text("utf-8"), name=file.name)
     typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
-    if _say_what_cannot_be_served(loaded, context.obj):
+    if _say_what_cannot_be_served(loaded, PriceList.parse(compile_rows(loaded)), context.obj):
         raise SystemExit(1)
 
 
-def _say_what_cannot_be_served(configuration: "Configuration", settings: Settings) -> bool:
+def _say_what_cannot_be_served(configuration: "Configuration", prices: "PriceList", settings: Settings) -> bool:
     """Print it; returns whether something of it is to be mended in the file."""
     from gateway.oversight.serving import findings
-    from gateway.pricing.catalogue import compile_rows
-    from gateway.pricing.prices import PriceList
 
-    found = list(findings(configuration, PriceList.parse(compile_rows(configuration)), settings.environment))
+    found = list(findings(configuration, prices, settings.environment))
     for one in found:
         typer.echo(f"{'FIX ' if one.wrong else 'note'} {one.text}", err=True)
     return any(one.wrong for one in found)
@@ -199,14 +200,16 @@ def config_activate(
     from gateway.oversight import acts
     from gateway.oversight.people import by_name
     from gateway.store.installation import opened
+    from gateway.store.ports import RulesInForce
 
     settings: Settings = context.obj
     with _mistakes_printed(), opened(settings) as installation:
         actor = by_name(installation, as_, settings.token)
         digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
-        active, _ = acts.active_configuration(installation)
+        rules = RulesInForce(installation.reader, installation.vault, settings)
+        rules.read()
     typer.echo(f"active: {digest}")
-    _say_what_cannot_be_served(active, settings)
+    _say_what_cannot_be_served(rules.now.configuration, rules.now.prices, settings)
 
 
 @config.command("reference")

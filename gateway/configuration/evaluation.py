@@ -1,13 +1,14 @@
 """What the configuration says of live evaluation: what is sampled, and by what it is scored."""
 
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from gateway.configuration.fields import Amount, Listed, Name, Names, Section
 
 Component = Literal["retrieval", "tool_selection", "policy", "answer"]
+COMPONENTS: tuple[str, ...] = get_args(Component)
 Mark = Annotated[str, Field(min_length=1, max_length=10)]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 

@@ -44,7 +44,7 @@ class Route(Section):
     retry_timeouts: bool = False
     """Whether a target that gave no answer in time is asked again, or the next one is: it may have been bought."""
     repeat_window: int = Field(default=120, ge=0, le=3600)
-    """For so many seconds a request is not bought again that was paid for and whose answer could not be given out."""
+    """For so many seconds a request is not bought again that was charged and whose answer could not be given out."""
 
     @field_validator("timeout", "first_byte", "whole_answer", mode="before")
     @classmethod
@@ -221,6 +221,7 @@ class Configuration(Section):
     outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
     outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx
+    """The exchange rate; the built-in part has a dated one, and whatever stands here takes its place."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Configuration":

@@ -64,7 +64,10 @@ def _plain(value: object) -> str:
 
 
 def _written(module: ModuleType, name: str) -> dict[str, tuple[str, str]]:
-    """Return the type and the words of each field of a section, as its source has them."""
+    """Return the type and the words of each field of a section, as its source has them.
+
+    pydantic can collect the words (`use_attribute_docstrings`), but would read the sources at every start.
+    """
     tree = ast.parse(inspect.getsource(module))
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name).body
     found: dict[str, tuple[str, str]] = {}

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gateway.configuration.evaluation import COMPONENTS
+
 ELIGIBLE = ("answered", "refused_answer")
 """How a call ended that has an answer to score."""
 
-
-COMPONENTS = frozenset({"retrieval", "tool_selection", "policy", "answer"})
 OF_TOOL_CALLS = frozenset({"tool_selection", "policy"})
 """What can be scored of an answer that only calls tools."""
 
@@ -21,7 +21,7 @@ def components_of(facts: Mapping[str, Any]) -> tuple[frozenset[str], str]:
     """
     if said := facts.get("component"):
         return frozenset({said}), "header"
-    return OF_TOOL_CALLS if facts["finish"] in ("tool_calls", "function_call") else COMPONENTS, "derived"
+    return OF_TOOL_CALLS if facts["finish"] in ("tool_calls", "function_call") else frozenset(COMPONENTS), "derived"
 
 
 class Chosen(NamedTuple):

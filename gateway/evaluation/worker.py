@@ -159,7 +159,10 @@ class Evaluating:
             return closed, None
         text = asked(str(prompt.value))
         if "instructions" in opened.c:
-            text = f"system: {evidence.content(opened, 'instructions').value} | {text}"
+            put_before = evidence.content(opened, "instructions")
+            if put_before.missing:
+                return closed, None
+            text = f"system: {put_before.value} | {text}"
         tools = (*tools_before(str(prompt.value)), *called_tools(closed.facts))
         return closed, Case(text, said(str(answer.value)), tools)
 

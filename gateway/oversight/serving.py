@@ -1,9 +1,9 @@
 """What of a configuration can be served, said before a caller finds out: the words that `serve` would refuse with."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from gateway.configuration.load import provider_of
 from gateway.configuration.model import Configuration
 from gateway.credentials import Credentials
 from gateway.pipeline.route import targets_of
@@ -11,10 +11,12 @@ from gateway.pricing.prices import PriceList
 
 
 class Finding(NamedTuple):
-    """What is the matter with a route. `wrong`: the text of the configuration mends it; else only this machine lacks
-    something, such as a key."""
+    """What is the matter with a route."""
 
     wrong: bool
+    """The text of the configuration mends it; else only this machine lacks something, such as a key."""
+    dead: bool
+    """Nothing serves the route; else another target does."""
     text: str
 
 
@@ -26,25 +28,25 @@ def findings(configuration: Configuration, prices: PriceList, environment: Mappi
     """
     if not configuration.routes:
         direct = any(one.direct_route for one in configuration.environments.values())
-        yield Finding(not direct, "there is no route: no call can be served by an intent")
+        yield Finding(not direct, True, "there is no route: no call can be served by an intent")
     credentials, providers = Credentials(environment), configuration.providers
     usable = frozenset(name for name, one in providers.items() if credentials.may_exist(one.key))
     for route in configuration.routes:
-        possible, structural = targets_of(route, configuration, prices, frozenset(providers))
+        # With every key there is: what is wrong then is wrong in the file, whatever this machine lacks beside it.
+        possible, wrong = targets_of(route, configuration, prices, frozenset(providers))
         targets, rejected = targets_of(route, configuration, prices, usable)
+        misspelt = {model for model, _ in wrong}
+        for model, reason in wrong:
+            yield Finding(True, False, f"route {route.intent}: {model}: {reason}{_near(model, configuration)}")
         for model, reason in rejected:
-            text = f"route {route.intent}: {model}: {reason}{_near(model, configuration)}"
-            yield Finding((model, reason) in structural, text)
+            if model not in misspelt:
+                yield Finding(False, False, f"route {route.intent}: {model}: {reason}")
         if not targets:
-            yield Finding(not possible, f"route {route.intent} can serve nothing as things are")
+            yield Finding(not possible, True, f"route {route.intent} can serve nothing as things are")
 
 
 def _near(model: str, configuration: Configuration) -> str:
-    """Name what a model may have been meant to be, where no provider takes it."""
-    if provider_of(configuration, configuration.aliases.get(model, model)) is not None:
-        return ""
-    import difflib
-
+    """Name what a model may have been meant to be."""
     known = [*configuration.aliases, *(one for other in configuration.routes for one in other.models if one != model)]
-    close = difflib.get_close_matches(model, known, 1)
+    close = difflib.get_close_matches(model, known, 1, cutoff=0.8)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -204,7 +204,7 @@ def _add_operational(
         if halt := await asyncio.to_thread(running().reader.state, HALT):
             return problem(503, "ledger_halted", str(halted(halt)))
         if not may_open():
-            return problem(503, "leaving", "this process ends: it was stopped, or lost its lease on the ledger")
+            return problem(503, "lease_lost", "this process lost its lease on the ledger and ends")
         return {"ready": True, "generation": generation}
 
 

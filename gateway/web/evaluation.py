@@ -113,7 +113,8 @@ def _page(
         text = f"No answer of {call[:100]} waits for a review as {evaluator[:100]}."
         return shown("message", session, "/reviews", title="Nothing found", text=text, login=False, status=404)
     prompt, answer = evidence.content(opened, "prompt"), evidence.content(closed, "answer")
-    own = [("prompt", str(evidence.content(opened, "instructions").value))] if "instructions" in opened.c else []
+    put = evidence.content(opened, "instructions") if "instructions" in opened.c else None
+    own = [("prompt", str(put.value) if put.missing is None else "not kept, or cannot be opened")] if put else []
     return shown(
         "review", session, "/reviews", status=status, call=call, evaluator=evaluator, problem=problem,
         question=described.question or COUNTED.get(described.kind, ""), component=described.component,

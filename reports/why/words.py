@@ -13,7 +13,7 @@ REASONS = {
     "stopped": "a person had stopped it",
     "task_calls_exceeded": "the task had used up its calls",
     "workflow_not_released": "nobody has released its workflow for prod",
-    "repeated": "it repeats a call that was paid for and whose answer could not be given out",
+    "repeated": "it repeats a call that was charged and whose answer could not be given out",
     "workflow_unknown": "its workflow is not registered",
     "prompt_invalid": "it named a prompt or a version that is not registered or promoted, or not its variables",
     "environment_unknown": "its environment is not in the configuration",

@@ -67,6 +67,8 @@ def test_a_value_stands_in_the_text_as_it_is_and_is_never_looked_through_again(
         ({"id": "reply", "version": 1, "variables": {"name": "x"}}, "name, tone"),
         ({"id": "reply", "variables": {"name": "x"}}, "no variables"),
         ({"id": "reply", "version": 1, "variables": {"name": 1, "tone": "x"}}, "object of texts"),
+        ({"id": "reply", "variables": []}, "object of texts"),
+        ({"id": "reply", "variables": ""}, "object of texts"),
         ({"id": "reply", "model": "x"}, "id, version and variables"),
     ],
 )

@@ -13,7 +13,9 @@ LOCAL = 'providers: {local: {base_url: "http://127.0.0.1:1/v1", models: ["m*"], 
 def found(text: str, **environment: str) -> list[tuple[bool, str]]:
     configuration = load(text)
     prices = PriceList.parse(compile_rows(configuration))
-    return [(one.wrong, one.text) for one in findings(configuration, prices, environment)]
+    every = list(findings(configuration, prices, environment))
+    assert all(one.dead == ("can serve nothing" in one.text or "no route" in one.text) for one in every)
+    return [(one.wrong, one.text) for one in every]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,10 @@ def found(text: str, **environment: str) -> list[tuple[bool, str]]:
         (
             LOCAL + "routes: [{intent: a, primary: ours, fallback: mine}, {intent: b, primary: mine}]", {},
             [(True, "ours: no provider takes this model name")],
+        ),
+        (
+            "routes: [{intent: a, primary: gemini-3.0-flsh}]", {},  # wrong whether or not the key is here
+            [(True, "no price known"), (True, "can serve nothing")],
         ),
         (
             LOCAL + "routes: [{intent: a, primary: gimi-3.1-pro}, {intent: b, primary: mine}]", {},

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.why.transcript import asked, said
+from reports.why.transcript import asked, said, tools_before
 
 
 def test_a_request_and_an_answer_in_words() -> None:
@@ -29,3 +29,16 @@ def test_no_text_breaks_it(text: str) -> None:
 @given(st.text().filter(lambda text: not text.lstrip().startswith(("{", "[", "data:", ":", "event:"))))
 def test_what_does_not_parse_is_shown_as_it_is(text: str) -> None:
     assert asked(text) == text
+
+
+def test_the_tools_of_a_turn_are_those_called_since_the_last_message_of_a_user() -> None:
+    def called(*names: str) -> dict[str, object]:
+        return {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": one}} for one in names]}
+
+    messages = [
+        {"role": "user"}, called("before"), {"role": "tool"}, {"role": "user"}, called("lookup", "search"), {"role": "tool"},
+        {"role": "assistant", "tool_calls": [{"type": "custom", "custom": {"name": "other"}}]}, called("book"),
+    ]  # fmt: skip
+    assert tools_before(json.dumps({"messages": messages})) == ("lookup", "search", "book")
+    for body in ("{", "[]", '{"messages": 5}', '{"messages": [5]}', '{"messages": []}'):
+        assert tools_before(body) == ()

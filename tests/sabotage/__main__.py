@@ -54,7 +54,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "a paid call is not bought again when it is repeated", "gateway/pipeline/open.py",
-        "            if not call.may_repeat and", "            if False and",
+        "            if not call.may_repeat:", "            if False:",
         "tests/system/test_clients.py::test_a_paid_call_is_not_bought_again_when_a_client_repeats_it",
     ),
     Sabotage(

@@ -27,6 +27,7 @@ from gateway.oversight.people import ActRefused
 from gateway.oversight.registers import record
 from gateway.state.rollup import plus, row_of
 from gateway.store.rebuild import replay
+from ledger.entry import Entry
 from ledger.unit import Unit
 
 pytestmark = pytest.mark.slow
@@ -162,7 +163,9 @@ def test_errors_of_a_day_and_a_cap_that_is_near_are_raised_once_and_resolved(on:
     assert resolved.facts["alert_ref"] == raised.facts["alert_ref"]
 
 
-def test_a_cap_that_is_near_is_raised_for_the_scope_it_is_of(on: Stage) -> None:
+@pytest.fixture
+def near_its_cap(on: Stage) -> Entry:
+    """The alert of a workflow that has spent more than half of its cap."""
     configuration, _ = acts.active_configuration(on.installation)
     on.upstream.answer = answering("x", prompt=20_000, output=5_000)
     for _ in range(2):
@@ -170,21 +173,19 @@ def test_a_cap_that_is_near_is_raised_for_the_scope_it_is_of(on: Stage) -> None:
     on.settled("call.closed", 2)
     Watch(on.installation).look(configuration)
     (raised,) = [one for one in on.entries("alert.raised") if one.facts["rule"] == "cap_share"]
+    return raised
+
+
+def test_a_cap_that_is_near_is_raised_for_the_scope_it_is_of(near_its_cap: Entry) -> None:
+    raised = near_its_cap
     assert (raised.facts["subject"], raised.workflow) == ("workflow:prod:agent", "agent")
     assert raised.facts["cap_nano_eur"] == 100_000_000
     assert raised.facts["counted_nano_eur"] >= 50_000_000
 
 
-def test_an_incident_is_opened_by_the_alert_that_told_of_it(on: Stage) -> None:
-    configuration, _ = acts.active_configuration(on.installation)
-    on.upstream.answer = answering("x", prompt=20_000, output=5_000)
-    for _ in range(2):
-        on.ask()
-    on.settled("call.closed", 2)
-    Watch(on.installation).look(configuration)
-    (raised,) = [one for one in on.entries("alert.raised") if one.facts["rule"] == "cap_share"]
+def test_an_incident_is_opened_by_the_alert_that_told_of_it(on: Stage, near_its_cap: Entry) -> None:
     fields = {"aware_on": "2026-11-01", "harm": "not_serious", "limited": "unknown"}
-    alert, ada = raised.facts["alert_ref"], on.person("ada")
+    alert, ada = near_its_cap.facts["alert_ref"], on.person("ada")
     made = record(on.installation, ada, "incident", None, fields, alert=alert)
     (opened,) = on.entries("incident.opened")
     assert (opened.facts["incident_ref"], opened.facts["alert_ref"], opened.workflow) == (made, alert, "agent")

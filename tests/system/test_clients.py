@@ -497,6 +497,8 @@ def test_a_stop_of_the_process_lets_running_streams_end_and_tells_those_it_cuts(
             before = len(got)
             time.sleep(1)
             assert len(got) > before  # it runs on while it may
+            with pytest.raises(httpx2.ConnectError):  # which is what a readiness probe finds
+                httpx2.get(f"http://127.0.0.1:{server.port}/readyz")
             server.ends()
             reader.join(timeout=20)
         finally:

@@ -148,3 +148,40 @@ def test_a_database_of_an_earlier_schema_is_refused_until_it_is_migrated(shell: 
     assert "whyledger migrate" in wrong
     shell.ok("migrate")
     assert "has schema" not in shell("config", "show")[2]
+
+
+def test_prompts_are_registered_promoted_and_listed(shell: Shell, tmp_path: Path) -> None:
+    shell.ok("init", "--admin", "ada")
+    shell.ok("config", "activate", str(playbook(tmp_path)), "--as", "ada", "--reason", "first")
+    file = tmp_path / "reply.txt"
+    for version, text in enumerate(("Be kind to {{name}}.", "Be brief."), start=1):
+        file.write_text(f"{text}\n", "utf-8")
+        said = shell.ok("prompt", "register", "reply", str(file), "--as", "ada", "--reason", "a try")
+        assert said.startswith(f"reply: version {version};")
+    shell.ok("prompt", "promote", "reply", "1", "--as", "ada", "--reason", "reviewed")
+    assert shell.ok("prompt", "list") == "reply  2 version(s)  1 in prod\n"
+    assert shell.ok("prompt", "show", "reply", "1") == "Be kind to {{name}}.\n"
+    assert shell.ok("prompt", "unregistered") == ""
+    code, _, wrong = shell("prompt", "show", "reply", "3")
+    assert (code, wrong) == (1, "whyledger: no version 3 of prompt reply is on record\n")
+    assert shell.ok("costs", "--by", "outcome").splitlines()[1].startswith("no outcome is defined")
+
+
+def test_what_could_not_be_served_is_said_when_a_file_is_checked_and_activated(shell: Shell, tmp_path: Path) -> None:
+    shell.ok("init", "--admin", "ada")
+    file = tmp_path / "wrong.yaml"
+    file.write_text("routes: [{intent: a, primary: gemini-3.0-flsh}]", "utf-8")
+    code, said, wrong = shell("config", "check", str(file))
+    assert (code, said) == (1, "wrong.yaml: 1 route(s), 0 workflow(s)\n")
+    assert "FIX  route a: gemini-3.0-flsh: no price known" in wrong  # whether or not the provider's key is here
+    assert "(did you mean gemini-3.0-flash?)" in wrong
+    code, said, wrong = shell("config", "activate", str(file), "--as", "ada", "--reason", "first")
+    assert code == 0  # a person may put it into force all the same
+    assert "FIX " in wrong
+
+
+def test_the_version_and_the_reference_are_printed(shell: Shell) -> None:
+    from importlib.metadata import version
+
+    assert shell.ok("--version") == f"whyledger {version('whyledger')}\n"
+    assert "| `repeat_window` |" in shell.ok("config", "reference")

@@ -93,6 +93,19 @@ def test_a_promotion_holds_for_the_very_next_call(on: Stage) -> None:
         assert ask(on) == ("said: Be kind." if version == 1 else "said: Be brief.")
 
 
+def test_what_is_judged_is_what_the_model_was_given_with_the_text_of_its_prompt(on: Stage) -> None:
+    ada = on.person("ada")
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    cites = (
+        "\nevaluation: {rate: 1, evaluators: [{name: cites, workflow: agent, component: retrieval, kind: citation}]}\n"
+    )
+    acts.activate(on.installation, ada, text + cites, "evaluation")
+    prompts.register(on.installation, ada, "reply", "Quote {{source}} as [it].", "first")
+    ask(on, version=1, variables={"source": "the law"})
+    (scored,) = on.settled("evaluation.scored", 1, within=30)
+    assert scored.facts["verdict"] == "correct"  # what it cites stands in the prompt alone
+
+
 def test_quality_is_told_by_version_and_the_component_by_header_or_by_what_the_answer_is(on: Stage) -> None:
     ada = on.person("ada")
     text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -102,13 +104,15 @@ def test_only_who_may_can_import(on: Stage, client: httpx2.Client) -> None:
 
 
 def test_a_file_of_json_lines_is_imported_on_the_command_line(on: Stage, tmp_path: Path) -> None:
-    from gateway.economics.recording import lines_of
-    from gateway.evaluation.importing import import_results
-
-    lines = "\n".join(json.dumps(RESULT | {"run": f"build-{number}"}) for number in range(3))
-    sent = [value for _, value in lines_of("application/x-ndjson", lines.encode())]
-    made = import_results(on.installation, on.person("ada"), sent)
-    assert [one.repeated for one in made] == [False, False, False]
+    before, file = len(on.entries("evaluation.imported")), tmp_path / "results.jsonl"
+    file.write_text("\n".join(json.dumps(RESULT | {"run": f"nightly-{number}"}) for number in range(3)), "utf-8")
+    command = ["--home", str(on.settings.home), "evaluation", "import", str(file), "--as", "ada"]
+    for said in ("3 result(s) on record, 0 known before", "0 result(s) on record, 3 known before"):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *command], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr
+    assert len(on.entries("evaluation.imported")) == before + 3
 
 
 def test_a_person_scores_an_answer_on_a_page_that_does_not_say_what_the_evaluator_said(
