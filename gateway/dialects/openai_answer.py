@@ -55,6 +55,8 @@ class Transcript:
     finish: str | None = None
     error: Any = None
     """What the provider says went wrong, if it does."""
+    called: int = 0
+    """Grows with each piece of a tool call, so that whoever judges names looks again."""
     finished: bool = False
     """Every choice of the stream has its finish reason."""
     _seen: set[int] = field(default_factory=set)
@@ -63,6 +65,7 @@ class Transcript:
     _ids: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
     _beside: dict[str, None] = field(default_factory=dict)
     """Names that are called where only some clients look."""
+    _said: Any = None
     _usage: Any = None
     _usages: list[Any] = field(default_factory=list)
     """Those that stood alone, in chunks of their own."""
@@ -146,9 +149,10 @@ class Transcript:
         return orjson.dumps(found).decode() if found else None
 
     def _header(self, value: dict[str, Any]) -> None:
-        for name in ("id", "model", "service_tier"):
-            if isinstance(said := value.get(name), str) and said:
-                setattr(self, "response_id" if name == "id" else name, said)
+        said = (value.get("id"), value.get("model"), value.get("service_tier"))
+        if said != self._said:  # the same in nearly all events of a stream
+            self._said = said
+            self._name(value)
         usage = value.get("usage")
         if usage is None:
             usage = _usage_elsewhere(value)
@@ -157,13 +161,19 @@ class Transcript:
             if self.choices > 1 and not value.get("choices"):
                 self._usages.append(usage)
 
+    def _name(self, value: dict[str, Any]) -> None:
+        for name in ("id", "model", "service_tier"):
+            if isinstance(said := value.get(name), str) and said:
+                setattr(self, "response_id" if name == "id" else name, said)
+
     def _finish(self, reason: Any) -> None:
         if isinstance(reason, str) and reason:
             self.finish = reason
 
     def _tool_calls(self, choice: int, message: Any, *, whole: bool = False) -> None:
-        if message is None:
+        if message is None or ("tool_calls" not in message and "function_call" not in message):
             return
+        self.called += 1
         for position, call in enumerate(_calls(message)):
             index = position if whole else count_of(call.get("index"))
             index = position if index is None else index
@@ -186,6 +196,7 @@ class Transcript:
         """Note the names of calls that stand where only some clients look: in the other form of a message."""
         if not isinstance(message, dict) or not (message.keys() & {"tool_calls", "function_call"}):
             return
+        self.called += 1
         functions = [_function(call) for call in _calls(message)]
         functions += [_object(one, "function_call")] if (one := message.get("function_call")) is not None else []
         self._beside |= {name: None for one in functions if (name := _text(one.get("name")))}

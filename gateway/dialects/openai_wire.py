@@ -7,7 +7,7 @@ Source: the types of openai 3.54.0 and the vendor's API reference, read 2026-11-
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -69,24 +69,38 @@ class EventReader:
         self._rest = b""
         self._first = True
 
-    def feed(self, data: bytes) -> Iterator[Event]:
-        """Yield the events that `data` completes."""
-        self._rest += data
-        start = 0
-        for match in _BOUNDARY.finditer(self._rest):
-            if match.end() == len(self._rest) and match.group().endswith(b"\r"):
-                break  # may be the first half of a CR LF; wait for more
-            yield self._event(self._rest[start : match.end()])
-            start = match.end()
-        self._rest = self._rest[start:]
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that `data` completes.
+
+        Raises:
+            EventTooLarge: an event has no end within `MAX_EVENT` bytes. Those before it were returned.
+        """
         if len(self._rest) > MAX_EVENT:
             raise EventTooLarge
+        text = self._rest + data
+        if b"\r" in text:
+            events = self._with_returns(text)
+        else:
+            *whole, self._rest = text.split(b"\n\n")
+            events = [self._event(one + b"\n\n") for one in whole]
+        if not events and len(self._rest) > MAX_EVENT:
+            raise EventTooLarge
+        return events
 
-    def finish(self) -> Iterator[Event]:
-        """Yield what is left when the stream ends without a final blank line."""
-        if self._rest:
-            raw, self._rest = self._rest, b""
-            yield self._event(raw)
+    def _with_returns(self, text: bytes) -> list[Event]:
+        events, start = [], 0
+        for match in _BOUNDARY.finditer(text):
+            if match.end() == len(text) and match.group().endswith(b"\r"):
+                break  # may be the first half of a CR LF; wait for more
+            events.append(self._event(text[start : match.end()]))
+            start = match.end()
+        self._rest = text[start:]
+        return events
+
+    def finish(self) -> list[Event]:
+        """Return what is left when the stream ends without a final blank line."""
+        raw, self._rest = self._rest, b""
+        return [self._event(raw)] if raw else []
 
     def _event(self, raw: bytes) -> Event:
         if not self._first:
@@ -117,18 +131,16 @@ def read_event(raw: bytes) -> Event:
 
 
 def _with_data(raw: bytes, text: bytes, *, error: bool = False) -> Event:
-    stripped = text.strip()
-    if not stripped:
-        return Event(raw, error=error)
-    if stripped == b"[DONE]":
-        return Event(raw, done=True, error=error)
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
+        stripped = text.strip()
+        if not stripped or stripped == b"[DONE]":
+            return Event(raw, done=bool(stripped), error=error)
         return Event(raw, error=error, unreadable="its data is not JSON")
     if not isinstance(value, dict):
         return Event(raw, error=error, unreadable="its data is not a JSON object")
-    return Event(raw, value, error=error)
+    return Event(raw, value, False, error)
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ class Tries:
 
 async def first_answer(
     call: Call, plan: Plan, opened: Opened, tries: Tries, ports: Ports, *, is_stopped: Callable[[], bool]
-) -> tuple[Target, UpstreamAnswer]:
+) -> tuple[Target, Begun]:
     """Return the first target that answers with status 200, and its answer.
 
     Args:
@@ -107,7 +107,7 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
 
 async def _one(
     call: Call, target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports
-) -> UpstreamAnswer | UpstreamFailed:
+) -> Begun | UpstreamFailed:
     started = monotonic()
     request_id: str | None = None
 

@@ -12,15 +12,14 @@ from gateway.pipeline.ports import UpstreamAnswer, UpstreamError
 
 
 class Begun:
-    """An answer whose beginning was read; it reads on as it came. Meets `UpstreamAnswer`."""
+    """An answer whose beginning was read; it reads on as it came."""
 
     def __init__(self, answer: UpstreamAnswer) -> None:
-        self._answer, self._chunks = answer, answer.chunks()
-        self.status: int = answer.status
+        self._answer, self._events = answer, _events_of(answer)
         self.headers: Mapping[str, str] = answer.headers
-        self._taken: list[bytes] = []
+        self._taken: list[list[Event]] = []
         self._body: bytes | None = None
-        self._error: UpstreamError | None = None
+        self._error: UpstreamError | EventTooLarge | None = None
 
     async def look_at_whole(self) -> Any:
         """Read the answer; return the error that it is instead, `EMPTY` where there is none of it, or None."""
@@ -33,41 +32,45 @@ class Begun:
 
     async def look_at_stream(self) -> Any:
         """Read up to the first event; return the error that it is, `EMPTY` if there is none, or None."""
-        reader = EventReader()
+        last: Event | None = None
         try:
-            async for chunk in self._chunks:
-                self._taken.append(chunk)
-                for event in reader.feed(chunk):
-                    if _says_something(event):
-                        return error_of(event)
-            last = next(filter(_says_something, reader.finish()), None)
-        except UpstreamError as error:
+            async for events in self._events:
+                self._taken.append(events)
+                last = next(filter(_says_something, events), None)
+                if last is not None:
+                    break
+        except (UpstreamError, EventTooLarge) as error:
             self._error = error
             return None
-        except EventTooLarge:
-            return None  # whoever reads on finds it too
-        return EMPTY if last is None or last.done else error_of(last)
+        return EMPTY if last is None else error_of(last)
 
     async def read(self) -> bytes:
-        if self._error is not None:
+        """Return the whole body. Raises `UpstreamError`."""
+        if isinstance(self._error, UpstreamError):
             raise self._error
         if self._body is None:
             raise RuntimeError("read() before look_at_whole()")
         return self._body
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for chunk in self._taken:
-            yield chunk
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events as they arrive, those of one read together. Raises `UpstreamError`, `EventTooLarge`."""
+        for events in self._taken:
+            yield events
         if self._error is not None:
             raise self._error
-        async for chunk in self._chunks:
-            yield chunk
+        async for events in self._events:
+            yield events
 
     def close(self) -> None:
         self._answer.close()
 
-    def redacted(self, text: bytes) -> bytes:
-        return self._answer.redacted(text)
+
+async def _events_of(answer: UpstreamAnswer) -> AsyncIterator[list[Event]]:
+    reader = EventReader()
+    async for chunk in answer.chunks():
+        yield reader.feed(chunk)
+    if rest := reader.finish():
+        yield rest
 
 
 def _says_something(event: Event) -> bool:

@@ -1,28 +1,30 @@
 """Stages 9 and 10 of 10: forward the answer, hold its end, close the call.
 
-A whole answer is read, checked, closed, and only then sent. A stream is forwarded event by event; whatever may end the
-whole answer is held until `call.closed` is durable. However the relay ends, exactly one close is handed to
-the writer: by `end` on the ordinary paths, by `abandon` when the task is cancelled, without awaiting anything.
+A whole answer is read, checked, closed, and only then sent. Of a stream, what arrived in one read leaves in one write,
+once each event of it was judged (`judging.py`); whatever may end the whole answer is held until `call.closed` is
+durable. However the relay ends, exactly one close is handed to the writer: by `end` on the ordinary paths, by `abandon`
+when the task is cancelled, without awaiting anything.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
-from gateway.dialects.openai_answer import Transcript, Unreadable
 from gateway.dialects.openai_error import as_error
-from gateway.dialects.openai_wire import Event, EventReader, EventTooLarge, is_usage_only, wants_usage
+from gateway.dialects.openai_wire import Event, EventTooLarge
 from gateway.dialects.words import decoded
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
-from gateway.pipeline.call import Call, Check, Opened, Outcome, Plan, Principal, Target, ToolCall
+from gateway.pipeline.beginning import Begun
+from gateway.pipeline.call import Call, Opened, Outcome, Plan, Principal, Target
 from gateway.pipeline.charge import charge
-from gateway.pipeline.grants import Grants, grants_of
+from gateway.pipeline.grants import grants_of
+from gateway.pipeline.judging import Judge
 from gateway.pipeline.open import Record
-from gateway.pipeline.ports import Cached, Ports, UpstreamAnswer, UpstreamError
+from gateway.pipeline.ports import Cached, Ports, UpstreamError
 from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
@@ -31,7 +33,6 @@ from ledger.errors import LedgerError
 from ledger.unit import Written
 
 DRAIN_SECONDS = 30.0
-MAX_KEPT = 20 * 1024 * 1024
 
 
 class Head(NamedTuple):
@@ -61,25 +62,17 @@ class Relay:
     """Seconds of each stage so far: decide (1 to 6), open (7), attempt (8), relay (9), close (10)."""
     upstream_seconds: float = 0.0
     """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
-    _upstream: UpstreamAnswer | None = None
+    _upstream: Begun | None = None
     _closing: Awaitable[Written] | None = None
-    _transcript: Transcript = field(init=False)
-    _format: str = field(init=False)
-    _grants: Grants = field(init=False)
-    _sent: list[bytes] = field(default_factory=list)
-    _kept: int = 0
-    _complete: bool = False
-    _unread: str = ""
-    """Why some of the answer could not be read; empty when all of it was."""
+    _judge: Judge = field(init=False)
     _cost: int | None = None
     _hit: Cached | None = None  # of a stream: looked up once, so that it cannot expire between head and body
     _started: float = field(default_factory=monotonic)
     _first_byte: float | None = None
 
     def __post_init__(self) -> None:
-        self._transcript = Transcript(self.call.choices)
-        self._format = output_format(self.call, self.workflow)
-        self._grants = grants_of(self.workflow.tools, self._format)
+        form = output_format(self.call, self.workflow)
+        self._judge = Judge(self.call, grants_of(self.workflow.tools, form), form)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -97,17 +90,16 @@ class Relay:
             body = await upstream.read()
         except UpstreamError as error:
             result = "stopped" if self.is_stopped() else "upstream_cut"
-            await self.end(self._outcome(result))
+            await self.end(self._judge.outcome(result))
             raise self._broken(result) from error
         self._first_byte = monotonic()
         self.upstream_seconds += self._first_byte - waited
-        self._sent.append(body)
-        self._complete = True
-        result = self._judged(body)
+        result = self._judge.whole(body)
+        if result == "answered" and self.is_stopped():
+            result = "stopped"
+        await self.end(self._judge.outcome(result))
         if result != "answered":
-            await self.end(self._outcome(result))
             raise self._broken(result)
-        await self.end(self._outcome("answered"))
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
         return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost), body
@@ -136,76 +128,39 @@ class Relay:
             await self.end(_again(cached))
             yield cached.body
             return
-        held: list[bytes] = []
-        undecided: list[bytes] = []  # events that carry the beginning of a tool's name
-        result = "answered"
-        events = self._events()
+        if self._upstream is None:
+            raise RuntimeError("stream() before begin()")
+        batches = self._upstream.batches()
         try:
-            async for event in events:
-                ending = self._see(event)
-                result = self._verdict(gone)
+            result = "answered"
+            async for events in batches:
+                if self._first_byte is None:
+                    self._first_byte = monotonic()
+                result, ready = self._looked_at(events, gone)
+                if ready:
+                    yield ready
                 if result != "answered":
-                    await self._drain(event, events)
+                    await self._drain(batches)
+                if self._judge.complete or result != "answered":
                     break
-                if is_usage_only(event) and not wants_usage(self.call.request):
-                    continue  # asked for by us, not by the client
-                self._keep(event.raw)
-                if ending:
-                    held.append(event.raw)
-                    continue
-                undecided += (*held, event.raw)  # what was held was the end of one choice among others
-                held.clear()
-                if not self._is_undecided():
-                    yield b"".join(undecided)
-                    undecided.clear()
+            if result == "answered":
+                result = self._judge.end()
         except (UpstreamError, EventTooLarge):
             result = "stopped" if self.is_stopped() else "upstream_cut"
-        result = self._final(result)
-        await self.end(self._outcome(result))
+        await self.end(self._judge.outcome(result))
         if result == "answered":
             self._remember("text/event-stream")
-            yield b"".join([*undecided, *held])
+            yield self._judge.rest()
         elif result != "client_gone":
             raise self._broken(result)
 
-    def _judged(self, body: bytes) -> str:
-        """Read a whole answer and judge it."""
-        try:
-            self._transcript.see_whole(body)
-        except Unreadable as error:
-            self._unread = str(error)
-            return "unreadable"
-        if self._transcript.error:
-            return "failed"
-        if self.is_stopped():
-            return "stopped"
-        return "refused_answer" if self._ungranted() else "answered"
-
-    def _see(self, event: Event) -> bool:
-        """Read an event of a stream; returns True while the answer may end with it."""
-        try:
-            return self._transcript.see(event)
-        except Unreadable as error:
-            self._unread = str(error)
-            return True
-
-    def _verdict(self, gone: Callable[[], bool]) -> str:
-        """Judge the stream as far as it has come."""
-        if self._ungranted():
-            return "refused_answer"
-        if self._unread:
-            return "unreadable"
-        if self.is_stopped():
-            return "stopped"
-        return "client_gone" if gone() else "answered"
-
-    def _final(self, result: str) -> str:
-        """Judge a stream at its end: without a finish marker it was cut, a name left in the air was not granted."""
-        if result != "answered":
-            return result
-        if self._transcript.error or not self._transcript.finished:
-            return "upstream_cut"
-        return "refused_answer" if self._not_granted() else "answered"
+    def _looked_at(self, events: list[Event], gone: Callable[[], bool]) -> tuple[str, bytes]:
+        """Judge what arrived in one read; return how the call stands, and what may leave."""
+        ended = "stopped" if self.is_stopped() else "client_gone" if gone() else ""
+        if not ended:
+            return self._judge.events(events)
+        self._judge.drain(events)
+        return ended, b""
 
     def _broken(self, result: str) -> UpstreamFailed:
         if result == "refused_answer":
@@ -213,12 +168,13 @@ class Relay:
         if result == "stopped":
             return AnswerWithheld("stopped", "a person stopped this while the answer was running")
         if result == "unreadable":
-            return AnswerWithheld("upstream_unreadable", f"{self._unread}; what could not be checked was withheld")
-        said = as_error(self._transcript.error)
+            unread = self._judge.unread
+            return AnswerWithheld("upstream_unreadable", f"{unread}; what could not be checked was withheld")
+        said = as_error(self._judge.transcript.error)
         message = "the upstream answered with an error" if result == "failed" else "the upstream broke off its answer"
         return UpstreamFailed("upstream_failed", message, body=said)
 
-    async def _answer(self) -> UpstreamAnswer:
+    async def _answer(self) -> Begun:
         waited = monotonic()
         try:
             self.target, self._upstream = await first_answer(
@@ -232,42 +188,16 @@ class Relay:
         self.upstream_seconds += self.stages["attempt"]
         return self._upstream
 
-    async def _events(self) -> AsyncGenerator[Event, None]:
-        """Yield the events of the upstream up to `[DONE]` or its end."""
-        upstream = self._upstream
-        if upstream is None:
-            raise RuntimeError("stream() before begin()")
-        reader = EventReader()
-        async for chunk in upstream.chunks():
-            if self._first_byte is None:
-                self._first_byte = monotonic()
-            for event in reader.feed(chunk):
-                self._complete = event.done
-                yield event
-                if event.done:
-                    return
-        for event in reader.finish():
-            yield event
-        self._transcript.see_end()
-        self._complete = self._transcript.finished
-
-    async def _drain(self, last: Event, events: AsyncIterator[Event]) -> None:
-        """Read on to the upstream's end for the usage it reports last; what it says is kept, not sent."""
-        self._keep(last.raw)
+    async def _drain(self, batches: AsyncIterator[list[Event]]) -> None:
+        """Read on to the upstream's end for the usage it reports last."""
         if self.is_stopped():
             return  # whoever stopped it wants the upstream let go
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                async for event in events:
-                    self._see(event)
-                    self._keep(event.raw)
-        except (UpstreamError, EventTooLarge, TimeoutError):
+                while not self._judge.complete:
+                    self._judge.drain(await anext(batches))
+        except (UpstreamError, EventTooLarge, TimeoutError, StopAsyncIteration):
             return
-
-    def _keep(self, raw: bytes) -> None:
-        self._kept += len(raw)
-        if self._kept <= MAX_KEPT:
-            self._sent.append(raw)
 
     def interrupt(self) -> None:
         """Let go of the upstream, so that whoever waits for it finds the stop at once."""
@@ -281,46 +211,11 @@ class Relay:
         )
         return stop is not None
 
-    def _ungranted(self) -> bool:
-        """Tell whether the answer calls a tool that is not granted. Streams may cut a name into pieces."""
-        begun = not self._transcript.finished
-        return any(not (begun and self._grants.may_come_to(name)) for name in self._not_granted())
-
-    def _not_granted(self) -> list[str]:
-        return [name for name, _ in self._transcript.tool_calls() if not self._grants.allow(name)]
-
-    def _is_undecided(self) -> bool:
-        return any(self._grants.may_come_to(name) for name in self._not_granted())
-
     def _withheld(self) -> AnswerWithheld:
         return AnswerWithheld(
             "policy_denied",
             f"the model called a tool that workflow {self.principal.workflow} is not granted; the answer was withheld",
         )
-
-    def _outcome(self, result: str) -> Outcome:
-        transcript = self._transcript
-        tools = tuple(
-            ToolCall(name, arguments, self._grants.allow(name), output_format=bool(name) and name == self._format)
-            for name, arguments in transcript.tool_calls()
-        )
-        return Outcome(
-            result=result, finish=transcript.finish, reported=transcript.reported(),
-            raw_usage=transcript.raw_usage() if self.call.stream else None, model=transcript.model,
-            service_tier=transcript.service_tier, complete=self._complete, response_id=transcript.response_id,
-            tool_calls=tools, checks=(self._checked(tools),),
-            answer=decoded(b"".join(self._sent)) if self._sent else None,
-        )  # fmt: skip
-
-    def _checked(self, tools: Sequence[ToolCall]) -> Check:
-        """Return what came of looking at the tool calls. What nobody could read is never passed."""
-        ungranted = sum(not one.granted for one in tools)
-        if ungranted:
-            inputs = {"called": len(tools), "ungranted": ungranted}
-            return Check("granted-tool-calls", "deny", "the answer calls a tool that is not granted", inputs)
-        if self._unread:
-            return Check("granted-tool-calls", "flag", "not all of the answer could be read")
-        return Check("granted-tool-calls", "pass")
 
     def _cached(self) -> Cached | None:
         return self.ports.cache.get(self.cache_key) if self.plan.cache_ttl else None
@@ -329,8 +224,9 @@ class Relay:
         return "miss" if self.plan.cache_ttl else "off"
 
     def _remember(self, content_type: str) -> None:
-        if self.plan.cache_ttl and self._transcript.finish == "stop" and not self._transcript.tool_calls():
-            body = b"".join(self._sent)
+        said = self._judge.transcript
+        if self.plan.cache_ttl and said.finish == "stop" and not said.tool_calls():
+            body = b"".join(self._judge.sent)
             answer = Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
             self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
 
@@ -361,7 +257,7 @@ class Relay:
     def abandon(self) -> None:
         """Make sure that the call is closed, whatever ended the relay. Awaits nothing; does nothing when it is."""
         if self._closing is None:
-            self._hand_over(self._outcome("cancelled"))
+            self._hand_over(self._judge.outcome("cancelled"))
         self.interrupt()
 
     def _hand_over(self, outcome: Outcome) -> None:

@@ -1,0 +1,156 @@
+"""What an answer may give out: every event, or the whole, is read and judged before any of it leaves. Does no I/O.
+
+What may end the whole answer is held, and so is what carries the beginning of a tool's name. What has left is kept for
+the record.
+"""
+
+from collections.abc import Sequence
+
+from gateway.dialects.openai_answer import Transcript, Unreadable
+from gateway.dialects.openai_wire import Event, is_usage_only, wants_usage
+from gateway.dialects.words import decoded
+from gateway.pipeline.call import Call, Check, Outcome, ToolCall
+from gateway.pipeline.grants import Grants
+
+MAX_KEPT = 20 * 1024 * 1024
+
+
+class Judge:
+    """Reads one answer as it comes."""
+
+    __slots__ = (
+        "_begun", "_called", "_format", "_grants", "_held", "_kept", "_stream", "_undecided", "_usage_too", "complete",
+        "sent", "transcript", "unread",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, grants: Grants, output_format: str) -> None:
+        self.transcript = Transcript(call.choices)
+        self.complete = False
+        """All of it came."""
+        self.unread = ""
+        """Why some of it could not be read; empty when all of it was."""
+        self.sent: list[bytes] = []
+        """What was given out or may be, as far as it is kept."""
+        self._grants, self._format, self._stream = grants, output_format, call.stream
+        self._usage_too = call.stream and wants_usage(call.request)
+        self._held: list[bytes] = []
+        self._undecided: list[bytes] = []
+        self._begun = False  # a name that may still come to a granted one is in the air
+        self._called = self._kept = 0
+
+    def whole(self, body: bytes) -> str:
+        """Read a whole answer; return how the call ends by it."""
+        self.sent.append(body)
+        self.complete = True
+        try:
+            self.transcript.see_whole(body)
+        except Unreadable as error:
+            self.unread = str(error)
+            return "unreadable"
+        if self.transcript.error:
+            return "failed"
+        return "refused_answer" if self._not_granted() else "answered"
+
+    def events(self, events: Sequence[Event]) -> tuple[str, bytes]:
+        """Read events of a stream; return how things stand, and what may leave now.
+
+        When they stand badly, the rest of the events is read for what it says and given to nobody.
+        """
+        ready: list[bytes] = []
+        for position, event in enumerate(events):
+            ending = self._see(event)
+            result = self._verdict(ending)
+            if result != "answered":
+                self.drain(events[position:], seen=1)
+                return result, b"".join(ready)
+            if not is_usage_only(event) or self._usage_too:  # else it was asked for by us, not by the client
+                self._keep(event.raw)
+                if ending:
+                    self._held.append(event.raw)
+                elif self._begun or self._held or self._undecided:
+                    self._pass_on(event.raw, ready)
+                else:
+                    ready.append(event.raw)
+            if event.done:
+                self.complete = True
+                break
+        return "answered", b"".join(ready)
+
+    def _pass_on(self, raw: bytes, ready: list[bytes]) -> None:
+        self._undecided += (*self._held, raw)  # what was held was the end of one choice among others
+        self._held.clear()
+        if not self._begun:
+            ready += self._undecided
+            self._undecided.clear()
+
+    def drain(self, events: Sequence[Event], *, seen: int = 0) -> None:
+        """Read on for the usage that is reported last; what is said is kept, not sent. `seen`: how many were read."""
+        for position, event in enumerate(events):
+            if position >= seen:
+                self._see(event)
+            self._keep(event.raw)
+            self.complete = self.complete or event.done
+
+    def end(self) -> str:
+        """A stream is over: without a finish marker it was cut, and a name left in the air was not granted."""
+        if not self.complete:
+            self.transcript.see_end()
+            self.complete = self.transcript.finished
+        if self.transcript.error or not self.transcript.finished:
+            return "upstream_cut"
+        return "refused_answer" if self._not_granted() else "answered"
+
+    def rest(self) -> bytes:
+        """Return what was held back."""
+        return b"".join([*self._undecided, *self._held])
+
+    def _see(self, event: Event) -> bool:
+        """Read an event; returns True while the answer may end with it."""
+        try:
+            return self.transcript.see(event)
+        except Unreadable as error:
+            self.unread = self.unread or str(error)
+            return True
+
+    def _verdict(self, ending: bool) -> str:
+        """Judge the stream as far as it has come. Names are looked at when something was called, or may end."""
+        if ending or self.transcript.called != self._called:
+            self._called = self.transcript.called
+            missing = self._not_granted()
+            self._begun = any(map(self._grants.may_come_to, missing))
+            over = self.transcript.finished  # streams may cut a name into pieces, and then nothing more comes
+            if any(over or not self._grants.may_come_to(name) for name in missing):
+                return "refused_answer"
+        return "unreadable" if self.unread else "answered"
+
+    def _not_granted(self) -> list[str]:
+        return [name for name, _ in self.transcript.tool_calls() if not self._grants.allow(name)]
+
+    def _keep(self, raw: bytes) -> None:
+        self._kept += len(raw)
+        if self._kept <= MAX_KEPT:
+            self.sent.append(raw)
+
+    def outcome(self, result: str) -> Outcome:
+        """Return what is to be recorded of the answer."""
+        said = self.transcript
+        tools = tuple(
+            ToolCall(name, arguments, self._grants.allow(name), output_format=bool(name) and name == self._format)
+            for name, arguments in said.tool_calls()
+        )
+        return Outcome(
+            result=result, finish=said.finish, reported=said.reported(),
+            raw_usage=said.raw_usage() if self._stream else None, model=said.model, service_tier=said.service_tier,
+            complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=(self._checked(tools),),
+            answer=decoded(b"".join(self.sent)) if self.sent else None,
+        )  # fmt: skip
+
+    def _checked(self, tools: Sequence[ToolCall]) -> Check:
+        """Return what came of looking at the tool calls. What nobody could read is never passed."""
+        ungranted = sum(not one.granted for one in tools)
+        if ungranted:
+            inputs = {"called": len(tools), "ungranted": ungranted}
+            return Check("granted-tool-calls", "deny", "the answer calls a tool that is not granted", inputs)
+        if self.unread:
+            return Check("granted-tool-calls", "flag", "not all of the answer could be read")
+        return Check("granted-tool-calls", "pass")
