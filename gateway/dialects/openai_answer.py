@@ -101,6 +101,8 @@ class Transcript:
         Raises:
             Unreadable: it cannot be read.
         """
+        if event.again:
+            return self._may_end()
         if event.error:
             self.error = self.error or event.value or True
         if event.unreadable:
@@ -121,6 +123,9 @@ class Transcript:
                 self._finish(choice["finish_reason"])
                 self._ended.add(number)
                 self.finished = self.finished or len(self._ended) >= self.choices
+        return self._may_end()
+
+    def _may_end(self) -> bool:
         return self.finished or bool(self.error) or (bool(self._ended) and self._ended >= self._seen)
 
     def see_end(self) -> None:

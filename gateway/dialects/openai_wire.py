@@ -18,9 +18,11 @@ _LIMITS = ("max_completion_tokens", "max_tokens")
 _FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
 _COMMON = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "provider"}
-    | {"timings"}
+    | {"timings", "obfuscation"}
 )
 """What an event may hold and still say nothing but the usage."""
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+"""Characters that stand in a JSON text as they are: printable ASCII but the quotation mark and the backslash."""
 BOM = b"\xef\xbb\xbf"
 MAX_EVENT = 8 * 1024 * 1024
 
@@ -60,6 +62,8 @@ class Event(NamedTuple):
     """It is marked as an error by its fields."""
     unreadable: str = ""
     """Why it cannot be read; empty when it can."""
+    again: bool = False
+    """It says what an event before it said, with another piece of text, and nothing else."""
 
 
 class EventReader:
@@ -68,6 +72,9 @@ class EventReader:
     def __init__(self) -> None:
         self._rest = b""
         self._first = True
+        self._form = (b"", b"", b"")
+        """What stands before, between and after the texts of an event that carries nothing else; empty until one came.
+        The second text is OpenAI's padding against those who measure the size of packets (`obfuscation`)."""
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes.
@@ -82,7 +89,7 @@ class EventReader:
             events = self._with_returns(text)
         else:
             *whole, self._rest = text.split(b"\n\n")
-            events = [self._event(one + b"\n\n") for one in whole]
+            events = [self._again(one) or self._event(one + b"\n\n") for one in whole]
         if not events and len(self._rest) > MAX_EVENT:
             raise EventTooLarge
         return events
@@ -102,11 +109,53 @@ class EventReader:
         raw, self._rest = self._rest, b""
         return [self._event(raw)] if raw else []
 
+    def _again(self, raw: bytes) -> Event | None:
+        """Recognise an event that differs from one already read in its text only: most of a stream are such."""
+        before, between, after = self._form
+        if not before or not raw.startswith(before) or not raw.endswith(after):
+            return None
+        text = raw[len(before) : len(raw) - len(after)]
+        if between:
+            text, found, padding = text.partition(between)
+            text = text + padding if found else b'"'
+        return Event(raw + b"\n\n", again=True) if _PLAIN.fullmatch(text) else None
+
     def _event(self, raw: bytes) -> Event:
-        if not self._first:
-            return read_event(raw)
-        self._first = False
-        return read_event(raw.removeprefix(BOM))._replace(raw=raw)
+        if self._first:
+            self._first = False
+            return read_event(raw.removeprefix(BOM))._replace(raw=raw)
+        event = read_event(raw)
+        if text := _only_text(event.value):
+            self._form = _form_of(raw.removesuffix(b"\n\n"), text)
+        return event
+
+
+def _form_of(raw: bytes, text: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return what stands around the texts of an event that says nothing else; empty where that is not plain."""
+    before, found, after = raw.partition(b'"content":"%b"' % text)
+    if not found or b'"content":' in before + after:
+        return b"", b"", b""
+    between, padded, rest = after.partition(b'"obfuscation":"')
+    if not padded:
+        return before + b'"content":"', b"", b'"' + after
+    return before + b'"content":"', b'"' + between + padded, rest[rest.find(b'"') :]
+
+
+def _only_text(value: dict[str, Any] | None) -> bytes:
+    """Return the text of an event that says nothing else, if no character of it needs an escape."""
+    if value is None or not value.keys() <= _COMMON or value.get("usage") is not None:
+        return b""
+    if not isinstance(padding := value.get("obfuscation", ""), str) or not _PLAIN.fullmatch(padding.encode()):
+        return b""
+    choices = value.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choice := choices[0], dict):
+        return b""
+    delta = choice.get("delta")
+    if not choice.keys() <= _OF_EMPTY or choice.get("finish_reason") is not None or not isinstance(delta, dict):
+        return b""
+    text = delta.get("content") if delta.keys() <= {"content", "role"} else None
+    encoded = text.encode() if isinstance(text, str) else b""
+    return encoded if _PLAIN.fullmatch(encoded) else b""
 
 
 def read_event(raw: bytes) -> Event:

@@ -62,6 +62,8 @@ class Relay:
     """Seconds of each stage so far: decide (1 to 6), open (7), attempt (8), relay (9), close (10)."""
     upstream_seconds: float = 0.0
     """How long the upstream was waited for, until its answer (whole) or its first event (stream)."""
+    tail: bytes = b""
+    """The end of a stream, which waited for the close. There once `stream` is through."""
     _upstream: Begun | None = None
     _closing: Awaitable[Written] | None = None
     _judge: Judge = field(init=False)
@@ -116,7 +118,7 @@ class Relay:
         return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=None)
 
     async def stream(self, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """Stages 9 and 10 of a stream: yield what goes to the client, the end only after the close is durable.
+        """Stages 9 and 10 of a stream: yield what goes to the client; its end is in `tail` once the close is durable.
 
         Args:
             gone: tells whether the client has left; the upstream is then drained so that real usage settles.
@@ -126,7 +128,7 @@ class Relay:
         """
         if cached := self._hit:
             await self.end(_again(cached))
-            yield cached.body
+            self.tail = cached.body
             return
         if self._upstream is None:
             raise RuntimeError("stream() before begin()")
@@ -150,7 +152,7 @@ class Relay:
         await self.end(self._judge.outcome(result))
         if result == "answered":
             self._remember("text/event-stream")
-            yield self._judge.rest()
+            self.tail = self._judge.rest()
         elif result != "client_gone":
             raise self._broken(result)
 

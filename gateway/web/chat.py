@@ -164,6 +164,7 @@ class ChatCompletions:
         try:
             async for part in relay.stream(lambda: sending.late or leaving.done()):
                 await sending.send(send, _part(part))
+            await sending.send(send, {"type": "http.response.body", "body": relay.tail, "more_body": False})
             if sending.late:
                 raise StreamBroken(LEFT)
         except asyncio.CancelledError:  # the process ends: a caller must not take what it has for the whole
@@ -184,7 +185,6 @@ class ChatCompletions:
         finally:
             self._sending.discard(sending)
             leaving.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _part(body: bytes) -> dict[str, Any]:

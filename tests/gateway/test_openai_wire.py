@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,51 @@ def test_any_cutting_of_the_bytes_gives_the_same_events_and_loses_none(cuts: lis
     reported = transcript.reported()
     assert reported is not None
     assert (reported.usage, reported.contradictions) == (Usage(input=4, cached=5, output=4), ())
+
+
+FORMS = (
+    b'data: {"id":"r","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}],"usage":null}\n\n',
+    b'data: {"id":"r","choices":[{"delta":{"role":"assistant","content":"%s"}}],"obfuscation":"%s"}\n\n',
+    b'event: x\ndata: {"choices":[{"index":1,"delta":{"content":"%s"},"finish_reason":null}]}\n\n',
+)
+TEXTS = st.one_of(
+    st.text(max_size=8).map(str.encode),
+    st.sampled_from(
+        [b'"', b"\\", b'","tool_calls":[{}],"x":"', b'"},"finish_reason":"stop","y":{"z":"', b"a\n", b"\x00"]
+    ),
+)
+
+
+def without_texts(value: Any) -> Any:
+    delta = {**value["choices"][0]["delta"], "content": ""}
+    return {**value, "choices": [{**value["choices"][0], "delta": delta}], "obfuscation": ""}
+
+
+@given(st.sampled_from(FORMS), st.lists(st.tuples(TEXTS, TEXTS), min_size=2, max_size=5), st.data())
+def test_an_event_known_again_says_what_the_first_said_but_for_its_text(
+    form: bytes, texts: list[tuple[bytes, bytes]], data: st.DataObject
+) -> None:
+    """Whatever stands in the place of the text: when it is known again, an independent reader reads it alike."""
+    reader = EventReader()
+    fields = form.count(b"%s")
+    [_, first] = reader.feed(b": a comment\n\n" + form.replace(b"%s", b"plain"))
+    expected = without_texts(first.value)
+    for pair in texts:
+        raw = form % pair[:fields]
+        if data.draw(st.booleans()):
+            place = data.draw(st.integers(0, len(raw) - 3))
+            raw = raw[:place] + raw[place + data.draw(st.integers(0, 2)) :]
+        for event in reader.feed(raw):
+            if event.again:
+                assert without_texts(json.loads(event.raw.partition(b"data: ")[2])) == expected
+        reader.finish()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_most_events_of_a_stream_are_known_again(form: bytes) -> None:
+    reader, fields = EventReader(), form.count(b"%s")
+    events = reader.feed(b": a comment\n\n" + b"".join(form % ((b"a word",) * fields) for _ in range(20)))
+    assert sum(one.again for one in events) == 19
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))

@@ -252,8 +252,19 @@ SABOTAGES = (
         HOSTILE + "test_an_event_that_cannot_be_read_is_held_and_no_check_passes_over_it",
     ),
     Sabotage(
-        "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/relay.py",
-        '        return "refused_answer" if self._ungranted() else "answered"\n', '        return "answered"\n',
+        "2", "of a stream every event is judged before it leaves", "gateway/pipeline/judging.py",
+        "            if any(over or not self._grants.may_come_to(name) for name in missing):\n", "            if False:\n",
+        PROMISES + "test_an_ungranted_tool_call_in_a_stream_never_reaches_the_client",
+    ),
+    Sabotage(
+        "2", "an event is known again only by a text without any other sign", "gateway/dialects/openai_wire.py",
+        "again=True) if _PLAIN.fullmatch(text) else None", "again=True)",
+        "tests/gateway/test_openai_wire.py::test_an_event_known_again_says_what_the_first_said_but_for_its_text",
+    ),
+    Sabotage(
+        "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/judging.py",
+        '            return "failed"\n        return "refused_answer" if self._not_granted() else "answered"\n',
+        '            return "failed"\n        return "answered"\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
     ),
     Sabotage(

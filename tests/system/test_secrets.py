@@ -118,10 +118,10 @@ AFTER = [
     "gateway.pipeline.relay.charge",
     "gateway.pipeline.relay.close_unit",
     "gateway.pipeline.settle._sealed",
-    "gateway.pipeline.relay.Transcript.see_whole",
+    "gateway.pipeline.judging.Transcript.see_whole",
 ]
 STREAMED = [
-    "gateway.pipeline.relay.Transcript.see",
+    "gateway.pipeline.judging.Transcript.see",
     "gateway.pipeline.relay.is_usage_only",
     "gateway.pipeline.relay.close_unit",
     "gateway.pipeline.relay.Relay._keep",
