@@ -107,6 +107,7 @@ class Target:
     prices: PriceHistory
     simulated: bool
     limit_field: str = "max_completion_tokens"
+    asks_usage: bool = True
     facts: Vetted = field(init=False, compare=False, repr=False)
     """The target as entries state it."""
 

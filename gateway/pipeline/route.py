@@ -177,6 +177,7 @@ def targets_of(
                     prices=prices,
                     simulated=provider.simulated,
                     limit_field=provider.output_limit_field,
+                    asks_usage=provider.stream_usage == "asked",
                 )
             )
     return targets, rejected
