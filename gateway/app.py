@@ -33,11 +33,12 @@ from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.upstream.client import HttpUpstream
-from gateway.web import api, console, economics, evaluation, openai, packs, pages, scorecard
+from gateway.web import api, console, economics, evaluation, openai, packs, pages, reference, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
+from gateway.web.prefix import Prefix
 from ledger.entry import b64
 from ledger.errors import LedgerError, LedgerUnavailable, LogWentBack
 from ledger.ids import new_id
@@ -69,10 +70,11 @@ class Gateway:
         """Why the ledger refused the start or the end, if it did."""
         self.failed = False
         """The start or the end failed for a reason that nobody expected, and that is logged."""
+        self._prefix = Prefix(settings.root_path) if settings.root_path else None
         self._packs = Packs(settings.home / "packs")
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
-            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
+            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url=None, redoc_url=None
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(openai.router(self._filled_ports))
@@ -82,12 +84,15 @@ class Gateway:
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
         self._rest.include_router(packs.router(lambda: self.running, self._packs))
+        self._rest.include_router(reference.router(lambda: self._rest.openapi()))
         self._rest.add_exception_handler(pages.SignInNeeded, lambda _, error: pages.sign_in(error.after))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
         self._rest.add_middleware(BoundedBody)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._prefix is not None and scope["type"] == "http":
+            scope, send = self._prefix.applied(scope, send)
         hot = scope["type"] == "http" and scope["path"] == HOT
         chosen: ASGIApp = self._chat if hot else self._rest
         await chosen(scope, receive, send)

@@ -51,12 +51,15 @@ class Route(Section):
     """The same until an answer begins, where that is another limit."""
     whole_answer: float | None = Field(default=None, gt=0, le=86_400)
     """Seconds for all of an answer; none if left out, as only silence shows that something is wrong."""
+    keep_alive: float = Field(default=0.0, ge=0, le=600)
+    """After so many seconds without an event a stream carries a comment, so that no load balancer takes it for dead;
+    0 for never. Its head is then sent before a model has answered: what fails later is an error event."""
     retry_timeouts: bool = False
     """Whether a target that gave no answer in time is asked again, or the next one is: it may have been bought."""
     repeat_window: int = Field(default=120, ge=0, le=3600)
     """For so many seconds a request is not bought again that was charged and whose answer could not be given out."""
 
-    @field_validator("timeout", "first_byte", "whole_answer", mode="before")
+    @field_validator("timeout", "first_byte", "whole_answer", "keep_alive", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -107,8 +110,9 @@ class Provider(Section):
     output_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     stream_usage: Literal["asked", "always"] = "asked"
     """Whether streams ask for usage (`stream_options`), or the server always sends it and takes no such field."""
-    proxy: str | None = Field(default=None, pattern=r"^(none|(https?|socks5h?)://[^\s/]+/?)$")
-    """Forward proxy to this provider, or `none`; if left out, what HTTPS_PROXY and NO_PROXY say."""
+    proxy: str | None = Field(default=None, pattern=r"^(none|env:\w+|(https?|socks5h?)://[^\s/@]+/?)$")
+    """Forward proxy to this provider: a URL, `env:NAME` where it has a password, or `none`. If left out, what
+    HTTPS_PROXY and NO_PROXY say."""
     ca_file: str | None = None
     """PEM file of authorities that vouch for this provider, beside the public ones."""
     client_certificate: str | None = None

@@ -132,6 +132,7 @@ class Plan(NamedTuple):
     first_byte: float
     whole_answer: float | None
     retry_timeouts: bool
+    keep_alive: float
     repeat_window: int
     output_limit: int
     output_limit_set: bool

@@ -37,7 +37,7 @@ class RulesInForce:
         self._environment = settings.environment
         self._credentials = Credentials(settings.environment)
         self._now: Rules | None = None
-        self._networks: dict[str, Network] = {}
+        self.networks: dict[str, Network] = {}
 
     @property
     def now(self) -> Rules:
@@ -68,8 +68,8 @@ class RulesInForce:
             configuration = load(self._vault.text(control["config"]) or "")
             prices = PriceList.parse(self._vault.text(control["prices"]) or "{}")
         providers = configuration.providers.items()
-        self._networks = {name: network_of(provider, self._environment) for name, provider in providers}
-        if any(one.needs_general for one in self._networks.values()):
+        self.networks = {name: network_of(provider, self._environment) for name, provider in providers}
+        if any(one.needs_general for one in self.networks.values()):
             import gateway.upstream.general  # noqa: F401 - so that no call waits for it
         fx = configuration.fx
         usable = frozenset(name for name, provider in providers if self._credentials.may_exist(provider.key))
@@ -118,7 +118,7 @@ class RulesInForce:
             raise UpstreamUnreached("the active configuration does not have it any more")
         try:
             credential = self._credentials.logged(provider, entry.key)
-            return Endpoint(entry.base_url.rstrip("/"), credential, self._networks[provider])
+            return Endpoint(entry.base_url.rstrip("/"), credential, self.networks[provider])
         except CredentialProblem as problem:
             raise NoCredential(problem.for_callers) from problem
 

@@ -78,6 +78,9 @@ def headers_of(credential: str | None) -> list[tuple[str, str]]:
 def network_of(provider: Provider, environment: Mapping[str, str]) -> Network:
     """Return the way to a provider. `environment`: where HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY may stand."""
     proxy = provider.proxy or proxy_for(provider.base_url, environment)
+    if proxy and proxy.startswith("env:"):
+        name = proxy.removeprefix("env:")
+        proxy = environment.get(name, "").strip() or f"unset://{name}"  # which no client can use, and it says so
     return Network(
         proxy=None if proxy == "none" else proxy,
         http2=provider.http2,
@@ -157,6 +160,17 @@ def _context(ca_file: str | None, certificate: str | None, _stamps: tuple[int, .
     if certificate:
         context.load_cert_chain(certificate)
     return context
+
+
+def in_words(network: Network) -> str:
+    """Return the way without its secrets; empty for a plain one."""
+    words = []
+    if network.proxy:
+        words.append(f"through the proxy {urlsplit(network.proxy).netloc.rpartition('@')[2]}")
+    words += ["by HTTP/2"] if network.http2 else []
+    words += ["with a client certificate"] if network.client_certificate else []
+    words += ["believing its ca_file too"] if network.ca_file else []
+    return ", ".join(words)
 
 
 def reason_of(error: BaseException) -> str:

@@ -18,6 +18,7 @@ import trustme
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.configuration.model import Provider
 from gateway.demo.world import free_port
@@ -238,5 +239,13 @@ def test_a_provider_says_its_own_way() -> None:
     assert network_of(Provider(**base), environment).needs_general
     assert network_of(Provider(**base, proxy="none"), environment) == Network()
     assert network_of(Provider(**base, proxy="socks5://s:1080"), environment).proxy == "socks5://s:1080"
+    password = {"COMPANY_PROXY": "http://user:secret@p:3128"}
+    way = network_of(Provider(**base, proxy="env:COMPANY_PROXY"), password)
+    assert way.proxy == password["COMPANY_PROXY"]
+    assert network.in_words(way) == "through the proxy p:3128"
+    with pytest.raises(UpstreamUnreached, match="(?i)company_proxy"):
+        asked("https://api.example.com/v1", network_of(Provider(**base, proxy="env:COMPANY_PROXY"), {}))
+    with pytest.raises(ValidationError):
+        Provider(**base, proxy="http://user:secret@p:3128")
     assert network_of(Provider(**base, transport="httpx"), {}).needs_general
     assert not network_of(Provider(**base, ca_file="x"), {}).needs_general
