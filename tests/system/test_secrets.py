@@ -113,7 +113,7 @@ AFTER = [
     "gateway.pipeline.attempt.rewrite",
     "gateway.pipeline.relay.first_answer",
     "gateway.upstream.client.HttpUpstream.send",
-    "gateway.upstream.client._origin",
+    "gateway.upstream.direct._origin",
     "gateway.store.ports.RulesInForce.endpoint",
     "gateway.pipeline.relay.charge",
     "gateway.pipeline.relay.close_unit",
@@ -122,16 +122,16 @@ AFTER = [
 ]
 STREAMED = [
     "gateway.pipeline.judging.Transcript.see",
-    "gateway.pipeline.relay.is_usage_only",
+    "gateway.pipeline.judging.is_usage_only",
     "gateway.pipeline.relay.close_unit",
-    "gateway.pipeline.relay.Relay._keep",
+    "gateway.pipeline.judging.Judge._keep",
 ]
 UNOWNED = [
     "gateway.web.chat._headers",
     "gateway.pipeline.relay.Relay.abandon",
     "gateway.web.chat._send_error",
     "gateway.web.chat.openai_response",
-    "gateway.upstream.client._Connection.data_received",
+    "gateway.upstream.direct._Connection.data_received",
 ]
 PERSONS = [
     "gateway.web.api.by_token",
