@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from gateway.errors import Refused
 from gateway.oversight import acts
@@ -69,8 +70,11 @@ def install_problems(app: FastAPI) -> None:
     """Give FastAPI's own errors the same form."""
 
     @app.exception_handler(StarletteHTTPException)
-    async def http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        return problem(error.status_code, "refused", str(error.detail), error.headers)
+    async def http_error(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["allow"] = ", ".join(_methods_of(request))
+        return problem(error.status_code, "refused", str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -85,6 +89,13 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def internal(_request: Request, _error: Exception) -> JSONResponse:
         return problem(500, "internal_error", "an internal error of the gateway; its log says more")
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods of a path: the framework names those of the first of its routes alone."""
+    nested = [getattr(getattr(one, "original_router", None), "routes", (one,)) for one in request.app.routes]
+    found = [one for routes in nested for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="a person's token, or a gateway key")

@@ -88,3 +88,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of these statuses for a route; `gateway.web.openapi` adds the schema they refer to."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": "problem", "content": content} for status in statuses}
+
+
+def also(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is given in these forms too, beside JSON."""
+    return {200: {"content": dict.fromkeys(media_types, {"schema": {}})}}
