@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from reports.ports import Integrity
+from reports.why.cited import CitedEntry
 from reports.why.narrative import Sentence
 from reports.why.questions import Answered
 
@@ -82,6 +83,19 @@ class Why(BaseModel):
     calls: list[dict[str, Any]]
     page: int
     pages: int
+
+
+class CitedEntries(BaseModel):
+    """`whyledger.entry/1`: entries that a citation or an id names."""
+
+    schema_: str = Field(alias="schema")
+    ref: str
+    kind: Literal["entry", "key", "configuration", "pack", "workflow", "prompt", "incident", "alert"]
+    as_of_seq: int
+    headline: str
+    facts: list[dict[str, Any]]
+    entries: list[CitedEntry]
+    integrity: Integrity
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

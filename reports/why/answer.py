@@ -124,18 +124,34 @@ _MOMENTS = {
     "outcome.recorded": "outcome {type}: {status}",
     "key.issued": "gateway key issued",
     "key.revoked": "gateway key revoked",
+    "person.enrolled": "person enrolled",
+    "role.granted": "role given to a person",
+    "role.revoked": "role taken from a person",
+    "token.issued": "new personal token issued",
+    "token.revoked": "personal token revoked",
+    "workflow.registered": "workflow registered",
+    "workflow.contradicted": "traffic does not fit what was declared: {signal}",
+    "access.recorded": "an auditor opened {page}",
+    "pack.exported": "evidence pack exported",
+    "gap.declared": "loss of entries declared",
+    "signer.added": "keys of the log recorded",
+    "alert.raised": "alert raised: {rule}",
 }
 
 
+def moment(entry: Entry) -> str:
+    """Say in a few words what an entry records; of a kind without words of its own, its name."""
+    return _MOMENTS.get(entry.kind, entry.kind.replace(".", " ").replace("_", " ")).format_map(dict(entry.facts))
+
+
 def _moment(entry: Entry, zone: str) -> dict[str, Any]:
-    text = _MOMENTS.get(entry.kind, entry.kind).format_map(dict(entry.facts))
     return {
         "at": entry.at,
         "shown": clock(entry.at, zone),
         "kind": entry.kind,
         "seq": entry.seq,
         "call": entry.call,
-        "text": text,
+        "text": moment(entry),
     }
 
 
