@@ -108,7 +108,7 @@ def person_list(
     _require("--role", role, ROLES)
     with opened(context.obj) as installation:
         rows, zone = list_people(installation, {"role": role}), _zone(installation)
-    _show("people", rows, ("name", "roles", "since", "auditor_until"), limit, before, zone, as_json=as_json)
+    _show("people", rows, ("name", "roles", "since", "token", "auditor_until"), limit, before, zone, as_json=as_json)
 
 
 @workflow.command("list")

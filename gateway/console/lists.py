@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.oversight.looking import within
-from gateway.oversight.people import held_roles
+from gateway.oversight.people import has_token, held_roles
 from gateway.state.rows import CONTROL, control_of, release_of
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -57,7 +57,8 @@ def list_people(installation: Installation, chosen: Mapping[str, str]) -> list[R
         box = value.get("box") or {}
         rows.append({
             "entry": enrolled.seq, "person": pseudonym, "name": name_of(pseudonym, evidence), "roles": roles,
-            "since": enrolled.at, "auditor_until": box.get("until"), "auditor_workflows": box.get("workflows", []),
+            "since": enrolled.at, "token": "valid" if has_token(value) else "revoked",
+            "auditor_until": box.get("until"), "auditor_workflows": box.get("workflows", []),
         })  # fmt: skip
     return rows
 

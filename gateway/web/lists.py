@@ -73,6 +73,7 @@ class ListedPerson(BaseModel):
     name: str
     roles: list[str]
     since: str
+    token: Literal["valid", "revoked"]
     auditor_until: str | None
     auditor_workflows: list[str]
 

@@ -114,6 +114,7 @@ def fuzz(on: Stage, folder: Path, paths: str, token: str | None) -> dict[tuple[s
     """Run schemathesis over the operations whose path matches; returns the statuses seen by method and path."""
     for scope in acts.control_of({"control": on.installation.reader.state("control")})["stops"]:
         acts.release_stop(on.installation, on.person("ada"), (scope, None), "the next calls are examples")
+    request(on, "GET", "/readyz")  # reads the rules anew
     document = with_examples(published(on), new_call(on, "ticket:1"), new_call(on, "ticket:2"))
     (folder / "openapi.json").write_text(json.dumps(document), "utf-8")
     (folder / "schemathesis.toml").write_text(SETTINGS, "utf-8")
