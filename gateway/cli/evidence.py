@@ -37,14 +37,18 @@ def why(
         int | None, typer.Option(min=1, help="Tell of this page of calls only, from 1; else of all.")
     ] = None,
     audience: Annotated[
-        str, typer.Option(help="`operator`, or `affected_person`: plain words without colleagues, keys and prices.")
-    ] = "operator",
+        str | None,
+        typer.Option(
+            help="`operator`, or `affected_person`: plain words without colleagues, keys and prices. Left out, of a "
+            "subject the short form, else `operator`."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
     ] = False,
 ) -> None:
     """What did it do, why, and who approved it."""
-    if audience not in ("operator", "affected_person"):
+    if audience not in (None, "operator", "affected_person"):
         raise typer.BadParameter("it is operator or affected_person", param_hint="--audience")
     from gateway.store.installation import opened
 
@@ -81,13 +85,15 @@ def _looked_up(installation: "Installation", ref: str, page: int | None) -> "Why
         raise SystemExit(1) from None
 
 
-def _in_words(answer: "WhyAnswer | Cited", audience: str) -> str:
+def _in_words(answer: "WhyAnswer | Cited", audience: str | None) -> str:
     from reports.why.cited import Cited, cited_text
     from reports.why.letter import as_letter
-    from reports.why.text import as_text
+    from reports.why.text import as_short, as_text
 
     if isinstance(answer, Cited):
         return cited_text(answer)
+    if answer.subject and audience is None:
+        return as_short(answer)
     return as_letter(answer) if audience == "affected_person" else as_text(answer)
 
 

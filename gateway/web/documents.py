@@ -8,6 +8,7 @@ from reports.ports import Integrity
 from reports.why.cited import CitedEntry
 from reports.why.narrative import Sentence
 from reports.why.questions import Answered
+from reports.why.subject import AboutSubject
 
 PROBLEM = "application/problem+json"
 
@@ -81,6 +82,7 @@ class Why(BaseModel):
     unknown: list[str]
     integrity: Integrity
     calls: list[dict[str, Any]]
+    subject: AboutSubject | None
     page: int
     pages: int
 
