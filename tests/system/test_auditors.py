@@ -193,7 +193,8 @@ def test_a_new_end_on_the_command_line_leaves_the_workflows_as_they_are(
     assert result.exit_code == 0, result.output
     assert get("/systems").status_code == 200
     assert get("/system?workflow=quiet").status_code == 404
-    row = on.installation.reader.state(on.person("tina").row)
+    tina = on.person("tina").row
+    row = on.installation.reader.state(tina)
     assert (row["box"]["until"], row["box"]["workflows"]) == ("2099-12-31T23:00:00.000000Z", ["agent"])
     access.grant(on.installation, on.person("ada"), "tina", "auditor", take=True)
-    assert "box" not in on.installation.reader.state(on.person("tina").row)
+    assert "box" not in on.installation.reader.state(tina)
