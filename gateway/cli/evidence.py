@@ -52,6 +52,7 @@ def why(
         raise typer.BadParameter("it is operator or affected_person", param_hint="--audience")
     from gateway.store.installation import opened
 
+    ref = ref.encode("utf-8", "replace").decode()  # bytes of the terminal that are no text lead nowhere
     with opened(context.obj) as installation:
         if verify:
             installation.checkpointer.sign(now=True)

@@ -66,7 +66,7 @@ def calls(
 
 
 def _how(row: Mapping[str, Any]) -> str:
-    more = f" ({row['exception']})" if row["exception"] not in ("", row["said"]) else ""
+    more = f" ({row['exception']})" if row["exception"] not in ("", row["said"]) and not row["code"] else ""
     return f"{row['said']}{more}"
 
 

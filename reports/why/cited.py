@@ -106,7 +106,7 @@ def _text(entry: Entry, name: str, evidence: Evidence) -> str:
         return MISSING[content.missing]
     if name in _READABLE:
         return f"\u201c{shorten(content.value)}\u201d"
-    return "kept" + (f"; the answer about its call quotes it: {entry.call}" if entry.call else "")
+    return "kept; the answer about its call tells it" if entry.call else "kept"
 
 
 def _at(entry: Entry, path: str) -> dict[str, Any]:

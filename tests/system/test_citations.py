@@ -131,7 +131,7 @@ def test_an_auditor_and_a_key_open_entries_of_their_workflows_alone(on: Stage, g
 def test_prompts_and_answers_are_not_in_an_entry_s_view(on: Stage, get: Get) -> None:
     closed = next(one for one in on.entries("call.closed") if one.workflow == "agent")
     (one,) = get(f"/api/v1/why/entry:{closed.seq}").json()["entries"]
-    assert one["texts"]["answer"] == f"kept; the answer about its call quotes it: {closed.call}"
+    assert one["texts"]["answer"] == "kept; the answer about its call tells it"
 
 
 @pytest.mark.parametrize("ref", ["entry:999999999", "999999999", "entry:x", "[entry:1", "nosuch", "entry:1#", "x" * 43])
@@ -140,6 +140,10 @@ def test_what_names_no_entry_is_not_found(on: Stage, get: Get, ref: str) -> None
     assert get(f"/why/{quote(ref)}").status_code == 404
     said = typed(on, "why", ref, code=1)
     assert (said.count("\n"), "no entry is linked" in said) == (1, True)
+
+
+def test_bytes_that_are_no_text_are_one_line_of_an_error(on: Stage) -> None:
+    assert "no entry is linked" in typed(on, "why", "\udcff", code=1)
 
 
 def test_an_id_that_nobody_gave_out_is_not_found(on: Stage, get: Get) -> None:

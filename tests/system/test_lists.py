@@ -93,6 +93,13 @@ def test_the_command_line_and_the_api_list_the_same_calls(
     assert [one["entry"] for one in found["calls"]] == sorted((one["entry"] for one in found["calls"]), reverse=True)
 
 
+def test_the_table_says_why_a_call_was_refused(on: Stage) -> None:
+    said = typed(on, "calls", "--task", "ticket:7", "--refused")
+    assert [line.rpartition("  ")[2] for line in said.splitlines()] == [
+        "result", "refused: no target", "refused: route unknown",
+    ]  # fmt: skip
+
+
 def test_a_key_is_given_itself_or_by_its_id(on: Stage, get: Get) -> None:
     owner = on.installation.vault.owner_of(on.keys["quiet"]) or ""
     found = get(f"/api/v1/calls?key={owner}").json()
