@@ -33,7 +33,7 @@ from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.upstream.client import HttpUpstream
-from gateway.web import api, console, economics, evaluation, openai, packs, pages, reference, scorecard
+from gateway.web import api, console, economics, evaluation, lists, openai, packs, pages, reference, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -81,6 +81,7 @@ class Gateway:
         self._rest.include_router(economics.router(lambda: self.running))
         self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(evaluation.router(lambda: self.running))
+        self._rest.include_router(lists.router(lambda: self.running))
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
         self._rest.include_router(packs.router(lambda: self.running, self._packs))

@@ -12,6 +12,7 @@ from reports.times import clock
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
 from reports.why.story import Story, collect
+from reports.why.subject import SUBJECT, AboutSubject, about_subject, heading
 from reports.why.words import RESULTS
 
 SCHEMA = "whyledger.why/1"
@@ -43,6 +44,8 @@ class WhyAnswer:
     integrity: Integrity
     calls: tuple[dict[str, Any], ...]
     """All calls of the reference, whatever the page."""
+    subject: AboutSubject | None
+    """The short form, where the reference is a person whom calls are about."""
     page: int
     pages: int
 
@@ -51,6 +54,7 @@ class WhyAnswer:
         flat = {one.name: getattr(self, one.name) for one in fields(self)}
         flat |= {"narrative": [{"text": one.text, "facts": one.facts} for one in self.narrative]}
         flat |= {"questions": [asdict(one) for one in self.questions], "integrity": asdict(self.integrity)}
+        flat |= {"subject": asdict(self.subject) if self.subject else None}
         return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
 
 
@@ -77,7 +81,7 @@ def why(
         ref=ref,
         kind=kind,
         as_of_seq=evidence.size(),
-        headline=_headline(story),
+        headline=heading(story, evidence) if kind == SUBJECT else _headline(story),
         narrative=narrate(story, evidence),
         timeline=tuple(_moment(entry, evidence.zone) for entry in story.entries),
         approvals=_approvals(story, evidence),
@@ -89,6 +93,7 @@ def why(
             {"call": call.id, "route": call.route, "result": call.result, "cost_nano_eur": call.cost}
             for call in story.every
         ),
+        subject=about_subject(story, evidence) if kind == SUBJECT else None,
         page=page or 1,
         pages=story.pages,
     )
@@ -124,18 +129,34 @@ _MOMENTS = {
     "outcome.recorded": "outcome {type}: {status}",
     "key.issued": "gateway key issued",
     "key.revoked": "gateway key revoked",
+    "person.enrolled": "person enrolled",
+    "role.granted": "role given to a person",
+    "role.revoked": "role taken from a person",
+    "token.issued": "new personal token issued",
+    "token.revoked": "personal token revoked",
+    "workflow.registered": "workflow registered",
+    "workflow.contradicted": "traffic does not fit what was declared: {signal}",
+    "access.recorded": "an auditor opened {page}",
+    "pack.exported": "evidence pack exported",
+    "gap.declared": "loss of entries declared",
+    "signer.added": "keys of the log recorded",
+    "alert.raised": "alert raised: {rule}",
 }
 
 
+def moment(entry: Entry) -> str:
+    """Say in a few words what an entry records; of a kind without words of its own, its name."""
+    return _MOMENTS.get(entry.kind, entry.kind.replace(".", " ").replace("_", " ")).format_map(dict(entry.facts))
+
+
 def _moment(entry: Entry, zone: str) -> dict[str, Any]:
-    text = _MOMENTS.get(entry.kind, entry.kind).format_map(dict(entry.facts))
     return {
         "at": entry.at,
         "shown": clock(entry.at, zone),
         "kind": entry.kind,
         "seq": entry.seq,
         "call": entry.call,
-        "text": text,
+        "text": moment(entry),
     }
 
 

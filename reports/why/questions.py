@@ -9,6 +9,7 @@ from ledger.amounts import eur
 from ledger.entry import Entry, format_time
 from reports.ports import Evidence, Integrity
 from reports.why.story import Story
+from reports.why.subject import SUBJECT, about_subject, heading
 from reports.why.transcript import asked, said
 from reports.why.words import (
     COST_STATES,
@@ -41,6 +42,9 @@ class Answered:
 
 
 def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    if story.kind == SUBJECT:
+        lines = [heading(story, evidence), *about_subject(story, evidence).systems]
+        return lines, [pointer(call.first) for call in story.calls]
     each = ", ".join(RESULTS.get(call.result, call.result) for call in story.calls)
     results = each if len(story.every) == len(story.calls) else story.results
     first = story.calls[0].first

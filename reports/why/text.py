@@ -38,6 +38,26 @@ def as_text(answer: WhyAnswer) -> str:
     return "\n".join(lines)
 
 
+def as_short(answer: WhyAnswer) -> str:
+    """Return the answer about a subject in short: which systems, what was decided, who reviewed it."""
+    assert answer.subject is not None
+    reviewed = [*(_decision(one) for one in answer.decisions), *answer.subject.reviewed]
+    lines = _wrapped(answer.headline, "")
+    for title, told, nothing in (
+        ("systems", answer.subject.systems, ""),
+        ("what was decided", answer.subject.decided, "Nothing but the answers themselves."),
+        ("reviewed by", reviewed, "No person's decision about these calls is on record."),
+    ):
+        lines += ["", title]
+        for one in told or [nothing]:
+            lines += _wrapped(one, "  - ")
+    check = answer.integrity
+    proved = f"{check.proved} of {check.checked} entries proved, {check.pending} not signed yet"
+    more = "all of it: --audience operator; in plain words for the person: --audience affected_person"
+    lines += ["", f"verify: {proved}, {len(check.failures)} failed.", *check.failures, "", more]
+    return "\n".join(lines)
+
+
 def _decision(one: dict[str, str]) -> str:
     return f"{one['person']} {one['action']}, {one['at']}: {one['reason']}"
 

@@ -138,7 +138,7 @@ PERSONS = [
     "gateway.web.api.roles_of",
     "gateway.web.api.explain",
     "gateway.console.session.by_token",
-    "gateway.web.pages.explain",
+    "gateway.web.pages.look_up",
 ]
 PLACES = {
     *BEFORE, *AFTER, *STREAMED, *UNOWNED, *PERSONS,
@@ -601,7 +601,7 @@ def test_a_fault_of_the_own_api_or_a_page_tells_nothing(on: Planted, place: str)
     with on.broken(place, "Traceback"):
         if "pages" in place or "console" in place:
             form = urllib.parse.urlencode({"token": on.keys["ada"]}).encode()
-            asked = ("GET", f"/why/{SUBJECT}", None) if "explain" in place else ("POST", "/login", form)
+            asked = ("GET", f"/why/{SUBJECT}", None) if "look_up" in place else ("POST", "/login", form)
         elif "explain" in place:
             asked = ("GET", f"/api/v1/why/{urllib.parse.quote(SUBJECT)}", None)
         else:
