@@ -7,6 +7,7 @@ everything else         FastAPI: the own API, the pages, the API docs
 import asyncio
 import contextlib
 import hashlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -44,6 +45,7 @@ from ledger.errors import LedgerError, LedgerUnavailable, LogWentBack
 from ledger.ids import new_id
 
 HOT = "/v1/chat/completions"
+IDLE_TICKS = 3
 POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 1.0
 UNKNOWN_KEYS_SECONDS = 60.0
@@ -183,9 +185,13 @@ class Gateway:
         unknown: UnknownKeys,
     ) -> list["asyncio.Task[None]"]:
         halting = Halting(installation)
+        ticks = itertools.count()
 
         async def renew() -> None:
-            await self._renew(installation, boot, halting)
+            # Without calls there is nothing that another process could take for interrupted: a lease that has two
+            # ticks left is long enough, and each renewal is a write.
+            if self._chat.is_busy or halting.was_halted or next(ticks) % IDLE_TICKS == 0:
+                await self._renew(installation, boot, halting)
             if not halting.halted:
                 evidence.settle_owed()
                 await asyncio.to_thread(_sweep, installation, build, boot)

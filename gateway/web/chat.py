@@ -113,6 +113,11 @@ class ChatCompletions:
             log.exception("a call failed before it was opened", call=call)
             raise GatewayError("internal_error", "an internal error; the call was not sent") from error
 
+    @property
+    def is_busy(self) -> bool:
+        """Some call is on its way."""
+        return bool(self._reading or self._relays)
+
     def hurry(self) -> None:
         """End the reading of bodies that do not arrive and the sending to callers who take nothing; called twice a
         second, which costs a call less than a timer."""

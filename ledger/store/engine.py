@@ -146,8 +146,8 @@ def _require_session(engine: Engine) -> None:
             found = str(connection.exec_driver_sql(f"SHOW {name}").scalar_one())
             if found != value and name != "timezone":  # whose names are many; nothing promised rests on it
                 raise LedgerUnavailable(
-                    f"sessions run with {name}={found} and need {value}: something between us and the server, such as "
-                    f"PgBouncer, left it out. ALTER ROLE {role} SET {name} = '{value}' (docs/guides/operate.md, Poolers)"
+                    f"sessions run with {name}={found} and need {value}: something between us and it, such as "
+                    f"PgBouncer, drops it. ALTER ROLE {role} SET {name} = '{value}' (docs/guides/operate.md, Poolers)"
                 )
 
 

@@ -89,7 +89,7 @@ def test_settings_that_a_pooler_drops_are_refused_by_name_until_the_role_has_the
                     break
                 except LedgerUnavailable as refused:
                     assert "sessions run with" in str(refused) and "PgBouncer" in str(refused)
-                    statement = str(refused).partition("left it out. ")[2].partition(" (")[0]
+                    statement = str(refused).partition("drops it. ")[2].partition(" (")[0]
                     assert statement.startswith(f"ALTER ROLE {role} SET ")
                     run_as_administrator(statement)
                     fixed.append(statement.split()[4])
