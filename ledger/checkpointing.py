@@ -10,6 +10,7 @@ note over into their own head file.
 
 import os
 import secrets
+import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -46,7 +47,8 @@ class HeadFile:
 
     def write(self, signed: bytes) -> None:
         """Replace the file durably: after a crash it holds the old note or the new one."""
-        temporary = self.path.with_suffix(f".{os.getpid()}.new")  # two processes may share the folder
+        # Two processes may share the folder, and in containers both may have the number 1.
+        temporary = self.path.with_suffix(f".{secrets.token_hex(6)}.new")
         with temporary.open("wb") as file:
             file.write(signed)
             file.flush()
