@@ -8,13 +8,13 @@ Of several processes on one log, one signs: the one that signed last, while its 
 note over into their own head file.
 """
 
+import contextlib
 import os
-import secrets
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from ledger import checkpoint as checkpoints
@@ -48,12 +48,17 @@ class HeadFile:
     def write(self, signed: bytes) -> None:
         """Replace the file durably: after a crash it holds the old note or the new one."""
         # Two processes may share the folder, and in containers both may have the number 1.
-        temporary = self.path.with_suffix(f".{secrets.token_hex(6)}.new")
-        with temporary.open("wb") as file:
-            file.write(signed)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        temporary = self.path.with_suffix(f".{token_hex(6)}.new")
+        try:
+            with temporary.open("wb") as file:
+                file.write(signed)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -116,7 +121,7 @@ class Checkpointer:
     ) -> None:
         self._log, self._reader, self._signer, self.head_file = log, reader, signer, head_file
         self._clock = clock
-        self._name = secrets.token_hex(8)
+        self._name = token_hex(8)
         self._frontier = merkle.Frontier()
         self._gap: Any = _UNKNOWN
         self._signing = threading.Lock()

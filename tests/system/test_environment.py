@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import fcntl
 import functools
-import os
 import resource
 import socket
 import sqlite3
@@ -177,11 +176,12 @@ def test_while_another_process_hangs_with_the_lock_calls_are_refused_and_go_on_w
 
 
 def test_a_head_file_that_cannot_be_written_is_written_when_it_can_be_although_nothing_was_added(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stage(tmp_path / "home") as on:
         until(lambda: signed_size(on.settings) == len(on.entries()), "the start was not signed")
-        in_the_way = on.settings.head_file.with_suffix(f".{os.getpid()}.new")
+        monkeypatch.setattr("ledger.checkpointing.token_hex", lambda _size: "x")
+        in_the_way = on.settings.head_file.with_suffix(".x.new")
         in_the_way.mkdir()  # refuses root too
         on.ask()
         said = ""
