@@ -1,20 +1,13 @@
-"""Commands that run and set up an installation: demo, serve, init, doctor, migrate, config."""
+"""Commands that run and set up an installation: demo, serve, init, doctor, migrate, backup."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from gateway.cli import configure
 from gateway.settings import Settings
-
-if TYPE_CHECKING:
-    from gateway.configuration.model import Configuration
-    from gateway.pricing.prices import PriceList
-
-config = typer.Typer(no_args_is_help=True, help="Check, activate and show the configuration.")
 
 
 def add_first(app: typer.Typer) -> None:
@@ -25,7 +18,7 @@ def add_first(app: typer.Typer) -> None:
 def add_rest(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(doctor)
-    app.add_typer(config, name="config")
+    configure.add(app)
     app.command()(migrate)
     app.command()(rebuild)
     app.command()(backup)
@@ -150,87 +143,3 @@ def recover(
     with opened(settings, recovering=True) as installation:
         lost = declare_gap(installation, by_name(installation, as_, settings.token), reason)
     typer.echo(f"declared: this database is {lost} entries short of the signed head, or holds others")
-
-
-@contextmanager
-def _mistakes_printed() -> Iterator[None]:
-    """Print the mistakes of a configuration file one a line, and end with exit code 1."""
-    from gateway.configuration.load import ConfigurationError
-
-    try:
-        yield
-    except ConfigurationError as error:
-        for one in error.problems:
-            typer.echo(one, err=True)
-        raise SystemExit(1) from error
-
-
-@config.command("check")
-def config_check(context: typer.Context, file: Path) -> None:
-    """Check a file: say with line numbers what is wrong, and what of it could not be served here."""
-    from gateway.configuration.load import load
-    from gateway.pricing.catalogue import compile_rows
-    from gateway.pricing.prices import PriceList
-
-    with _mistakes_printed():
-        loaded = load(file.read_text("utf-8"), name=file.name)
-    typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
-    if _say_what_cannot_be_served(loaded, PriceList.parse(compile_rows(loaded)), context.obj):
-        raise SystemExit(1)
-
-
-def _say_what_cannot_be_served(configuration: "Configuration", prices: "PriceList", settings: Settings) -> bool:
-    """Print it; returns whether something of it is to be mended in the file."""
-    from gateway.oversight.serving import findings
-
-    found = list(findings(configuration, prices, settings.environment))
-    for one in found:
-        typer.echo(f"{'FIX ' if one.wrong else 'note'} {one.text}", err=True)
-    return any(one.wrong for one in found)
-
-
-@config.command("activate")
-def config_activate(
-    context: typer.Context,
-    file: Path,
-    as_: Annotated[str, typer.Option("--as", help="The person who activates.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-) -> None:
-    """Put a file into force: its text is kept by digest and every call quotes it."""
-    from gateway.oversight import acts
-    from gateway.oversight.people import by_name
-    from gateway.store.installation import opened
-    from gateway.store.ports import RulesInForce
-
-    settings: Settings = context.obj
-    with _mistakes_printed(), opened(settings) as installation:
-        actor = by_name(installation, as_, settings.token)
-        digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
-        rules = RulesInForce(installation.reader, installation.vault, settings)
-        rules.read()
-    typer.echo(f"active: {digest}")
-    _say_what_cannot_be_served(rules.now.configuration, rules.now.prices, settings)
-
-
-@config.command("reference")
-def config_reference() -> None:
-    """Print every key of the file, what it takes, and what holds without it."""
-    from gateway.configuration.reference import reference
-
-    typer.echo(reference(), nl=False)
-
-
-@config.command("show")
-def config_show(context: typer.Context) -> None:
-    """Print the text in force, then the built-in entries under it."""
-    from importlib import resources
-
-    from gateway.state.rows import CONTROL, control_of
-    from gateway.store.installation import opened
-
-    with opened(context.obj) as installation:
-        control = control_of({CONTROL: installation.reader.state(CONTROL)})
-        text = installation.vault.text(control["config"]) if control["config"] else None
-    typer.echo(text or "# nothing is active")
-    typer.echo("# ---- built in ----")
-    typer.echo(resources.files("gateway.configuration").joinpath("builtin.yaml").read_text("utf-8"))

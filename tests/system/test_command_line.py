@@ -9,39 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-
-PLAYBOOK = Path(__file__).parents[1] / "gateway" / "test_configuration.py"
-
-
-class Shell:
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def __call__(self, *arguments: str, token: str | None = None) -> tuple[int, str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
-        environment["WHYLEDGER_HOME"] = str(self.home)
-        if token:
-            environment["WHYLEDGER_TOKEN"] = token
-        command = [sys.executable, "-m", "gateway", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    def ok(self, *arguments: str, token: str | None = None) -> str:
-        code, said, wrong = self(*arguments, token=token)
-        assert code == 0, said + wrong
-        return said
+from shell import Shell, playbook
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path / "home")
-
-
-def playbook(folder: Path) -> Path:
-    text = PLAYBOOK.read_text("utf-8").partition('PLAYBOOK = """\\\n')[2].partition('"""')[0]
-    path = folder / "playbook.yaml"
-    path.write_text(text, "utf-8")
-    return path
 
 
 def test_the_playbook_s_file_verbatim_leads_to_a_key_that_may_call(shell: Shell, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""The command line as an operator types it: a process for each command, in an environment without settings."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PLAYBOOK = Path(__file__).parent / "gateway" / "test_configuration.py"
+
+
+class Shell:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *arguments: str, token: str | None = None) -> tuple[int, str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
+        environment["WHYLEDGER_HOME"] = str(self.home)
+        if token:
+            environment["WHYLEDGER_TOKEN"] = token
+        command = [sys.executable, "-m", "gateway", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def ok(self, *arguments: str, token: str | None = None) -> str:
+        code, said, wrong = self(*arguments, token=token)
+        assert code == 0, said + wrong
+        return said
+
+
+def playbook(folder: Path) -> Path:
+    text = PLAYBOOK.read_text("utf-8").partition('PLAYBOOK = """\\\n')[2].partition('"""')[0]
+    path = folder / "playbook.yaml"
+    path.write_text(text, "utf-8")
+    return path
