@@ -26,6 +26,9 @@ class Shell:
         assert code == 0, said + wrong
         return said
 
+    def init(self, admin: str = "admin") -> str:
+        return self.ok("init", "--admin", admin, "--origin", "ledger.example/main")
+
 
 def playbook(folder: Path) -> Path:
     text = PLAYBOOK.read_text("utf-8").partition('PLAYBOOK = """\\\n')[2].partition('"""')[0]

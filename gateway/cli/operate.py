@@ -1,6 +1,8 @@
 """Commands that run and set up an installation: demo, serve, init, doctor, migrate, backup."""
 
 import secrets
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -59,25 +61,58 @@ def serve(
 def init(
     context: typer.Context,
     admin: Annotated[str, typer.Option(help="Name of the first person, an admin.")] = "admin",
-    origin: Annotated[str, typer.Option(help="Name of the log for ever: a schema-less URL of yours.")] = "",
+    origin: Annotated[
+        str,
+        typer.Option(
+            help="Needed: the permanent name of the log, like ledger.example.com/main. A URL of yours without "
+            "https://, under which nothing has to answer; it can never be changed."
+        ),
+    ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
     from gateway.oversight import acts
     from gateway.store.installation import make, opened
 
+    _require_origin(origin)
     settings: Settings = context.obj
-    origin = origin or f"ledger.invalid/{secrets.token_hex(8)}"
     make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
     with opened(settings) as installation:
         acts.bind_signer(installation)
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
         typer.echo(f"log            {installation.origin}")
         typer.echo(f"verifier key   {installation.signer.vkey}")
-        typer.echo("               give this line to your auditor by a road of its own; packs are checked against it")
+        typer.echo(
+            "               give this line to your auditor through a separate channel; packs are checked against it"
+        )
     typer.echo(f"person         {admin}")
     typer.echo(f"token          {token}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
+    typer.echo("\nnext:")
+    home = context.find_root().params.get("home")
+    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else ""):
+        typer.echo(f"  {line}")
+
+
+def _require_origin(origin: str) -> None:
+    if not origin or "://" in origin:
+        said = "leave https:// out of --origin" if origin else "say --origin NAME"
+        typer.echo(
+            f"whyledger: {said}: the permanent name of the log, like ledger.example.com/main. It is a URL of yours "
+            "without https://, stands in every signature, and can never be changed. To try things out: localhost/dev",
+            err=True,
+        )
+        raise SystemExit(2)
+
+
+def _next_commands(admin: str, home: str) -> Iterator[str]:
+    """Yield what leads from a new installation to a call."""
+    person = shlex.quote(admin)
+    yield f"whyledger{home} config example > gateway.yaml"
+    yield f"whyledger{home} config check gateway.yaml"
+    yield f"whyledger{home} config activate gateway.yaml --as {person} --reason 'first configuration'"
+    yield f"whyledger{home} key create --environment dev --workflow support-agent --as {person}"
+    yield f"whyledger{home} serve"
 
 
 def doctor(context: typer.Context) -> None:

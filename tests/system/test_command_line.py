@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +20,7 @@ def shell(tmp_path: Path) -> Shell:
 
 def test_the_playbook_s_file_verbatim_leads_to_a_key_that_may_call(shell: Shell, tmp_path: Path) -> None:
     file = str(playbook(tmp_path))
-    assert "verifier key" in shell.ok("init")
+    assert "verifier key" in shell.init()
     assert shell.ok("person", "add", "otto", "--role", "approver").startswith("wlp_")
     shell.ok("config", "check", file)
     shell.ok("config", "activate", file, "--as", "admin", "--reason", "first")
@@ -39,9 +40,9 @@ def test_refusals_say_what_to_do_on_one_line_without_a_traceback(shell: Shell, t
     code, _, wrong = shell("why", "x")
     assert (code, wrong.count("\n")) == (1, 1)
     assert "whyledger init" in wrong
-    shell.ok("init", "--admin", "ada")
+    shell.init("ada")
     cases = {
-        ("init",): "already holds an installation",
+        ("init", "--origin", "ledger.example/other"): "already holds an installation",
         ("why", "ticket:1"): "no entry is linked",
         ("key", "create", "--environment", "prod", "--workflow", "w", "--as", "ada"): "no configuration is active",
         ("person", "add", "ada", "--role", "viewer", "--as", "ada"): "already enrolled",
@@ -74,10 +75,28 @@ def test_refusals_say_what_to_do_on_one_line_without_a_traceback(shell: Shell, t
     assert "bad.yaml:3: routes.0.primry: unknown key" in wrong or ":3: routes.0.primry: unknown key" in wrong
 
 
+@pytest.mark.parametrize("given", [(), ("--origin", ""), ("--origin", "https://ledger.example/main")])
+def test_a_log_needs_a_name_and_whoever_gives_none_reads_what_it_is(shell: Shell, given: tuple[str, ...]) -> None:
+    code, said, wrong = shell("init", *given)
+    assert (code, said, wrong.count("\n")) == (2, "", 1)
+    for told in ("--origin", "ledger.example.com/main", "without https://", "never be changed", "localhost/dev"):
+        assert told in wrong
+    assert not shell.home.exists()
+
+
+def test_the_commands_that_init_prints_lead_to_a_key_and_a_server(shell: Shell, tmp_path: Path) -> None:
+    said = shell.init("Ada O'Neill")
+    commands = said.partition("next:\n")[2].splitlines()
+    assert [shlex.split(line)[1] for line in commands] == ["config", "config", "config", "key", "serve"]
+    (tmp_path / "gateway.yaml").write_text(shell.ok(*shlex.split(commands[0])[1:3]), "utf-8")
+    for line in commands[1:4]:
+        shell.ok(*(one.replace("gateway.yaml", str(tmp_path / "gateway.yaml")) for one in shlex.split(line)[1:]))
+
+
 def test_a_token_must_be_the_named_person_s_and_roles_are_checked_in_the_transaction(
     shell: Shell, tmp_path: Path
 ) -> None:
-    said = shell.ok("init", "--admin", "ada")
+    said = shell.init("ada")
     ada = next(line.split()[1] for line in said.splitlines() if line.startswith("token"))
     vera = shell.ok("person", "add", "vera", "--role", "viewer", token=ada).strip()
     code, _, wrong = shell("person", "add", "bob", "--role", "viewer", "--as", "ada", token=vera)
@@ -108,7 +127,7 @@ def test_why_as_json_is_the_whole_answer(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_a_database_of_an_earlier_schema_is_refused_until_it_is_migrated(shell: Shell, tmp_path: Path) -> None:
-    shell.ok("init")
+    shell.init()
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "log.db")) as log:
         log.execute("ALTER TABLE ref DROP COLUMN brief")
         log.execute("CREATE INDEX ix_content_key ON content (key)")
@@ -124,7 +143,7 @@ def test_a_database_of_an_earlier_schema_is_refused_until_it_is_migrated(shell: 
 
 
 def test_prompts_are_registered_promoted_and_listed(shell: Shell, tmp_path: Path) -> None:
-    shell.ok("init", "--admin", "ada")
+    shell.init("ada")
     shell.ok("config", "activate", str(playbook(tmp_path)), "--as", "ada", "--reason", "first")
     file = tmp_path / "reply.txt"
     for version, text in enumerate(("Be kind to {{name}}.", "Be brief."), start=1):
@@ -141,7 +160,7 @@ def test_prompts_are_registered_promoted_and_listed(shell: Shell, tmp_path: Path
 
 
 def test_what_could_not_be_served_is_said_when_a_file_is_checked_and_activated(shell: Shell, tmp_path: Path) -> None:
-    shell.ok("init", "--admin", "ada")
+    shell.init("ada")
     file = tmp_path / "wrong.yaml"
     file.write_text("routes: [{intent: a, primary: gemini-3.0-flsh}]", "utf-8")
     code, said, wrong = shell("config", "check", str(file))

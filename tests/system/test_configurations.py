@@ -15,7 +15,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """An installation in which ada and emil put three configurations into force."""
     folder = tmp_path_factory.mktemp("configurations")
     made = Shell(folder / "home")
-    made.ok("init", "--admin", "ada", "--origin", "ledger.example/main")
+    made.init("ada")
     made.ok("person", "add", "emil", "--role", "engineer", "--as", "ada")
     file = folder / "gateway.yaml"
     for text, person, reason in ((FIRST, "ada", "to begin"), (SECOND, "emil", "our name"), (SECOND, "ada", "again")):
@@ -62,7 +62,7 @@ def test_two_configurations_are_compared_line_by_line(shell: Shell) -> None:
 
 def test_where_nothing_or_one_thing_was_in_force_that_is_said(tmp_path: Path) -> None:
     shell = Shell(tmp_path / "home")
-    shell.ok("init", "--origin", "ledger.example/main")
+    shell.init()
     code, said, wrong = shell("config", "history")
     assert (code, said) == (0, "")
     assert "no configuration was ever active" in wrong
