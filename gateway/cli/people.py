@@ -121,13 +121,19 @@ def key_create(
     max_budget_daily: Annotated[
         int | None, typer.Option(parser=read_eur, metavar="EUR", help="A hard daily cap of this key: 2.50.")
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Register a workflow that the configuration does not name.")
+    ] = False,
 ) -> None:
     """Issue a gateway key and print it once."""
     from gateway.oversight import acts
 
     with acting(context, as_) as (installation, actor):
-        secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily)  # type: ignore[arg-type]
+        first = installation.reader.state(f"workflow:{workflow}") is None  # type: ignore[attr-defined]
+        secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily, new=new)  # type: ignore[arg-type]
     typer.echo(secret)
+    if first:
+        typer.echo(f"registered a new workflow {workflow}: not described, no tools granted", err=True)
     typer.echo("shown once; only its digest is kept", err=True)
 
 

@@ -25,7 +25,7 @@ def test_the_playbook_s_file_verbatim_leads_to_a_key_that_may_call(shell: Shell,
     shell.ok("config", "check", file)
     shell.ok("config", "activate", file, "--as", "admin", "--reason", "first")
     assert shell.ok(
-        "key", "create", "--environment", "prod", "--workflow", "support-agent", "--as", "admin"
+        "key", "create", "--environment", "prod", "--workflow", "support-agent", "--new", "--as", "admin"
     ).startswith("wl_prod_")
     shell.ok("workflow", "release", "support-agent", "--as", "admin", "--reason", "tested")
     assert "summarize_internal_docs" in shell.ok("config", "show")
@@ -105,6 +105,23 @@ def test_a_token_must_be_the_named_person_s_and_roles_are_checked_in_the_transac
     assert (code, "needs the role admin" in wrong) == (1, True)
     code, _, wrong = shell("person", "grant", "ada", "admin", "--take", "--as", "ada")
     assert (code, "last admin" in wrong) == (1, True)
+
+
+def test_a_key_for_a_workflow_that_nobody_named_needs_a_word_that_it_is_meant(shell: Shell, tmp_path: Path) -> None:
+    shell.init("ada")
+    file = tmp_path / "gateway.yaml"
+    file.write_text(shell.ok("config", "example"), "utf-8")
+    shell.ok("config", "activate", str(file), "--as", "ada", "--reason", "first")
+    create = ("key", "create", "--environment", "dev", "--as", "ada", "--workflow")
+    code, said, wrong = shell(*create, "suport-agent")
+    assert (code, said, wrong.count("\n")) == (1, "", 1)
+    assert "did you mean support-agent?" in wrong
+    assert "add --new" in wrong
+    code, said, wrong = shell(*create, "suport-agent", "--new")
+    assert (code, said.startswith("wl_dev_")) == (0, True)
+    assert wrong.startswith("registered a new workflow suport-agent: not described, no tools granted\n")
+    for known in ("suport-agent", "support-agent"):
+        assert "registered" not in shell(*create, known)[2]
 
 
 def test_a_misspelt_setting_is_an_error_that_names_it(shell: Shell) -> None:
