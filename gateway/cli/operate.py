@@ -43,8 +43,10 @@ def demo(
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
-    admin_port: Annotated[int | None, typer.Option(help="Port of /metrics and /healthz on 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz on 127.0.0.1.")
+    ] = None,
 ) -> None:
     """Run gateway, pages and API docs."""
     from gateway.server import run

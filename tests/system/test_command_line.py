@@ -124,6 +124,68 @@ def test_a_key_for_a_workflow_that_nobody_named_needs_a_word_that_it_is_meant(sh
         assert "registered" not in shell(*create, known)[2]
 
 
+def test_a_file_that_is_not_there_or_cannot_be_read_is_said_in_one_sentence(shell: Shell, tmp_path: Path) -> None:
+    shell.init("ada")
+    missing, by = str(tmp_path / "nofile"), ("--as", "ada", "--reason", "x")
+    period = ("--from", "2026-11-01", "--to", "2026-12-01", "--as", "ada", "-o", str(tmp_path / "p.pdf"))
+    commands = [
+        ("config", "check", missing), ("config", "activate", missing, *by), ("pack", *period, "--since-head", missing),
+        ("verify", missing), ("classify", missing), ("suggest", missing), ("reconcile", missing),
+        ("evaluation", "import", missing, "--as", "ada"), ("outcome", "import", missing, "--as", "ada"),
+        ("prompt", "register", "p", missing, *by), ("texts", "confirm", missing, *by), ("restore", missing),
+    ]  # fmt: skip
+    for command in commands:
+        code, said, wrong = shell(*command)
+        assert (code in (1, 2, 3), said, wrong.count("\n")) == (True, "", 1), command
+        assert "there is no f" in wrong, command
+        assert "Errno" not in wrong
+    (tmp_path / "utf-16.yaml").write_bytes(b"\xff\xfer\x00")
+    assert "not text in UTF-8" in shell("config", "check", str(tmp_path / "utf-16.yaml"))[2]
+    assert shell("config", "check", str(tmp_path))[2] == f"whyledger: {tmp_path} is a folder; name a file\n"
+    assert shell("backup", str(tmp_path))[2] == f"whyledger: {tmp_path} is there already; name one that is not\n"
+
+
+def test_a_pack_that_cannot_be_written_is_refused_before_anything_is_recorded(shell: Shell, tmp_path: Path) -> None:
+    shell.init("ada")
+    shell.ok("person", "add", "emil", "--role", "engineer", "--as", "ada")
+    before = kinds(shell)
+    file, period = str(tmp_path / "p.pdf"), ("pack", "--from", "2026-11-01", "--to", "2026-12-01")
+    for more, told in (
+        (("--as", "ada", "-o", str(tmp_path / "none" / "p.pdf")), f"there is no folder {tmp_path / 'none'}"),
+        (("--as", "ada", "-o", str(tmp_path)), "is a folder; name a file"),
+        (("--as", "ada", "-o", file, "--bundle", str(tmp_path / "none" / "b.zip")), "there is no folder"),
+        (("--as", "ada", "-o", file, "--from", "2026-13-01"), "neither a day"),
+        (("--as", "emil", "-o", file), "needs the role"),
+        (("-o", file), "--as"),
+    ):
+        code, said, wrong = shell(*period, *more)
+        assert (code in (1, 2), said) == (True, ""), more
+        assert told in wrong
+    assert kinds(shell) == before
+    assert [one.name for one in tmp_path.iterdir()] == ["home"]
+
+
+def kinds(shell: Shell) -> list[str]:
+    with contextlib.closing(sqlite3.connect(shell.home / "log.db")) as log:
+        return [json.loads(row[0])["kind"] for row in log.execute("SELECT bytes FROM entry ORDER BY seq")]
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+@pytest.mark.parametrize("which", ["--port", "--admin-port"])
+def test_a_port_that_is_none_is_refused(shell: Shell, which: str, port: str) -> None:
+    code, _, wrong = shell("serve", which, port)
+    assert code == 2
+    assert which in wrong
+
+
+def test_an_amount_with_a_comma_is_refused_with_its_field_and_the_spelling(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "comma.yaml"
+    file.write_text('routes:\n  - {intent: a, primary: gpt-4o-mini, max_budget_daily: "2,00"}\n', "utf-8")
+    code, _, wrong = shell("config", "check", str(file))
+    assert (code, wrong.count("\n")) == (1, 1)
+    assert "comma.yaml:2: routes.0.max_budget_daily: '2,00' is no number: write it with a point" in wrong
+
+
 def test_a_misspelt_setting_is_an_error_that_names_it(shell: Shell) -> None:
     environment = dict(os.environ) | {"WHYLEDGER_HOEM": "x"}
     done = subprocess.run(
