@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.configuration.model import Configuration
+    from gateway.oversight.serving import Finding
     from gateway.pricing.prices import PriceList
 
 config = typer.Typer(no_args_is_help=True, help="Check, activate, show and compare configurations.")
@@ -28,40 +30,48 @@ def add(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _mistakes_printed() -> Iterator[None]:
+def _mistakes_printed(as_json: bool) -> Iterator[None]:
     """Print the mistakes of a configuration file one a line, and end with exit code 1."""
     from gateway.configuration.load import ConfigurationError
 
     try:
         yield
     except ConfigurationError as error:
-        for one in error.problems:
-            typer.echo(one, err=True)
+        if as_json:
+            say(True, "", valid=False, problems=error.problems, findings=[])
+        else:
+            typer.echo("\n".join(error.problems), err=True)
         raise SystemExit(1) from error
 
 
 @config.command("check")
-def config_check(context: typer.Context, file: Path) -> None:
+def config_check(context: typer.Context, file: Path, as_json: AsJson = False) -> None:
     """Check a file: say with line numbers what is wrong, and what of it could not be served here."""
     from gateway.configuration.load import load
     from gateway.pricing.catalogue import compile_rows
     from gateway.pricing.prices import PriceList
 
-    with _mistakes_printed():
+    with _mistakes_printed(as_json):
         loaded = load(file.read_text("utf-8"), name=file.name)
-    typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
-    if _say_what_cannot_be_served(loaded, PriceList.parse(compile_rows(loaded)), context.obj):
+    found = _findings(loaded, PriceList.parse(compile_rows(loaded)), context.obj)
+    counts = {"routes": len(loaded.routes), "workflows": len(loaded.workflows)}
+    text = f"{file.name}: {counts['routes']} route(s), {counts['workflows']} workflow(s)"
+    say(as_json, text, valid=True, problems=[], findings=[one._asdict() for one in found], **counts)
+    _warn(found, as_json)
+    if any(one.wrong for one in found):
         raise SystemExit(1)
 
 
-def _say_what_cannot_be_served(configuration: "Configuration", prices: "PriceList", settings: Settings) -> bool:
-    """Print it; returns whether something of it is to be mended in the file."""
+def _findings(configuration: "Configuration", prices: "PriceList", settings: Settings) -> "list[Finding]":
+    """Return what of it could not be served here."""
     from gateway.oversight.serving import findings
 
-    found = list(findings(configuration, prices, settings.environment))
-    for one in found:
+    return list(findings(configuration, prices, settings.environment))
+
+
+def _warn(found: "list[Finding]", as_json: bool) -> None:
+    for one in found if not as_json else ():
         typer.echo(f"{'FIX ' if one.wrong else 'note'} {one.text}", err=True)
-    return any(one.wrong for one in found)
 
 
 @config.command("activate")
@@ -70,6 +80,7 @@ def config_activate(
     file: Path,
     as_: Annotated[str, typer.Option("--as", help="The person who activates.")],
     reason: Annotated[str, typer.Option(help="Why.")],
+    as_json: AsJson = False,
 ) -> None:
     """Put a file into force: its text is kept by digest and every call quotes it."""
     from gateway.oversight import acts
@@ -78,13 +89,14 @@ def config_activate(
     from gateway.store.ports import RulesInForce
 
     settings: Settings = context.obj
-    with _mistakes_printed(), opened(settings) as installation:
+    with _mistakes_printed(as_json), opened(settings) as installation:
         actor = by_name(installation, as_, settings.token)
         digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
         rules = RulesInForce(installation.reader, installation.vault, settings)
         rules.read()
-    typer.echo(f"active: {digest}")
-    _say_what_cannot_be_served(rules.now.configuration, rules.now.prices, settings)
+    found = _findings(rules.now.configuration, rules.now.prices, settings)
+    say(as_json, f"active: {digest}", active=digest, findings=[one._asdict() for one in found])
+    _warn(found, as_json)
 
 
 @config.command("reference")

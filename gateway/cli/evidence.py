@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.files import placed
 from gateway.cli.people import As
+from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def pack(
     since_head: Annotated[
         Path | None, typer.Option(help="A head the auditor holds: adds the consistency proof.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export a signed evidence pack: a PDF with the machine-readable bundle inside."""
     from gateway.packing import PackRequest
@@ -105,8 +107,9 @@ def pack(
         translation=translation.read_bytes() if translation else None,
     )
     made = _exported(settings, request, output, *([bundle] if bundle else []))
-    typer.echo(f"{output}: pack {made.pack_id}, {made.entries} entries, {made.calls} calls")
-    typer.echo(f"sha256 {made.digest}")
+    text = f"{output}: pack {made.pack_id}, {made.entries} entries, {made.calls} calls\nsha256 {made.digest}"
+    counts = {"entries": made.entries, "calls": made.calls}
+    say(as_json, text, file=str(output), pack=made.pack_id, sha256=made.digest, **counts)
 
 
 def _exported(settings: Settings, request: "PackRequest", *paths: Path) -> "MadePack":

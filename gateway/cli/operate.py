@@ -3,12 +3,14 @@
 import secrets
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli import configure
+from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
 
 
@@ -71,6 +73,7 @@ def init(
         ),
     ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
+    as_json: AsJson = False,
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
     from gateway.oversight import acts
@@ -82,11 +85,13 @@ def init(
     with opened(settings) as installation:
         acts.bind_signer(installation)
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
-        typer.echo(f"log            {installation.origin}")
-        typer.echo(f"verifier key   {installation.signer.vkey}")
-        typer.echo(
-            "               give this line to your auditor through a separate channel; packs are checked against it"
-        )
+        vkey = installation.signer.vkey
+    if as_json:
+        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token)
+        return
+    typer.echo(f"log            {origin}")
+    typer.echo(f"verifier key   {vkey}")
+    typer.echo("               give this line to your auditor through a separate channel: packs are checked against it")
     typer.echo(f"person         {admin}")
     typer.echo(f"token          {token}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
@@ -117,7 +122,7 @@ def _next_commands(admin: str, home: str) -> Iterator[str]:
     yield f"whyledger{home} serve"
 
 
-def doctor(context: typer.Context) -> None:
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Say what works here, and what is missing with the command that mends it."""
     from gateway.cli.checkup import checkup
 
@@ -125,45 +130,53 @@ def doctor(context: typer.Context) -> None:
     bad = 0
     for good, line in checkup(settings):
         bad += not good
-        typer.echo(f"{'ok  ' if good else 'FIX '} {line}")
+        say(as_json, f"{'ok  ' if good else 'FIX '} {line}", good=good, said=line)
     raise SystemExit(1 if bad else 0)
 
 
-def migrate(context: typer.Context) -> None:
+def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     """Bring both databases to this version's schema."""
     from gateway.store.installation import migrate as bring_up
+    from ledger.store import tables, vault
 
     bring_up(context.obj)
-    typer.echo("the schema is current")
+    text = f"the schema is current: ledger {tables.REVISION}, key store {vault.REVISION}"
+    say(as_json, text, ledger=tables.REVISION, key_store=vault.REVISION)
 
 
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
     """Drop everything the entries can rebuild, and rebuild it from them."""
     from gateway.store.installation import opened
     from gateway.store.rebuild import rebuild_projections
 
     with opened(context.obj) as installation:
         count = rebuild_projections(installation)
-    typer.echo(f"rebuilt from {count} entries")
+    say(as_json, f"rebuilt from {count} entries", entries=count)
 
 
-def backup(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that is made.")]) -> None:
+def backup(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder that is made.")],
+    as_json: AsJson = False,
+) -> None:
     """Copy ledger and key store while the gateway runs, and verify the copy. The secrets are not in it."""
     from gateway.store.backups import back_up
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:
         made = back_up(installation, folder)
-    typer.echo(f"{folder}: {made.size} entries of {made.origin}, verified")
+    say(as_json, f"{folder}: {made.size} entries of {made.origin}, verified", folder=str(folder), **asdict(made))
     typer.echo("the folder `secrets` is not in it: back it up apart from this one", err=True)
 
 
-def restore(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+def restore(
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A backup.")], as_json: AsJson = False
+) -> None:
     """Verify a backup and restore it into empty databases, SQLite or PostgreSQL."""
     from gateway.store.backups import restore as put_back
 
     made = put_back(context.obj, folder)
-    typer.echo(f"restored {made.size} entries of {made.origin}")
+    say(as_json, f"restored {made.size} entries of {made.origin}", **asdict(made))
 
 
 def recover(

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shell import Shell, playbook
@@ -184,6 +185,38 @@ def test_an_amount_with_a_comma_is_refused_with_its_field_and_the_spelling(shell
     code, _, wrong = shell("config", "check", str(file))
     assert (code, wrong.count("\n")) == (1, 1)
     assert "comma.yaml:2: routes.0.max_budget_daily: '2,00' is no number: write it with a point" in wrong
+
+
+def test_what_a_script_reads_is_printed_as_json(shell: Shell, tmp_path: Path) -> None:
+    def read(*command: str, code: int = 0) -> list[dict[str, Any]]:
+        found, said, wrong = shell(*command, "--json")
+        assert found == code, said + wrong
+        return [json.loads(line) for line in said.splitlines()]
+
+    (made,) = read("init", "--admin", "ada", "--origin", "ledger.example/main")
+    assert (made["log"], made["token"][:4]) == ("ledger.example/main", "wlp_")
+    file = tmp_path / "gateway.yaml"
+    file.write_text(shell.ok("config", "example"), "utf-8")
+    (checked,) = read("config", "check", str(file))
+    assert (checked["valid"], checked["routes"], checked["problems"]) == (True, 1, [])
+    (active,) = read("config", "activate", str(file), "--as", "ada", "--reason", "first")
+    assert active["active"] == read("config", "history")[0]["digest"]
+    file.write_text("routes: [{intent: a, primry: b}]", "utf-8")
+    (checked,) = read("config", "check", str(file), code=1)
+    assert (checked["valid"], "primry" in " ".join(checked["problems"])) == (False, True)
+    (enrolled,) = read("person", "add", "bob", "--role", "viewer", "--as", "ada")
+    assert (enrolled["person"], enrolled["roles"], enrolled["token"][:4]) == ("bob", ["viewer"], "wlp_")
+    (key,) = read("key", "create", "--environment", "dev", "--workflow", "support-agent", "--as", "ada")
+    assert (key["key"][:7], key["workflow"], key["registered"]) == ("wl_dev_", "support-agent", False)
+    assert {"good", "said"} == set(read("doctor", code=shell("doctor")[0])[0])
+    assert set(read("migrate")[0]) == {"ledger", "key_store"}
+    entries = len(kinds(shell))
+    assert read("rebuild") == [{"entries": entries}]
+    assert read("backup", str(tmp_path / "copy"))[0]["size"] == entries
+    (costs,) = read("costs")
+    assert (costs["together"]["cost_nano_eur"], costs["zone"]) == (0, "Europe/Berlin")
+    assert read("costs", "--by", "outcome")[0]["outcomes"] == []
+    assert read("prompt", "list") == read("review", "next") == []
 
 
 def test_a_misspelt_setting_is_an_error_that_names_it(shell: Shell) -> None:
