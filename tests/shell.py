@@ -13,13 +13,19 @@ class Shell:
         self.home = home
 
     def __call__(self, *arguments: str, token: str | None = None) -> tuple[int, str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
-        environment["WHYLEDGER_HOME"] = str(self.home)
-        if token:
-            environment["WHYLEDGER_TOKEN"] = token
+        environment = self._environment() | ({"WHYLEDGER_TOKEN": token} if token else {})
         command = [sys.executable, "-m", "gateway", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on until it is ended."""
+        command = [sys.executable, "-m", "gateway", *arguments]
+        return subprocess.Popen(command, env=self._environment(), stdout=subprocess.PIPE, text=True)
+
+    def _environment(self) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
+        return environment | {"WHYLEDGER_HOME": str(self.home)}
 
     def ok(self, *arguments: str, token: str | None = None) -> str:
         code, said, wrong = self(*arguments, token=token)

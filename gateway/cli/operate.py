@@ -46,6 +46,9 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Print a line for each request; no contents, no addresses, no keys.")
+    ] = False,
     admin_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz on 127.0.0.1.")
     ] = None,
@@ -59,6 +62,7 @@ def serve(
         host=host or settings.host,
         port=settings.port if port is None else port,
         admin_port=settings.admin_port if admin_port is None else admin_port,
+        access_log=access_log,
     )
 
 

@@ -1,8 +1,10 @@
 """The command line, as an operator types it: from nothing to an answer with the playbook's file and nothing else."""
 
 import contextlib
+import http.client
 import json
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 from shell import Shell, playbook
+
+from gateway.demo.world import free_port
 
 
 @pytest.fixture
@@ -217,6 +221,31 @@ def test_what_a_script_reads_is_printed_as_json(shell: Shell, tmp_path: Path) ->
     assert (costs["together"]["cost_nano_eur"], costs["zone"]) == (0, "Europe/Berlin")
     assert read("costs", "--by", "outcome")[0]["outcomes"] == []
     assert read("prompt", "list") == read("review", "next") == []
+
+
+def test_each_request_is_a_line_that_quotes_nothing_of_it(shell: Shell, tmp_path: Path) -> None:
+    shell.init()
+    shell.ok("config", "activate", str(playbook(tmp_path)), "--as", "admin", "--reason", "first")
+    port = free_port()
+    served = shell.start("serve", "--port", str(port), "--admin-port", "0", "--access-log")
+    assert served.stdout
+    try:
+        assert "listening on" in served.stdout.readline()
+        for method, path, body in (
+            ("GET", "/why/secret-task?token=secret", None), ("POST", "/v1/chat/completions", b'{"model": "secret"}'),
+            ("PUT", "/secret", None),
+        ):  # fmt: skip
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                connection.request(method, path, body, {"authorization": "Bearer secret"})
+                connection.getresponse().read()
+        lines = [served.stdout.readline() for _ in range(3)]
+    finally:
+        served.terminate()
+        rest, _ = served.communicate(timeout=60)
+    patterns = (r"GET /why/\{ref:path\} \d+ -", r"POST /v1/chat/completions \d+ call_\S+", r"PUT - 404 -")
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert re.fullmatch(rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z {pattern} \d+ ms\n", line), line
+    assert "secret" not in "".join(lines) + rest
 
 
 def test_a_misspelt_setting_is_an_error_that_names_it(shell: Shell) -> None:
