@@ -9,7 +9,8 @@ import ledger
 
 MODULES = (
     "__init__", "__main__", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors", "merkle",
-    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "store/__init__", "store/live",
+    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "waiting",
+    "store/__init__", "store/live",
 )  # fmt: skip
 _MAIN = """\
 import sys

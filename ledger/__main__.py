@@ -23,6 +23,7 @@ from ledger.store.live import URL_PREFIX, LiveLog, open_live
 from ledger.verify import verify_pack
 from ledger.verify_contents import Opening
 from ledger.verify_log import verify_log
+from ledger.waiting import waiting
 
 VALID, INVALID, INCOMPLETE, USAGE = range(4)
 
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None, own: Callable[[], AbstractConte
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        with own() if own and chosen.file is None else nullcontext() as opened:
+        with waiting("verifying"), own() if own and chosen.file is None else nullcontext() as opened:
             report = _verify_own(chosen, opened) if opened else _verify(chosen)
     except OSError as error:
         print(f"python -m ledger: {of_file(error)}", file=sys.stderr)

@@ -10,6 +10,7 @@ from gateway.cli.files import placed
 from gateway.cli.people import As
 from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
+from ledger.waiting import waiting
 
 if TYPE_CHECKING:
     from gateway.packing import MadePack, PackRequest
@@ -118,7 +119,7 @@ def _exported(settings: Settings, request: "PackRequest", *paths: Path) -> "Made
     from gateway.store.installation import opened
     from reports.pack.pdf import PdfUnavailable
 
-    with opened(settings) as installation, placed(*paths) as files:
+    with waiting("making the pack"), opened(settings) as installation, placed(*paths) as files:
 
         def keep(made: "MadePack") -> None:
             for file, data in zip(files, (made.pdf, made.bundle), strict=False):

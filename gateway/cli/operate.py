@@ -12,6 +12,7 @@ import typer
 from gateway.cli import configure
 from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
+from ledger.waiting import waiting
 
 
 def add_first(app: typer.Typer) -> None:
@@ -143,7 +144,8 @@ def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     from gateway.store.installation import migrate as bring_up
     from ledger.store import tables, vault
 
-    bring_up(context.obj)
+    with waiting("upgrading the databases"):
+        bring_up(context.obj)
     text = f"the schema is current: ledger {tables.REVISION}, key store {vault.REVISION}"
     say(as_json, text, ledger=tables.REVISION, key_store=vault.REVISION)
 
@@ -153,7 +155,7 @@ def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
     from gateway.store.installation import opened
     from gateway.store.rebuild import rebuild_projections
 
-    with opened(context.obj) as installation:
+    with waiting("rebuilding"), opened(context.obj) as installation:
         count = rebuild_projections(installation)
     say(as_json, f"rebuilt from {count} entries", entries=count)
 
@@ -167,7 +169,7 @@ def backup(
     from gateway.store.backups import back_up
     from gateway.store.installation import opened
 
-    with opened(context.obj) as installation:
+    with waiting("copying and verifying"), opened(context.obj) as installation:
         made = back_up(installation, folder)
     say(as_json, f"{folder}: {made.size} entries of {made.origin}, verified", folder=str(folder), **asdict(made))
     typer.echo("the folder `secrets` is not in it: back it up apart from this one", err=True)
@@ -179,7 +181,8 @@ def restore(
     """Verify a backup and restore it into empty databases, SQLite or PostgreSQL."""
     from gateway.store.backups import restore as put_back
 
-    made = put_back(context.obj, folder)
+    with waiting("verifying and restoring"):
+        made = put_back(context.obj, folder)
     say(as_json, f"restored {made.size} entries of {made.origin}", **asdict(made))
 
 
