@@ -527,6 +527,16 @@ def test_a_head_that_nothing_leads_to_is_incomplete_and_no_accusation(
     assert "INVALID" not in said
 
 
+def test_a_pack_names_its_maker_and_one_that_nobody_asks_for_is_not_made(exported: Exported) -> None:
+    with opened(exported.settings) as installation:
+        size = installation.reader.head().size
+        assert f"<dt>Made by</dt><dd>{COMPLIANCE}</dd>" in compose(installation, ALWAYS).html
+        assert f"made by {COMPLIANCE}, made at" in compose(installation, replace(ALWAYS, brief=True)).html
+        with pytest.raises(ActRefused, match="say who exports"):
+            export(installation, replace(ALWAYS, person=None))
+        assert installation.reader.head().size == size
+
+
 def test_a_missing_system_library_skips_with_the_line_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.pack.pdf.find_library", lambda name: None)
     with pytest.raises(PdfUnavailable, match="apt-get install"):
