@@ -37,6 +37,11 @@ class RulesInForce:
         self._now: Rules | None = None
 
     @property
+    def are_read(self) -> bool:
+        """Whether a configuration is active."""
+        return self._now is not None
+
+    @property
     def now(self) -> Rules:
         if self._now is None:
             raise Refused(

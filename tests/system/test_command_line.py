@@ -9,6 +9,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,19 @@ def test_each_request_is_a_line_that_quotes_nothing_of_it(shell: Shell, tmp_path
     for line, pattern in zip(lines, patterns, strict=True):
         assert re.fullmatch(rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z {pattern} \d+ ms\n", line), line
     assert "secret" not in "".join(lines) + rest
+
+
+def test_a_server_without_a_configuration_says_so_once_and_waits(shell: Shell) -> None:
+    shell.init()
+    served = shell.start("serve", "--port", str(free_port()), "--admin-port", "0")
+    assert served.stdout
+    try:
+        assert "no configuration is active: whyledger config activate" in served.stdout.readline()
+        time.sleep(6)  # what runs beside the calls has run by then
+    finally:
+        served.terminate()
+        rest, _ = served.communicate(timeout=60)
+    assert rest == ""
 
 
 def test_a_misspelt_setting_is_an_error_that_names_it(shell: Shell) -> None:
