@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE_HOME ?= whyledger-data
+SERVE_PORT ?= 8080
 OURS := led-aiohttp-2rows,led-aiohttp-2rows-pg,whyledger,whyledger-pg
 
 .PHONY: help setup demo serve test check sabotage verifier bench bench-peers clean
@@ -22,9 +23,9 @@ demo: setup ## the whole product once, end to end (LIVE=1: with the provider who
 	@sh .ci/system-packages pdf
 	@$(BIN)/whyledger demo $(if $(LIVE),--live)
 
-serve: setup ## gateway, pages and API docs on :8080
-	@test -e $(SERVE_HOME)/secrets/root.key || $(BIN)/whyledger --home $(SERVE_HOME) init
-	@$(BIN)/whyledger --home $(SERVE_HOME) serve --port 8080
+serve: setup ## gateway, pages and API docs (SERVE_PORT=8080, SERVE_HOME=whyledger-data; a new log is localhost/dev)
+	@test -e $(SERVE_HOME)/secrets/root.key || $(BIN)/whyledger --home $(SERVE_HOME) init --origin localhost/dev
+	@$(BIN)/whyledger --home $(SERVE_HOME) serve --port $(SERVE_PORT)
 
 check: setup ## format, lint, types, import contracts, fast tests (under 60 s)
 	@$(BIN)/ruff format --check --quiet .

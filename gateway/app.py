@@ -223,16 +223,20 @@ class Gateway:
                 for line in await asyncio.to_thread(lookout.look):
                     log.warning("traffic contradicts what was declared", workflow=line)
 
+        def ready() -> bool:
+            """What goes by the configuration waits for the first one."""
+            return not halting.halted and rules.are_read
+
         schedule = Schedule(installation, self._packs)
 
         async def packs_due() -> None:
-            if not halting.halted:
+            if ready():
                 await asyncio.to_thread(schedule.look, rules.now.configuration)
 
         evaluating = Evaluating(installation, self._filled_ports())
 
         async def evaluated() -> None:
-            if not halting.halted:
+            if ready():
                 try:
                     await evaluating.look(rules.now.configuration)
                 finally:
@@ -242,11 +246,11 @@ class Gateway:
         watch, delivery = Watch(installation), Delivery(installation)
 
         async def alerted() -> None:
-            if not halting.halted:
+            if ready():
                 await asyncio.to_thread(watch.look, rules.now.configuration)
 
         async def delivered() -> None:
-            if not halting.halted:
+            if ready():
                 await asyncio.to_thread(delivery.look, rules.now.configuration)
 
         return [

@@ -40,6 +40,7 @@ from reports.pack.report import Watch, last_day, report_of
 from reports.pack.sealing import seal
 from reports.texts import ENGLISH
 from reports.why.answer import why
+from reports.why.words import name_of
 
 MOST_SEED = 200
 EXPORTERS = ("compliance", "auditor", "admin")
@@ -131,7 +132,10 @@ def export(
 
 
 def _require_exporter(installation: Installation, request: PackRequest) -> None:
-    if actor := _exporter(installation, request):
+    actor = _exporter(installation, request)
+    if actor is None and request.scheduled is None:
+        raise ActRefused("say who exports: a pack names its maker")
+    if actor:
         actor.require({actor.row: installation.reader.state(actor.row)}, installation.clock(), *EXPORTERS)
         scope = scope_of(installation, actor)
         if not within(request.workflow, scope):
@@ -185,6 +189,8 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
             yield entry
 
     evidence = PackEvidence(LiveEvidence(installation), contents=request.contents, zone=zone)
+    exporter = _exporter(installation, request)
+    maker = name_of(exporter.pseudonym, evidence) if exporter else "the schedule" if request.scheduled else ""
     facts = gather(
         walked(), request.workflow, evidence, calls=Calls(seed, table.write, zone), also=[watch], zone=zone
     )  # fmt: skip
@@ -201,7 +207,7 @@ def compose(installation: Installation, request: PackRequest) -> Composed:
     archive = Spool(_archive(installation, said, signed, head, lines.getvalue(), evidence, request.since_head, made))
     html = as_html(
         said, facts, report, examples, organisation=_organisation(configuration), vkey=installation.signer.vkey,
-        certificate=installation.seal_key.digest, unopened=evidence.lacking(), brief=request.brief,
+        certificate=installation.seal_key.digest, unopened=evidence.lacking(), brief=request.brief, maker=maker,
         translation=translation_of(request.translation, evidence) if request.translation else ENGLISH,
     )  # fmt: skip
     return Composed(said=said, html=html, spool=archive)

@@ -12,11 +12,16 @@ import uvicorn
 from gateway import logs
 from gateway.app import Gateway, admin_app
 from gateway.settings import Settings
+from gateway.web.access import AccessLog
 from gateway.web.chat import StreamBroken
 
 
 class _Main(uvicorn.Server):
     """The callers' server."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -30,10 +35,8 @@ class _Main(uvicorn.Server):
 
     def _say_where(self) -> None:
         """One line for whoever started it: where it listens, and by which rules."""
-        gateway = self.config.app
-        assert isinstance(gateway, Gateway)
         bound = [place.getsockname()[:2] for server in self.servers for place in server.sockets]
-        rules = gateway.rules_in_words()
+        rules = self._gateway.rules_in_words()
         print(
             f"whyledger: listening on {', '.join(f'http://{host}:{port}' for host, port in bound)}; {rules}", flush=True
         )
@@ -65,8 +68,12 @@ class _Expected(logging.Filter):
         return True
 
 
-def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
-    """Serve until a signal ends it.
+def _line(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(settings: Settings, *, host: str, port: int, admin_port: int, access_log: bool = False) -> None:
+    """Serve until a signal ends it; with `access_log` each request is a line on stdout.
 
     Raises:
         LedgerError: the ledger refuses to be served; nothing was written.
@@ -78,11 +85,13 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
         "log_level": "warning", "log_config": None, "access_log": False, "server_header": False,
         "proxy_headers": bool(settings.trusted_proxies), "forwarded_allow_ips": settings.trusted_proxies,
     }  # fmt: skip
+    app = AccessLog(gateway, _line) if access_log else gateway
     main = _Main(
         uvicorn.Config(
-            gateway, host=host, port=port, lifespan="on", timeout_keep_alive=settings.keep_alive,
+            app, host=host, port=port, lifespan="on", timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=settings.drain, **common,  # type: ignore[arg-type]
-        )
+        ),
+        gateway,
     )  # fmt: skip
     admin = _Quiet(
         uvicorn.Config(admin_app(gateway), host=settings.admin_host, port=admin_port, lifespan="off", **common)  # type: ignore[arg-type]

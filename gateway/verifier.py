@@ -9,9 +9,21 @@ import ledger
 
 MODULES = (
     "__init__", "__main__", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors", "merkle",
-    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "store/__init__", "store/live",
+    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "waiting",
+    "store/__init__", "store/live",
 )  # fmt: skip
-_MAIN = "import sys\n\nfrom ledger.__main__ import main\n\nsys.exit(main())\n"
+_MAIN = """\
+import sys
+from importlib.util import find_spec
+
+if find_spec("cryptography") is None:
+    print("this program needs the package cryptography: python -m pip install cryptography", file=sys.stderr)
+    sys.exit(3)
+
+from ledger.__main__ import main
+
+sys.exit(main())
+"""
 
 
 def build_verifier(output: Path) -> None:

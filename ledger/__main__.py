@@ -11,24 +11,21 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-VALID, INVALID, INCOMPLETE, USAGE = range(4)
-if find_spec("cryptography") is None:
-    print("this program needs the package cryptography: pip install cryptography", file=sys.stderr)
-    raise SystemExit(USAGE)
+from ledger import bundle
+from ledger.errors import LedgerError, NoteInvalid, of_file
+from ledger.note import VerifierKey
+from ledger.pdf import embedded_file
+from ledger.steps import LEVELS, Report
+from ledger.store.live import URL_PREFIX, LiveLog, open_live
+from ledger.verify import verify_pack
+from ledger.verify_contents import Opening
+from ledger.verify_log import verify_log
+from ledger.waiting import waiting
 
-from ledger import bundle  # noqa: E402
-from ledger.errors import LedgerError, NoteInvalid  # noqa: E402
-from ledger.note import VerifierKey  # noqa: E402
-from ledger.pdf import embedded_file  # noqa: E402
-from ledger.steps import LEVELS, Report  # noqa: E402
-from ledger.store.live import URL_PREFIX, LiveLog, open_live  # noqa: E402
-from ledger.verify import verify_pack  # noqa: E402
-from ledger.verify_contents import Opening  # noqa: E402
-from ledger.verify_log import verify_log  # noqa: E402
+VALID, INVALID, INCOMPLETE, USAGE = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +96,10 @@ def main(arguments: Sequence[str] | None = None, own: Callable[[], AbstractConte
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        with own() if own and chosen.file is None else nullcontext() as opened:
+        with waiting("verifying"), own() if own and chosen.file is None else nullcontext() as opened:
             report = _verify_own(chosen, opened) if opened else _verify(chosen)
     except OSError as error:
-        print(f"python -m ledger: {error}", file=sys.stderr)
+        print(f"python -m ledger: {of_file(error)}", file=sys.stderr)
         return USAGE
     except LedgerError as error:
         print(f"python -m ledger: {error}", file=sys.stderr)

@@ -19,6 +19,25 @@ An error carries its facts and builds its own sentence. It knows nothing of HTTP
 `gateway.web.problems` gives each class a status and a code.
 """
 
+import errno
+from pathlib import Path
+
+
+def of_file(error: OSError) -> str:
+    """Return one sentence about a file that could not be used: which, and what is the matter with it."""
+    if error.filename is None or error.errno is None:
+        return str(error)
+    path = Path(str(error.filename))
+    if error.errno == errno.ENOENT:
+        return f"there is no file {path}" if path.parent.is_dir() else f"{path}: there is no folder {path.parent}"
+    words = {
+        errno.EISDIR: f"{path} is a folder; name a file",
+        errno.ENOTDIR: f"{path}: a part of this path is a file and no folder",
+        errno.EEXIST: f"{path} is there already; name one that is not",
+        errno.EACCES: f"{path} may not be read or written by this user",
+    }
+    return words.get(error.errno, f"{path}: {error.strerror}")
+
 
 class LedgerError(Exception):
     """Base of all errors of this package."""

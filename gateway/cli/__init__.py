@@ -12,7 +12,7 @@ import typer
 from classifiers.facts import FactsInvalid
 from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, texts
 from gateway.settings import SettingsError, read_settings
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, of_file
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,12 +54,21 @@ prompts.add(app)
 texts.add(app)
 
 
+def in_words(error: Exception) -> str:
+    """Return the sentence for whoever typed the command."""
+    if isinstance(error, OSError):
+        return of_file(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"the file is not text in UTF-8: byte {error.start} cannot be read; save it as UTF-8"
+    return str(error)
+
+
 def main() -> None:
     """Run the command line; what the user can mend is one line on stderr, and a traceback quotes no value."""
     try:
         app(standalone_mode=True)
     except (LedgerError, SettingsError, FactsInvalid, OSError, UnicodeDecodeError) as error:
-        print(f"whyledger: {error}", file=sys.stderr)
+        print(f"whyledger: {in_words(error)}", file=sys.stderr)
         raise SystemExit(1) from error
     except Exception as error:
         from gateway.logs import traceback_of

@@ -17,7 +17,7 @@ from reports.pack.pdf import PdfUnavailable, require_renderer
 def checkup(settings: Settings) -> Iterator[tuple[bool, str]]:
     """Yield (good, what to know or do)."""
     if not is_made(settings):
-        yield False, f"no installation in {settings.home}: whyledger init"
+        yield False, f"no installation in {settings.home}: whyledger init --origin NAME"
         return
     try:
         with opened(settings) as installation:

@@ -14,6 +14,7 @@ from classifiers.law.duties import due_for_recheck
 from classifiers.law.records import data, law_on, stale_line
 from classifiers.risk import DISCLAIMER, Classification
 from classifiers.text import told
+from ledger.errors import of_file
 
 law = typer.Typer(no_args_is_help=True, help="The law data: what is due for a check.")
 
@@ -37,7 +38,8 @@ def classify(
         cases = read_cases(text, today=today())
         results = list(classified(cases, draft=not without_draft))
     except (FactsInvalid, OSError, UnicodeDecodeError) as error:
-        typer.echo(f"whyledger: {error}; nothing was classified", err=True)
+        said = of_file(error) if isinstance(error, OSError) else error
+        typer.echo(f"whyledger: {said}; nothing was classified", err=True)
         raise SystemExit(2) from None
     for line in _lines(results, as_json_=as_json_, draft=not without_draft):
         typer.echo(line)

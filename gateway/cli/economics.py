@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.people import As, acting
+from gateway.cli.saying import AsJson, say
 from ledger.entry import decode
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ def costs(
     to: To = None,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     focus: Annotated[bool, typer.Option("--focus", help="As CSV in the shape of FOCUS 1.2, by slice.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """What did it cost: by day, workflow, model and so on, to the nano-EUR as it is in the entries."""
     from gateway.economics import by_outcome
-    from gateway.economics.costs import OUTCOME, as_csv, as_focus, as_text, grouped, read_by, whole
+    from gateway.economics.costs import OUTCOME, as_csv, as_focus, as_json, as_text, grouped, read_by, whole
     from gateway.economics.reading import age_of_prices, every_outcome, period_of, sums_of
     from gateway.oversight.acts import active_configuration
     from gateway.store.installation import opened
@@ -53,7 +55,14 @@ def costs(
         period = period_of(from_, to, configuration.organisation.time_zone, now)
         rows = sums_of(installation.reader, period)
         found = every_outcome(installation.reader, configuration, period, None) if names == OUTCOME else {}
-    if names == OUTCOME:
+    head = {"start": str(period.start), "to": str(period.end), "zone": period.zone}
+    head["prices"] = age_of_prices(configuration, now)
+    if json_ and names == OUTCOME:
+        say(True, "", **head, outcomes=[by_outcome.outcome_row(one) for _, one in sorted(found.items())])
+    elif json_:
+        groups = [as_json(one, names) for one in grouped(rows, names)]
+        say(True, "", **head, together=as_json(whole(rows), ()), groups=groups)
+    elif names == OUTCOME:
         said = f"{period}, {period.zone}\n{by_outcome.as_text(found)}\n{age_of_prices(configuration, now)}\n"
         typer.echo(by_outcome.as_csv(found) if csv else said, nl=False)
     elif focus:

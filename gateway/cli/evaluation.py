@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.people import As, acting
+from gateway.cli.saying import AsJson, say
 
 review = typer.Typer(no_args_is_help=True, help="Score what evaluators have scored, without seeing what they said.")
 
@@ -34,7 +35,9 @@ def import_(context: typer.Context, file: Path, as_: As) -> None:
 
 @review.command("next")
 def review_next(
-    context: typer.Context, most: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20
+    context: typer.Context,
+    most: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """List answers that wait for a person: drawn by hash, in an order that nobody chooses."""
     from gateway.evaluation.reviewing import queue
@@ -42,7 +45,9 @@ def review_next(
 
     with opened(context.obj) as installation:
         for one in queue(installation, most):
-            typer.echo(f"{one.call}  {one.facts['evaluator']}  {one.facts['component']}  {one.workflow}")
+            evaluator, component, workflow = one.facts["evaluator"], one.facts["component"], one.workflow
+            text = f"{one.call}  {evaluator}  {component}  {workflow}"
+            say(as_json, text, call=one.call, evaluator=evaluator, component=component, workflow=workflow)
 
 
 @review.command("record")

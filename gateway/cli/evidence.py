@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.files import placed
+from gateway.cli.people import As
+from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
+from ledger.waiting import waiting
+
+if TYPE_CHECKING:
+    from gateway.packing import MadePack, PackRequest
 
 if TYPE_CHECKING:
     from gateway.store.installation import Installation
@@ -101,13 +108,13 @@ def _in_words(answer: "WhyAnswer | Cited", audience: str | None) -> str:
 def pack(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The PDF to write.")],
+    as_: As,
     from_: Annotated[
         str, typer.Option("--from", help="First day or instant: 2026-11-01, in the organisation's time zone.")
     ],
     to: Annotated[str, typer.Option("--to", help="First day or instant after the period.")],
     workflow: Annotated[str | None, typer.Option(help="Restrict contents and tables to one workflow.")] = None,
     seed: Annotated[str, typer.Option(help="The auditor's seed, which draws the worked examples.")] = "",
-    as_: Annotated[str | None, typer.Option("--as", help="The person who exports.")] = None,
     contents: Annotated[bool, typer.Option(help="Open prompts and answers of the worked examples too.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="Write the machine-readable bundle beside the PDF too.")] = None,
     at: Annotated[str | None, typer.Option(help="Instant printed as the time of export; default now.")] = None,
@@ -116,11 +123,10 @@ def pack(
     since_head: Annotated[
         Path | None, typer.Option(help="A head the auditor holds: adds the consistency proof.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export a signed evidence pack: a PDF with the machine-readable bundle inside."""
-    from gateway.packing import PackRequest, export
-    from gateway.store.installation import opened
-    from reports.pack.pdf import PdfUnavailable
+    from gateway.packing import PackRequest
 
     settings: Settings = context.obj
     request = PackRequest(
@@ -136,17 +142,29 @@ def pack(
         since_head=since_head.read_bytes() if since_head else None,
         translation=translation.read_bytes() if translation else None,
     )
-    with opened(settings) as installation:
+    made = _exported(settings, request, output, *([bundle] if bundle else []))
+    text = f"{output}: pack {made.pack_id}, {made.entries} entries, {made.calls} calls\nsha256 {made.digest}"
+    counts = {"entries": made.entries, "calls": made.calls}
+    say(as_json, text, file=str(output), pack=made.pack_id, sha256=made.digest, **counts)
+
+
+def _exported(settings: Settings, request: "PackRequest", *paths: Path) -> "MadePack":
+    """Export into these files, the PDF and perhaps the bundle: nothing is recorded that is not on the disk."""
+    from gateway.packing import export
+    from gateway.store.installation import opened
+    from reports.pack.pdf import PdfUnavailable
+
+    with waiting("making the pack"), opened(settings) as installation, placed(*paths) as files:
+
+        def keep(made: "MadePack") -> None:
+            for file, data in zip(files, (made.pdf, made.bundle), strict=False):
+                file.write(data)
+
         try:
-            made = export(installation, request)
+            return export(installation, request, keep)
         except PdfUnavailable as error:
             typer.echo(f"whyledger: no PDF: {error}", err=True)
             raise SystemExit(3) from error
-    output.write_bytes(made.pdf)
-    if bundle:
-        bundle.write_bytes(made.bundle)
-    typer.echo(f"{output}: pack {made.pack_id}, {made.entries} entries, {made.calls} calls")
-    typer.echo(f"sha256 {made.digest}")
 
 
 def verify(context: typer.Context) -> None:

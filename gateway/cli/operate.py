@@ -1,20 +1,18 @@
-"""Commands that run and set up an installation: demo, serve, init, doctor, migrate, config."""
+"""Commands that run and set up an installation: demo, serve, init, doctor, migrate, backup."""
 
 import secrets
+import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from gateway.cli import configure
+from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
-
-if TYPE_CHECKING:
-    from gateway.configuration.model import Configuration
-    from gateway.pricing.prices import PriceList
-
-config = typer.Typer(no_args_is_help=True, help="Check, activate and show the configuration.")
+from ledger.waiting import waiting
 
 
 def add_first(app: typer.Typer) -> None:
@@ -25,7 +23,7 @@ def add_first(app: typer.Typer) -> None:
 def add_rest(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(doctor)
-    app.add_typer(config, name="config")
+    configure.add(app)
     app.command()(migrate)
     app.command()(rebuild)
     app.command()(backup)
@@ -48,8 +46,13 @@ def demo(
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
-    admin_port: Annotated[int | None, typer.Option(help="Port of /metrics and /healthz on 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Print a line for each request; no contents, no addresses, no keys.")
+    ] = False,
+    admin_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz on 127.0.0.1.")
+    ] = None,
 ) -> None:
     """Run gateway, pages and API docs."""
     from gateway.server import run
@@ -60,34 +63,71 @@ def serve(
         host=host or settings.host,
         port=settings.port if port is None else port,
         admin_port=settings.admin_port if admin_port is None else admin_port,
+        access_log=access_log,
     )
 
 
 def init(
     context: typer.Context,
     admin: Annotated[str, typer.Option(help="Name of the first person, an admin.")] = "admin",
-    origin: Annotated[str, typer.Option(help="Name of the log for ever: a schema-less URL of yours.")] = "",
+    origin: Annotated[
+        str,
+        typer.Option(
+            help="Needed: the permanent name of the log, like ledger.example.com/main. A URL of yours without "
+            "https://, under which nothing has to answer; it can never be changed."
+        ),
+    ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
+    as_json: AsJson = False,
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
     from gateway.oversight import acts
     from gateway.store.installation import make, opened
 
+    _require_origin(origin)
     settings: Settings = context.obj
-    origin = origin or f"ledger.invalid/{secrets.token_hex(8)}"
     make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
     with opened(settings) as installation:
         acts.bind_signer(installation)
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
-        typer.echo(f"log            {installation.origin}")
-        typer.echo(f"verifier key   {installation.signer.vkey}")
-        typer.echo("               give this line to your auditor by a road of its own; packs are checked against it")
+        vkey = installation.signer.vkey
+    if as_json:
+        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token)
+        return
+    typer.echo(f"log            {origin}")
+    typer.echo(f"verifier key   {vkey}")
+    typer.echo("               give this line to your auditor through a separate channel: packs are checked against it")
     typer.echo(f"person         {admin}")
     typer.echo(f"token          {token}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
+    typer.echo("\nnext:")
+    home = context.find_root().params.get("home")
+    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else ""):
+        typer.echo(f"  {line}")
 
 
-def doctor(context: typer.Context) -> None:
+def _require_origin(origin: str) -> None:
+    if not origin or "://" in origin:
+        said = "leave https:// out of --origin" if origin else "say --origin NAME"
+        typer.echo(
+            f"whyledger: {said}: the permanent name of the log, like ledger.example.com/main. It is a URL of yours "
+            "without https://, stands in every signature, and can never be changed. To try things out: localhost/dev",
+            err=True,
+        )
+        raise SystemExit(2)
+
+
+def _next_commands(admin: str, home: str) -> Iterator[str]:
+    """Yield what leads from a new installation to a call."""
+    person = shlex.quote(admin)
+    yield f"whyledger{home} config example > gateway.yaml"
+    yield f"whyledger{home} config check gateway.yaml"
+    yield f"whyledger{home} config activate gateway.yaml --as {person} --reason 'first configuration'"
+    yield f"whyledger{home} key create --environment dev --workflow support-agent --as {person}"
+    yield f"whyledger{home} serve"
+
+
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Say what works here, and what is missing with the command that mends it."""
     from gateway.cli.checkup import checkup
 
@@ -95,45 +135,55 @@ def doctor(context: typer.Context) -> None:
     bad = 0
     for good, line in checkup(settings):
         bad += not good
-        typer.echo(f"{'ok  ' if good else 'FIX '} {line}")
+        say(as_json, f"{'ok  ' if good else 'FIX '} {line}", good=good, said=line)
     raise SystemExit(1 if bad else 0)
 
 
-def migrate(context: typer.Context) -> None:
+def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     """Bring both databases to this version's schema."""
     from gateway.store.installation import migrate as bring_up
+    from ledger.store import tables, vault
 
-    bring_up(context.obj)
-    typer.echo("the schema is current")
+    with waiting("upgrading the databases"):
+        bring_up(context.obj)
+    text = f"the schema is current: ledger {tables.REVISION}, key store {vault.REVISION}"
+    say(as_json, text, ledger=tables.REVISION, key_store=vault.REVISION)
 
 
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
     """Drop everything the entries can rebuild, and rebuild it from them."""
     from gateway.store.installation import opened
     from gateway.store.rebuild import rebuild_projections
 
-    with opened(context.obj) as installation:
+    with waiting("rebuilding"), opened(context.obj) as installation:
         count = rebuild_projections(installation)
-    typer.echo(f"rebuilt from {count} entries")
+    say(as_json, f"rebuilt from {count} entries", entries=count)
 
 
-def backup(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A folder that is made.")]) -> None:
+def backup(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder that is made.")],
+    as_json: AsJson = False,
+) -> None:
     """Copy ledger and key store while the gateway runs, and verify the copy. The secrets are not in it."""
     from gateway.store.backups import back_up
     from gateway.store.installation import opened
 
-    with opened(context.obj) as installation:
+    with waiting("copying and verifying"), opened(context.obj) as installation:
         made = back_up(installation, folder)
-    typer.echo(f"{folder}: {made.size} entries of {made.origin}, verified")
+    say(as_json, f"{folder}: {made.size} entries of {made.origin}, verified", folder=str(folder), **asdict(made))
     typer.echo("the folder `secrets` is not in it: back it up apart from this one", err=True)
 
 
-def restore(context: typer.Context, folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+def restore(
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="A backup.")], as_json: AsJson = False
+) -> None:
     """Verify a backup and restore it into empty databases, SQLite or PostgreSQL."""
     from gateway.store.backups import restore as put_back
 
-    made = put_back(context.obj, folder)
-    typer.echo(f"restored {made.size} entries of {made.origin}")
+    with waiting("verifying and restoring"):
+        made = put_back(context.obj, folder)
+    say(as_json, f"restored {made.size} entries of {made.origin}", **asdict(made))
 
 
 def recover(
@@ -150,87 +200,3 @@ def recover(
     with opened(settings, recovering=True) as installation:
         lost = declare_gap(installation, by_name(installation, as_, settings.token), reason)
     typer.echo(f"declared: this database is {lost} entries short of the signed head, or holds others")
-
-
-@contextmanager
-def _mistakes_printed() -> Iterator[None]:
-    """Print the mistakes of a configuration file one a line, and end with exit code 1."""
-    from gateway.configuration.load import ConfigurationError
-
-    try:
-        yield
-    except ConfigurationError as error:
-        for one in error.problems:
-            typer.echo(one, err=True)
-        raise SystemExit(1) from error
-
-
-@config.command("check")
-def config_check(context: typer.Context, file: Path) -> None:
-    """Check a file: say with line numbers what is wrong, and what of it could not be served here."""
-    from gateway.configuration.load import load
-    from gateway.pricing.catalogue import compile_rows
-    from gateway.pricing.prices import PriceList
-
-    with _mistakes_printed():
-        loaded = load(file.read_text("utf-8"), name=file.name)
-    typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
-    if _say_what_cannot_be_served(loaded, PriceList.parse(compile_rows(loaded)), context.obj):
-        raise SystemExit(1)
-
-
-def _say_what_cannot_be_served(configuration: "Configuration", prices: "PriceList", settings: Settings) -> bool:
-    """Print it; returns whether something of it is to be mended in the file."""
-    from gateway.oversight.serving import findings
-
-    found = list(findings(configuration, prices, settings.environment))
-    for one in found:
-        typer.echo(f"{'FIX ' if one.wrong else 'note'} {one.text}", err=True)
-    return any(one.wrong for one in found)
-
-
-@config.command("activate")
-def config_activate(
-    context: typer.Context,
-    file: Path,
-    as_: Annotated[str, typer.Option("--as", help="The person who activates.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-) -> None:
-    """Put a file into force: its text is kept by digest and every call quotes it."""
-    from gateway.oversight import acts
-    from gateway.oversight.people import by_name
-    from gateway.store.installation import opened
-    from gateway.store.ports import RulesInForce
-
-    settings: Settings = context.obj
-    with _mistakes_printed(), opened(settings) as installation:
-        actor = by_name(installation, as_, settings.token)
-        digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
-        rules = RulesInForce(installation.reader, installation.vault, settings)
-        rules.read()
-    typer.echo(f"active: {digest}")
-    _say_what_cannot_be_served(rules.now.configuration, rules.now.prices, settings)
-
-
-@config.command("reference")
-def config_reference() -> None:
-    """Print every key of the file, what it takes, and what holds without it."""
-    from gateway.configuration.reference import reference
-
-    typer.echo(reference(), nl=False)
-
-
-@config.command("show")
-def config_show(context: typer.Context) -> None:
-    """Print the text in force, then the built-in entries under it."""
-    from importlib import resources
-
-    from gateway.state.rows import CONTROL, control_of
-    from gateway.store.installation import opened
-
-    with opened(context.obj) as installation:
-        control = control_of({CONTROL: installation.reader.state(CONTROL)})
-        text = installation.vault.text(control["config"]) if control["config"] else None
-    typer.echo(text or "# nothing is active")
-    typer.echo("# ---- built in ----")
-    typer.echo(resources.files("gateway.configuration").joinpath("builtin.yaml").read_text("utf-8"))

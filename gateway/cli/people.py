@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.saying import AsJson, say
 from gateway.pricing.money import read_eur
 from gateway.settings import Settings
 
@@ -54,6 +55,7 @@ def person_add(
     ] = None,
     until: Until = None,
     workflow: Within = None,
+    as_json: AsJson = False,
 ) -> None:
     """Enrol a person and print their token once."""
     from gateway.oversight import acts
@@ -61,7 +63,8 @@ def person_add(
     with acting(context, as_) as (installation, actor):
         box = _box(installation, until, workflow) if "auditor" in role or until or workflow else None
         token = acts.enrol(installation, actor, name, role, box)  # type: ignore[arg-type]
-    typer.echo(token)
+    ends = {"until": box.until, "workflows": box.workflows} if box else {}
+    say(as_json, token, person=name, roles=role, token=token, **ends)
     typer.echo("shown once; only its digest is kept", err=True)
     if box:
         typer.echo(f"auditor until {box.until}, of {', '.join(box.workflows) or 'all workflows'}", err=True)
@@ -142,13 +145,20 @@ def key_create(
     max_budget_daily: Annotated[
         int | None, typer.Option(parser=read_eur, metavar="EUR", help="A hard daily cap of this key: 2.50.")
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Register a workflow that the configuration does not name.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Issue a gateway key and print it once."""
     from gateway.oversight import acts
 
     with acting(context, as_) as (installation, actor):
-        secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily)  # type: ignore[arg-type]
-    typer.echo(secret)
+        first = installation.reader.state(f"workflow:{workflow}") is None  # type: ignore[attr-defined]
+        secret = acts.issue_key(installation, actor, environment, workflow, max_budget_daily, new=new)  # type: ignore[arg-type]
+    say(as_json, secret, key=secret, environment=environment, workflow=workflow, registered=first)
+    if first:
+        typer.echo(f"registered a new workflow {workflow}: not described, no tools granted", err=True)
     typer.echo("shown once; only its digest is kept", err=True)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.people import As, Reason, acting
+from gateway.cli.saying import AsJson, say
 
 prompt = typer.Typer(no_args_is_help=True, help="Register versions of prompts and promote them.")
 
@@ -39,14 +40,16 @@ def promote(
 
 
 @prompt.command("list")
-def list_(context: typer.Context) -> None:
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List prompts, how many versions they have, and which is in use where."""
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:
         for row, found in sorted(installation.reader.states("prompt:").items()):
             used = ", ".join(f"{version} in {place}" for place, version in sorted(found["promoted"].items()))
-            typer.echo(f"{row.removeprefix('prompt:')}  {len(found['versions'])} version(s)  {used or 'none promoted'}")
+            name, count = row.removeprefix("prompt:"), len(found["versions"])
+            text = f"{name}  {count} version(s)  {used or 'none promoted'}"
+            say(as_json, text, prompt=name, versions=count, promoted=found["promoted"])
 
 
 @prompt.command("show")

@@ -18,7 +18,9 @@ def _decimal(value: Any) -> Any:
     try:
         return Decimal(str(value))
     except InvalidOperation:
-        return value  # the field says what is wrong with it
+        raise ValueError(
+            f"{value!r} is no number: write it with a point and without separators, like 1250.50"
+        ) from None
 
 
 def _names(value: Any) -> Any:

@@ -15,7 +15,9 @@ HEAD = (
     "twice and values of another type are errors with their line. Amounts are EUR, prices USD per million tokens, days "
     "those of the organisation's time zone.\n\nA file takes effect by `whyledger config activate FILE --as PERSON "
     "--reason TEXT`; `whyledger config check FILE` says before what is wrong and what could not be served. "
-    "`whyledger config show` prints what is in force, and the built-in providers under it.\n"
+    "`whyledger config example` prints a small file to begin with. `whyledger config show` prints what is in force and "
+    "the built-in providers under it; `whyledger config history` lists who activated what, when and why, and "
+    "`whyledger config diff` says what changed.\n"
 )
 _PLACES = (
     ("", model.Configuration), ("routes[]", model.Route), ("organisation", model.Organisation),

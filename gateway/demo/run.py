@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.demo import tampering
-from gateway.demo.stories import STORIES
+from gateway.demo.stories import SPOKEN, STORIES
 from gateway.demo.world import COMPLIANCE, World, running
 from gateway.packing import Composed, PackRequest, compose, record, sealed
 from gateway.store.evidence import LiveEvidence
@@ -42,7 +42,7 @@ def run_demo(home: Path, *, live: bool, environment: Mapping[str, str]) -> int:
         "keys, databases, people, configuration; then the server and " + ("a real provider" if live else "the sandbox"),
     )
     with running(installed, environment=environment, live=live) as world:
-        _say(2, "the stories, over HTTP, with the official openai SDK")
+        _say(2, f"the stories, over HTTP, with {SPOKEN}")
         asked = _tell(world, live=live)
         _say(3, f"why {asked}")
         _explain(world, asked)

@@ -1,12 +1,19 @@
-"""The story set: business tasks with names, told over HTTP with the official OpenAI SDK."""
+"""The story set: business tasks with names, told over HTTP with the official OpenAI SDK where it is installed."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import openai
-
 from gateway.demo.world import APPROVER, World
+
+sdk: Any
+try:
+    sdk = importlib.import_module("openai")
+    SPOKEN = "the official openai SDK"
+except ModuleNotFoundError:
+    sdk = importlib.import_module("gateway.demo.plain")
+    SPOKEN = "plain HTTP (the extra `openai` brings the official SDK)"
 
 FLASH, HAIKU, PRO = "gemini-3-flash-preview", "claude-3-haiku", "gemini-3.1-pro-preview"
 DOCS, SUPPORT, COPY = "summarize_internal_docs", "complex_customer_support", "marketing_copy"
@@ -31,23 +38,23 @@ class Story:
     """Can be told with a real provider too."""
 
 
-def _client(world: World, task: str, *, key: str = "support-agent", **headers: str) -> openai.OpenAI:
+def _client(world: World, task: str, *, key: str = "support-agent", **headers: str) -> Any:
     named = {"x-whyledger-task": task, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return world.closing.enter_context(
-        openai.OpenAI(
+        sdk.OpenAI(
             base_url=f"{world.base_url}/v1", api_key=world.keys[key], default_headers=named, max_retries=2, timeout=60
         )
     )
 
 
-def _ask(client: openai.OpenAI, intent: str, text: str, **more: Any) -> Any:
+def _ask(client: Any, intent: str, text: str, **more: Any) -> Any:
     return client.chat.completions.create(model=intent, messages=[{"role": "user", "content": text}], **more)
 
 
-def _refused(client: openai.OpenAI, intent: str, text: str, **more: Any) -> str:
+def _refused(client: Any, intent: str, text: str, **more: Any) -> str:
     try:
         _ask(client, intent, text, **more)
-    except openai.APIStatusError as error:
+    except sdk.APIStatusError as error:
         body = error.body if isinstance(error.body, Mapping) else {}
         return f"{error.status_code} {body.get('code')}"
     return "was answered, which it should not have been"
@@ -112,8 +119,8 @@ def _upstream_cut(world: World, task: str) -> str:
     world.behave(PRO, "cut", after=3, text="The upstream breaks off in the middle of this sentence.")
     try:
         events = list(_ask(_client(world, task), SUPPORT, "Which size fits me?", stream=True))
-    except (openai.APIError, OSError, Exception) as error:  # noqa: BLE001 - SDK versions differ in which error they raise
-        return f"the SDK raised {type(error).__name__}: not a clean end"
+    except (sdk.APIError, OSError, Exception) as error:  # noqa: BLE001 - SDK versions differ in which error they raise
+        return f"the client raised {type(error).__name__}: not a clean end"
     return f"ended cleanly after {len(events)} events, which it should not have"
 
 
@@ -125,7 +132,7 @@ def _runaway(world: World, task: str) -> str:
         try:
             _ask(client, DOCS, f"Read invoice 77, attempt {number + 1}.")
             results.append("answered")
-        except openai.APIStatusError as error:
+        except sdk.APIStatusError as error:
             results.append(f"{error.status_code}")
     world.post("/api/v1/stops", {"task": task, "reason": "the agent reads the same invoice in a loop"}, person=APPROVER)
     results.append(_refused(client, DOCS, "Read invoice 77 once more."))

@@ -99,6 +99,17 @@ def as_csv(rows: Iterable[CostRow], by: Sequence[str]) -> str:
     return "".join(map(csv_line, lines))
 
 
+def as_json(row: CostRow, by: Sequence[str]) -> dict[str, Any]:
+    """Return a group as programs get it, amounts in nano-EUR."""
+    sums = row.sums
+    return {
+        "by": dict(zip(by, row.name, strict=True)), "calls": row.ended, "refused": sums["results"].get("refused", 0),
+        "errors": row.error_calls, "cost_nano_eur": sums["cost"], "upper_bound_calls": sums["bounded"],
+        "upper_bound_nano_eur": sums["bound_cost"], "no_task_nano_eur": sums["cost"] - sums["named_cost"],
+        "saved_by_cache_nano_eur": sums["saved"], "input_tokens": sums["in"], "output_tokens": sums["out"],
+    }  # fmt: skip
+
+
 def as_focus(rows: Mapping[str, Mapping[str, Any]], organisation: str, zone: str) -> str:
     """Return a period in the shape of FOCUS 1.2, a line for each slice. Usage-derived: this is no invoice.
 

@@ -1,5 +1,6 @@
 """What people do. Each act is a unit: the role is checked inside the transaction that records it."""
 
+import difflib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -173,17 +174,23 @@ def _registration(configuration: Configuration, name: str, config: str, actor: A
     )  # fmt: skip
 
 
-def issue_key(installation: Installation, actor: Actor, environment: str, workflow: str, cap: int | None = None) -> str:
+def issue_key(
+    installation: Installation, actor: Actor, environment: str, workflow: str, cap: int | None = None, *,
+    new: bool = False,
+) -> str:  # fmt: skip
     """Issue a gateway key for one workflow in one environment; returns the secret, which is kept nowhere.
 
     Args:
         cap: a hard daily cap of this key, nano-EUR.
+        new: register the workflow if nobody has named it yet; else that is refused, as a mistyped name would be.
     """
     configuration, config = active_configuration(installation)
     if environment not in configuration.environments:
         raise ActRefused(f"environment is one of {', '.join(configuration.environments)}, not {environment}")
     if not fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}", workflow):
         raise ActRefused("a workflow's name is up to 100 letters, digits, dots, dashes, colons and slashes")
+    if not new:
+        require_named(installation, workflow)
     secret = f"wl_{environment}_{secrets.token_urlsafe(32)}"
     key = new_id("key", installation.clock())
     installation.vault.remember_token(secret, key)
@@ -204,6 +211,22 @@ def issue_key(installation: Installation, actor: Actor, environment: str, workfl
         workflow=workflow, more=registration,
     )  # fmt: skip
     return secret
+
+
+def require_named(installation: Installation, workflow: str) -> None:
+    """Refuse a workflow that is not registered: whatever a configuration in force has described is.
+
+    Raises:
+        ActRefused: with the names it may have been meant to be.
+    """
+    known = sorted(row.removeprefix("workflow:") for row in installation.reader.states("workflow:"))
+    if workflow not in known:
+        near = difflib.get_close_matches(workflow, known, 3) or known[:10]
+        meant = f"did you mean {' or '.join(near)}?" if near else "there is none yet."
+        raise ActRefused(
+            f"workflow {workflow} is neither described in the configuration nor registered; {meant} "
+            "To register it as it is, without a description and without tools, add --new"
+        )
 
 
 def revoke_key(installation: Installation, actor: Actor, secret_or_id: str, reason: str) -> str:
@@ -232,7 +255,9 @@ def release(installation: Installation, actor: Actor, workflow: str, reason: str
     require_reason(reason)
     row = f"workflow:{workflow}"
     if installation.reader.state(row) is None:
-        raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
+        raise ActRefused(
+            f"workflow {workflow} is not registered: describe it in the configuration, or `whyledger key create --new`"
+        )
     configuration, config = active_configuration(installation)
     seen = release_digest(configuration, workflow)
 

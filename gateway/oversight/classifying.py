@@ -34,7 +34,9 @@ def confirm_class(
     require_reason(reason)
     row = f"workflow:{workflow}"
     if installation.reader.state(row) is None:
-        raise ActRefused(f"workflow {workflow} is not registered: whyledger key create registers it")
+        raise ActRefused(
+            f"workflow {workflow} is not registered: describe it in the configuration, or `whyledger key create --new`"
+        )
     today = installation.clock().date()
     if abs((date.fromisoformat(case.at) - today).days) > 1:  # a day's difference is one of time zones
         raise ActRefused(f"a class is confirmed for today, {today}, not for {case.at}")

@@ -32,7 +32,7 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
     if workflow is None:
         raise Refused(
             "workflow_unknown",
-            f"workflow {principal.workflow} is not registered; whyledger key create registers it",
+            f"workflow {principal.workflow} is not registered; describe it in the configuration",
             stage=3,
         )
     release = rules.released.get(principal.workflow or "", "none")

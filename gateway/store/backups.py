@@ -24,7 +24,7 @@ from gateway.store.rebuild import upgrade_log
 from ledger import custody
 from ledger.checkpointing import HeadFile
 from ledger.entry import b64
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerUnavailable, of_file
 from ledger.note import Signer
 from ledger.store import tables, vault
 from ledger.store.copying import copy_tables, is_empty
@@ -128,7 +128,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
             if _digest(folder / name) != manifest["files"][name]:
                 raise LedgerUnavailable(f"{folder / name} is not the file that was backed up")
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise LedgerUnavailable(f"{folder} is not a finished backup: {error}") from error
+        said = of_file(error) if isinstance(error, OSError) else error
+        raise LedgerUnavailable(f"{folder} is not a finished backup: {said}") from error
     return manifest
 
 

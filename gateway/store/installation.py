@@ -136,7 +136,7 @@ def opened(
         LogHalted: the database does not continue the log that was last signed.
     """
     if not is_made(settings):
-        raise LedgerUnavailable(f"no installation in {settings.home}: run `whyledger init`")
+        raise LedgerUnavailable(f"no installation in {settings.home}: run `whyledger init --origin NAME`")
     for where in (settings.log_database, settings.vault_database):
         if isinstance(where, Path) and not where.exists():  # opening it would make an empty one
             raise LedgerUnavailable(f"{where} is missing: put it back, or run `whyledger restore FOLDER` with a backup")

@@ -40,6 +40,11 @@ class RulesInForce:
         self.networks: dict[str, Network] = {}
 
     @property
+    def are_read(self) -> bool:
+        """Whether a configuration is active."""
+        return self._now is not None
+
+    @property
     def now(self) -> Rules:
         if self._now is None:
             raise Refused(

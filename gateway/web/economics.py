@@ -13,7 +13,7 @@ from gateway.configuration.model import Configuration
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.economics import by_outcome
 from gateway.economics.attempts import OutcomeCosts
-from gateway.economics.costs import OUTCOME, QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
+from gateway.economics.costs import OUTCOME, QuestionInvalid, as_csv, as_focus, as_json, grouped, read_by, whole
 from gateway.economics.reading import Period, age_of_prices, every_outcome, period_of, sums_of
 from gateway.economics.recording import MOST, Result, Sender, lines_of, record
 from gateway.oversight.acts import active_configuration
@@ -231,7 +231,8 @@ def _costs(installation: Installation, token: str | None, by: str, start: str | 
         return Response(text, media_type="text/csv")
     return Costs(
         start=str(period.start), to=str(period.end), zone=period.zone, prices=age_of_prices(configuration, now),
-        together=_cost((), whole(rows)), groups=[_cost(names, one) for one in grouped(rows, names)],
+        together=Cost(**as_json(whole(rows), ())),
+        groups=[Cost(**as_json(one, names)) for one in grouped(rows, names)],
     )  # fmt: skip
 
 
@@ -245,13 +246,3 @@ def _by_outcome(
     rows = [by_outcome.outcome_row(one) for _, one in sorted(found.items())]
     prices = age_of_prices(configuration, now)
     return OutcomeTable(start=str(period.start), to=str(period.end), zone=period.zone, prices=prices, outcomes=rows)
-
-
-def _cost(names: tuple[str, ...], one: Any) -> Cost:
-    sums = one.sums
-    return Cost(
-        by=dict(zip(names, one.name, strict=True)), calls=one.ended, refused=sums["results"].get("refused", 0),
-        errors=one.error_calls, cost_nano_eur=sums["cost"], upper_bound_calls=sums["bounded"],
-        upper_bound_nano_eur=sums["bound_cost"], no_task_nano_eur=sums["cost"] - sums["named_cost"],
-        saved_by_cache_nano_eur=sums["saved"], input_tokens=sums["in"], output_tokens=sums["out"],
-    )  # fmt: skip

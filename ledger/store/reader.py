@@ -93,6 +93,10 @@ class Reader:
         statement = "SELECT seq, brief FROM ref WHERE kind = ? AND value = ? ORDER BY seq"
         return self._rows_of(statement, (kind, value))
 
+    def linked(self, kind: str) -> list[tuple[int, str]]:
+        """Return every link of a kind, entry and identifier, in log order: for kinds of which a log has few."""
+        return self._rows_of("SELECT seq, value FROM ref WHERE kind = ? ORDER BY seq", (kind,))
+
     def find_each(self, kind: str, values: Iterable[str]) -> dict[str, list[int]]:
         """As `find`, for many identifiers of one kind at once; those that lead nowhere are left out."""
         found: dict[str, list[int]] = {}

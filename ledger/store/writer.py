@@ -100,7 +100,7 @@ _HEAD = "origin, size, last_hash, frontier, at"
 
 def _head(row: Sequence[Any] | None) -> Head:
     if row is None:
-        raise LedgerUnavailable("the database holds no log: run `whyledger init`")
+        raise LedgerUnavailable("the database holds no log: run `whyledger init --origin NAME`")
     origin, size, last_hash, frontier, at = row
     return Head(origin, last_hash, merkle.Frontier(size, tuple(split_hashes(frontier))), at)
 

@@ -54,7 +54,7 @@ def _template(name: str, zone: str, translation: Translation) -> Template:
 def as_html(
     said: Mapping[str, Any], facts: PackFacts, report: Report, examples: Sequence[Example], *, organisation: str,
     vkey: str, certificate: str, unopened: Sequence[Mapping[str, Any]] = (), brief: bool = False,
-    translation: Translation = ENGLISH,
+    maker: str = "", translation: Translation = ENGLISH,
 ) -> str:  # fmt: skip
     """Return the document.
 
@@ -64,6 +64,7 @@ def as_html(
         vkey: the verifier key, printed for comparison with the pinned one only.
         certificate: the digest of the seal's certificate, base64url.
         unopened: `seq`, `name` and `why` of contents that this pack would quote and does not have.
+        maker: who exported it, by name.
         brief: two pages for procurement instead of the whole document.
         translation: of the texts; law, statements and the why answers stay as they are.
     """
@@ -71,7 +72,7 @@ def as_html(
     sources = [one for one in data()[0]["sources"]["sources"].values() if one["how"] != "memory"]
     zone = str(said["scope"]["zone"])
     return _template("brief.html.j2" if brief else "pack.html.j2", zone, translation).render(
-        translation=translation,
+        translation=translation, maker=maker,
         said=said, facts=facts, report=report, examples=examples, organisation=organisation, vkey=vkey,
         certificate=certificate, unopened=unopened, boundary=BOUNDARY, max_rows=MAX_ROWS, missing=MISSING, place=PLACE,
         titles=fixed["titles"], never=fixed["never"], glossary=fixed["glossary"], sources=sources, note=DISCLAIMER,

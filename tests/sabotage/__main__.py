@@ -393,6 +393,21 @@ SABOTAGES = (
         PROMISES + "test_the_cost_of_a_call_is_what_its_row_rate_and_usage_give",
     ),
     Sabotage(
+        "5", "a line of the access log names a route and no address", "gateway/web/access.py",
+        "        return str(pattern)\n", "        return str(scope['path'])\n",
+        "tests/system/test_command_line.py::test_each_request_is_a_line_that_quotes_nothing_of_it",
+    ),
+    Sabotage(
+        "6", "a pack that nobody asks for is not made", "gateway/packing.py",
+        "    if actor is None and request.scheduled is None:\n", "    if False:\n",
+        PACK + "test_a_pack_names_its_maker_and_one_that_nobody_asks_for_is_not_made",
+    ),
+    Sabotage(
+        "6", "nothing is recorded of a pack that cannot be written", "gateway/cli/files.py",
+        "        if path.is_dir():\n", "        if False:\n",
+        "tests/system/test_command_line.py::test_a_pack_that_cannot_be_written_is_refused_before_anything_is_recorded",
+    ),
+    Sabotage(
         "9", "a pack's counts are recomputed", "ledger/verify.py",
         "        if wrong:\n", "        if False:\n", PACK + "test_an_invented_count_is_refused",
     ),

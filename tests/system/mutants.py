@@ -22,7 +22,7 @@ from mutants_of_statements import of_costs, of_statements
 from second_verifier import form
 
 from gateway.demo.stories import STORIES
-from gateway.demo.world import running
+from gateway.demo.world import COMPLIANCE, running
 from gateway.packing import PackRequest, export
 from gateway.settings import read_settings
 from gateway.store.installation import opened
@@ -75,7 +75,10 @@ def product_pack(home: Path) -> Mutant:
             if story.task in ("doc:onboarding", "ticket:4711"):
                 story.tell(world, story.task)
     with opened(read_settings(home, environment={})) as installation:
-        made = export(installation, PackRequest(start="2020-01-01", end="2100-01-01", seed="seed of the auditor"))
+        made = export(
+            installation,
+            PackRequest(start="2020-01-01", end="2100-01-01", seed="seed of the auditor", person=COMPLIANCE),
+        )
     return Mutant("the product's pack", unchecked("completeness"), made.pdf, vkeys=(world.vkey,))
 
 

@@ -148,11 +148,11 @@ def test_a_second_installation_on_the_same_database_is_refused_and_a_server_that
 ) -> None:
     with cluster(tmp_path, on_postgresql()) as on:
         on.settings = read_settings(tmp_path / "second", environment=on.environment)
-        refused = whyledger(on, "init")
+        refused = whyledger(on, "init", "--origin", "ledger.example/second")
         assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
         assert "copy of its home folder" in refused.stderr
         assert not list((tmp_path / "second").rglob("*.key"))
         on.environment = {"WHYLEDGER_DATABASE": "postgresql://nobody@127.0.0.1:1/none"}
-        away = whyledger(on, "init")
+        away = whyledger(on, "init", "--origin", "ledger.example/second")
         assert (away.returncode, away.stderr.count("\n")) == (1, 1)
         assert not list((tmp_path / "second").rglob("*.key"))

@@ -302,7 +302,7 @@ def test_a_class_of_something_that_changed_meanwhile_is_not_confirmed(on: Stage,
 
 
 def test_a_name_with_slashes_has_a_page_of_its_own(on: Stage, browser: Any) -> None:
-    acts.issue_key(on.installation, on.person("ada"), "dev", "agent/questions")
+    acts.issue_key(on.installation, on.person("ada"), "dev", "agent/questions", new=True)
     page = page_of(on, browser)
     page.goto("/systems")
     page.click("text=agent/questions")

@@ -314,7 +314,7 @@ def test_contents_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_command_line_verifies_its_own_installation(tmp_path: Path) -> None:
-    from test_command_line import Shell
+    from shell import Shell
 
     shell = Shell(tmp_path / "home")
     code, _, wrong = shell("verify")

@@ -36,7 +36,9 @@ from ledger.verify import verify_pack
 from reports.pack.pdf import PdfUnavailable, require_renderer
 
 SMALL = ("doc:onboarding", "campaign:autumn", "ticket:4711")
-ALWAYS = PackRequest(start="2020-01-01", end="2100-01-01", seed="seed-of-the-auditor", at="2099-01-01T00:00:00Z")
+ALWAYS = PackRequest(
+    start="2020-01-01", end="2100-01-01", seed="seed-of-the-auditor", at="2099-01-01T00:00:00Z", person=COMPLIANCE
+)
 
 
 @dataclass(frozen=True)
@@ -499,6 +501,40 @@ def test_the_one_file_verifier_runs_isolated_and_agrees(exported: Exported, pdf_
     assert run("nowhere.pdf")[0] == 3
     code, said = run(str(exported.settings.log_database), "--key", exported.vkey, "--json")
     assert (code, json.loads(said)["level"]) == (0, "L1")
+
+
+def test_the_one_file_verifier_without_cryptography_says_so_and_accuses_nobody(tmp_path: Path) -> None:
+    program = tmp_path / "whyledger-verify.pyz"
+    build_verifier(program)
+    command = [sys.executable, "-I", "-S", str(program), "verify", "pack.pdf"]  # -S: without installed packages
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "pip install cryptography" in done.stderr
+
+
+def test_a_head_that_nothing_leads_to_is_incomplete_and_no_accusation(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held, pack = tmp_path / "held", tmp_path / "pack.zip"
+    held.write_bytes(_first_checkpoint(exported))
+    with opened(exported.settings) as installation:
+        start = decode(next(installation.reader.raw(7, 8))).at
+        pack.write_bytes(compose(installation, replace(ALWAYS, start=start)).bundle)
+    assert main(["verify", str(pack), "--key", exported.vkey, "--head", str(held)]) == 2
+    said = capsys.readouterr().out
+    assert "ask for a pack made with --since-head" in said
+    assert "INCOMPLETE" in said
+    assert "INVALID" not in said
+
+
+def test_a_pack_names_its_maker_and_one_that_nobody_asks_for_is_not_made(exported: Exported) -> None:
+    with opened(exported.settings) as installation:
+        size = installation.reader.head().size
+        assert f"<dt>Made by</dt><dd>{COMPLIANCE}</dd>" in compose(installation, ALWAYS).html
+        assert f"made by {COMPLIANCE}, made at" in compose(installation, replace(ALWAYS, brief=True)).html
+        with pytest.raises(ActRefused, match="say who exports"):
+            export(installation, replace(ALWAYS, person=None))
+        assert installation.reader.head().size == size
 
 
 def test_a_missing_system_library_skips_with_the_line_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
