@@ -7,7 +7,7 @@ Source: the types of openai 3.54.0 and the vendor's API reference, read 2026-11-
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -65,7 +65,7 @@ class Event(NamedTuple):
     unreadable: str = ""
     """Why it cannot be read; empty when it can."""
     again: bool = False
-    """It says what an event before it said, with another piece of text, and nothing else."""
+    """It says what an event before it said, with another piece of text, and nothing else; so may several in a row."""
 
 
 class EventReader:
@@ -91,7 +91,7 @@ class EventReader:
             events = self._with_returns(text)
         else:
             *whole, self._rest = text.split(b"\n\n")
-            events = [self._again(one) or self._event(one + b"\n\n") for one in whole]
+            events = self._events(whole)
         if not events and len(self._rest) > MAX_EVENT:
             raise EventTooLarge
         return events
@@ -111,16 +111,30 @@ class EventReader:
         raw, self._rest = self._rest, b""
         return [self._event(raw)] if raw else []
 
-    def _again(self, raw: bytes) -> Event | None:
-        """Recognise an event that differs from one already read in its text only: most of a stream are such."""
+    def _events(self, whole: Iterable[bytes]) -> list[Event]:
+        """Return events by their texts without the blank line. Those that are known again in a row come as one."""
+        events: list[Event] = []
+        known: list[bytes] = []
+        for one in whole:
+            if self._is_known(one):
+                known.append(one)
+                continue
+            if known:
+                events.append(_joined(known))
+                known = []
+            events.append(self._event(one + b"\n\n"))
+        return [*events, _joined(known)] if known else events
+
+    def _is_known(self, raw: bytes) -> bool:
+        """Tell whether an event differs from one already read in its text only: most of a stream are such."""
         before, between, after = self._form
         if not before or not raw.startswith(before) or not raw.endswith(after):
-            return None
+            return False
         text = raw[len(before) : len(raw) - len(after)]
         if between:
             text, found, padding = text.partition(between)
             text = text + padding if found else b'"'
-        return Event(raw + b"\n\n", again=True) if _PLAIN.fullmatch(text) else None
+        return _PLAIN.fullmatch(text) is not None
 
     def _event(self, raw: bytes) -> Event:
         if self._first:
@@ -130,6 +144,10 @@ class EventReader:
         if text := _only_text(event.value):
             self._form = _form_of(raw.removesuffix(b"\n\n"), text)
         return event
+
+
+def _joined(known: list[bytes]) -> Event:
+    return Event(b"\n\n".join([*known, b""]), again=True)
 
 
 def _form_of(raw: bytes, text: bytes) -> tuple[bytes, bytes, bytes]:
@@ -182,6 +200,8 @@ def read_event(raw: bytes) -> Event:
 
 
 def _with_data(raw: bytes, text: bytes, *, error: bool = False) -> Event:
+    if text == b"[DONE]":
+        return Event(raw, done=True, error=error)
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

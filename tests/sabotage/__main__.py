@@ -259,7 +259,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "an event is known again only by a text without any other sign", "gateway/dialects/openai_wire.py",
-        "again=True) if _PLAIN.fullmatch(text) else None", "again=True)",
+        "        return _PLAIN.fullmatch(text) is not None\n", "        return True\n",
         "tests/gateway/test_openai_wire.py::test_an_event_known_again_says_what_the_first_said_but_for_its_text",
     ),
     Sabotage(
