@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 import ledger
 
 MODULES = (
-    "__init__", "__main__", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors", "merkle",
-    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "store/__init__", "store/live",
+    "__init__", "__main__", "amounts", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors",
+    "merkle", "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "store/__init__",
+    "store/live",
 )  # fmt: skip
 _MAIN = "import sys\n\nfrom ledger.__main__ import main\n\nsys.exit(main())\n"
 

@@ -35,6 +35,7 @@ def why(
     """What did it do, why, and who approved it."""
     if audience not in ("operator", "affected_person"):
         raise typer.BadParameter("it is operator or affected_person", param_hint="--audience")
+    from gateway.oversight.acts import time_zone
     from gateway.store.evidence import LiveEvidence
     from gateway.store.installation import opened
     from reports.why.answer import NothingFound
@@ -44,7 +45,7 @@ def why(
     with opened(context.obj) as installation:
         if verify:
             installation.checkpointer.sign(now=True)
-        evidence = LiveEvidence(installation)
+        evidence = LiveEvidence(installation, time_zone(installation))
         kind, found = evidence.resolve(ref)
         try:
             answer = explain(ref, kind, found, evidence, page=page)

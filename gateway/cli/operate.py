@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.settings import Settings
+from ledger.amounts import counted
 
 if TYPE_CHECKING:
     from gateway.configuration.model import Configuration
@@ -66,7 +67,9 @@ def serve(
 def init(
     context: typer.Context,
     admin: Annotated[str, typer.Option(help="Name of the first person, an admin.")] = "admin",
-    origin: Annotated[str, typer.Option(help="Name of the log for ever: a schema-less URL of yours.")] = "",
+    origin: Annotated[
+        str, typer.Option(help="Permanent name of the log, like ledger.example.com/main (a URL without https://).")
+    ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
@@ -81,14 +84,16 @@ def init(
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
         typer.echo(f"log            {installation.origin}")
         typer.echo(f"verifier key   {installation.signer.vkey}")
-        typer.echo("               give this line to your auditor by a road of its own; packs are checked against it")
+        typer.echo(
+            "               give this line to your auditor through a separate channel; packs are checked against it"
+        )
     typer.echo(f"person         {admin}")
     typer.echo(f"token          {token}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
 
 
 def doctor(context: typer.Context) -> None:
-    """Say what works here, and what is missing with the command that mends it."""
+    """Say what works here, and what is missing with the command that fixes it."""
     from gateway.cli.checkup import checkup
 
     settings: Settings = context.obj
@@ -100,7 +105,7 @@ def doctor(context: typer.Context) -> None:
 
 
 def migrate(context: typer.Context) -> None:
-    """Bring both databases to this version's schema."""
+    """Upgrade both databases to this version."""
     from gateway.store.installation import migrate as bring_up
 
     bring_up(context.obj)
@@ -174,7 +179,7 @@ def config_check(context: typer.Context, file: Path) -> None:
 
     with _mistakes_printed():
         loaded = load(file.read_text("utf-8"), name=file.name)
-    typer.echo(f"{file.name}: {len(loaded.routes)} route(s), {len(loaded.workflows)} workflow(s)")
+    typer.echo(f"{file.name}: {counted(len(loaded.routes), 'route')}, {counted(len(loaded.workflows), 'workflow')}")
     if _say_what_cannot_be_served(loaded, PriceList.parse(compile_rows(loaded)), context.obj):
         raise SystemExit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.people import As, Reason, acting
+from ledger.amounts import counted
 
 prompt = typer.Typer(no_args_is_help=True, help="Register versions of prompts and promote them.")
 
@@ -46,7 +47,8 @@ def list_(context: typer.Context) -> None:
     with opened(context.obj) as installation:
         for row, found in sorted(installation.reader.states("prompt:").items()):
             used = ", ".join(f"{version} in {place}" for place, version in sorted(found["promoted"].items()))
-            typer.echo(f"{row.removeprefix('prompt:')}  {len(found['versions'])} version(s)  {used or 'none promoted'}")
+            versions = counted(len(found["versions"]), "version")
+            typer.echo(f"{row.removeprefix('prompt:')}  {versions}  {used or 'none promoted'}")
 
 
 @prompt.command("show")
@@ -71,4 +73,6 @@ def unregistered(context: typer.Context) -> None:
 
     with opened(context.obj) as installation:
         for one in found(installation):
-            typer.echo(f"{one.digest[:12]}  {one.workflow}  {one.calls} call(s)  first {one.first}  last {one.last}")
+            typer.echo(
+                f"{one.digest[:12]}  {one.workflow}  {counted(one.calls, 'call')}  first {one.first}  last {one.last}"
+            )

@@ -3,6 +3,7 @@
 import textwrap
 
 from reports.why.answer import BOUNDARY, WhyAnswer
+from reports.why.narrative import Sentence
 
 WIDTH = 110
 
@@ -10,9 +11,9 @@ WIDTH = 110
 def as_text(answer: WhyAnswer) -> str:
     """Return headline, narrative, approvals, unknown and the check, wrapped for a terminal."""
     page = f" (page {answer.page} of {answer.pages})" if answer.pages > 1 else ""
-    lines = [f"why {answer.ref}{page}", "", *_wrapped(answer.headline, ""), ""]
+    lines = [f"why {answer.ref}{page}", "", *_wrapped(_cited(answer.verdict), ""), *_wrapped(answer.headline, ""), ""]
     for number, sentence in enumerate(answer.narrative, start=1):
-        lines += _wrapped(f"{sentence.text} [{', '.join(sentence.facts)}]", f"{number:>3}. ")
+        lines += _wrapped(_cited(sentence), f"{number:>3}. ")
     lines += ["", "who approved it"]
     for level, name in (
         ("this_call", "this call"),
@@ -38,8 +39,12 @@ def as_text(answer: WhyAnswer) -> str:
     return "\n".join(lines)
 
 
+def _cited(one: Sentence) -> str:
+    return f"{one.text} [{', '.join(one.facts)}]"
+
+
 def _decision(one: dict[str, str]) -> str:
-    return f"{one['person']} {one['action']}, {one['at']}: {one['reason']}"
+    return f"{one['person']} {one['action']}, {one['shown']}: {one['reason']}"
 
 
 def _wrapped(text: str, lead: str) -> list[str]:

@@ -163,7 +163,7 @@ def test_incidents_are_counted_where_and_while_they_are_open(tmp_path: Path) -> 
         made = put(installation, ada, "incident", "agent", fields)
         assert lines_of(card_of(on))["incidents"].value == 1
         assert lines_of(card_of(on, "quiet"))["incidents"].value == 0
-        assert any("1 incident(s) are open" in one for one in card_of(on, "agent").decisions)
+        assert any("incidents open: 1" in one for one in card_of(on, "agent").decisions)
         put(installation, ada, "incident", "agent", {"state": "closed"}, incident=made)
         assert "0 open now" in lines_of(card_of(on))["incidents"].note
 
