@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from gateway.days import instant
 from gateway.economics.costs import ERRORS
-from gateway.oversight.acts import active_configuration
+from gateway.oversight.acts import active_configuration, time_zone
 from gateway.oversight.looking import within
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
@@ -34,22 +34,24 @@ class CallList:
 
 
 def list_calls(
-    installation: Installation, chosen: Mapping[str, str], scope: Collection[str] | None, before: int | None
-) -> CallList:
+    installation: Installation, chosen: Mapping[str, str], scope: Collection[str] | None, before: int | None,
+    *, look: int = LOOK, most: int = ROWS,
+) -> CallList:  # fmt: skip
     """Return the calls that fit a filter and lie within a scope of workflows, looking back from an entry."""
     size = installation.reader.head().size
     first, last = _bounds(installation, chosen, size)
     start = last if before is None else min(before, last)
-    stop = max(first, start - LOOK)
+    stop = max(first, start - look)
+    zone = time_zone(installation)
     rows: list[dict[str, Any]] = []
     at = start
     for entry in _backwards(installation, start, stop):
         at = entry.seq
         if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
             continue
-        if _fits(row := ended_row(entry), entry.facts, chosen):
+        if _fits(row := ended_row(entry, zone), entry.facts, chosen):
             rows.append(row)
-            if len(rows) == ROWS:
+            if len(rows) == most:
                 break
     else:
         at = stop

@@ -44,14 +44,25 @@ def test_a_person_signs_in_and_reads_why(on: Stage, browser: Any) -> None:
     assert answer.status == 401
     page.fill("#token", "wlp_wrong")
     page.click("main button")
-    assert "not known here" in page.content()
+    assert "not known here" in page.inner_text("[role=alert]")
     page.fill("#token", on.tokens["victor"])
     page.click("main button")
     assert page.url == f"{on.url}/why/ticket:7"
     assert page.title() == "Why: ticket:7"
-    assert "entries proved" in page.inner_text(".badge.good")
+    assert page.inner_text(".badge.good") == "Recorded and unchanged"
+    assert "It does not prove" in page.inner_text(".proof")
     assert page.locator("dt").count() == 14
-    assert "reversed what the system did" in page.inner_text("ol")
+    assert page.inner_text("h1") == "ada reversed what the call of agent did."
+    assert page.inner_text(".act.bad .verb").lower() == "reversed"
+    assert page.locator("text=What we do not know").count() == 1
+    assert page.locator("details.call[open]").count() == 0
+    page.click("details.call summary")
+    assert "reversed what the system did" in page.inner_text("details.call ol")
+    assert page.get_attribute("details.call ol a.cite >> nth=0", "href").startswith("/why/entry:")
+    assert page.get_attribute("details.call .amount", "title").startswith("EUR 0.00")
+    assert page.get_attribute("details.call time", "title").endswith(" UTC")
+    assert "ada" not in page.inner_text("header.site")
+    assert "victor" in page.inner_text("header.site")
     page.close()
 
 
@@ -61,18 +72,28 @@ def test_hostile_text_stays_text_and_no_script_runs(on: Stage, browser: Any) -> 
     page.on("dialog", lambda dialog: dialogs.append(dialog))
     page.goto(f"{on.url}/why/ticket:7")
     assert page.title() == "Why: ticket:7"
-    assert "<script>document.title = 'owned'</script>" in page.inner_text("dl")
+    assert "<script>document.title = 'owned'</script>" in page.text_content("details.call blockquote")
     assert page.locator("img, script").count() == 0
     assert dialogs == []
     page.close()
 
 
-@pytest.mark.parametrize("size", [{"width": 360, "height": 800}, {"width": 1280, "height": 900}])
-def test_the_page_fits_its_window(on: Stage, browser: Any, size: Any, tmp_path: Path) -> None:
-    page = browser.new_page(viewport=size, extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "size", [{"width": 360, "height": 800}, {"width": 390, "height": 900}, {"width": 1280, "height": 900}]
+)
+def test_the_page_fits_its_window_folded_and_open(
+    on: Stage, browser: Any, size: Any, scheme: Any, tmp_path: Path
+) -> None:
+    page = browser.new_page(
+        viewport=size, color_scheme=scheme, extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"}
+    )
     page.goto(f"{on.url}/why/ticket:7")
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    page.screenshot(path=tmp_path / "why.png", full_page=True)
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        page.screenshot(path=tmp_path / "why.png", full_page=True)
+        while page.locator("details:not([open]) > summary:visible").count():
+            page.locator("details:not([open]) > summary:visible").first.click()
     page.close()
 
 
