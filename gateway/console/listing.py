@@ -14,6 +14,7 @@ from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
 from reports.pack.calls import ended_row
 from reports.pack.words import RESULTS
+from reports.why.words import refused_for
 
 ROWS = 50
 LOOK = 20_000
@@ -50,7 +51,8 @@ def list_calls(
         if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
             continue
         if _fits(row := ended_row(entry, zone), entry.facts, chosen):
-            rows.append(row)
+            because = refused_for(entry.facts) if entry.kind == "call.refused" else ""
+            rows.append(row | ({"result": "refused", "because": because} if because else {"because": row["exception"]}))
             if len(rows) == most:
                 break
     else:

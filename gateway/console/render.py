@@ -10,6 +10,7 @@ from jinja2 import Environment
 from classifiers.law.records import data
 from classifiers.risk import DISCLAIMER
 from ledger.amounts import counted, eur, eur_short
+from reports.pack.words import soft
 from reports.scorecard.card import money
 from reports.templates import environment
 from reports.times import clock
@@ -24,7 +25,7 @@ SHORT = 140
 def _environment() -> Environment:
     return environment(
         "gateway.console", money=money, eur=eur, eur_short=eur_short, utc=clock, cited=cited, shortly=shortly,
-        counted=counted, ended=ENDED.get,
+        counted=counted, ended=ENDED.get, soft=soft,
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
     nobody_here = "No person approved this call."
     changed = "The workflow was changed after its last release; nobody has released it as it was here."
     levels = {
-        "this_call": (story.approvals, nobody_here + (" What people did decide stands below." if others else "")),
+        "this_call": (story.approvals, nobody_here + (" What people did decide is listed apart." if others else "")),
         "rules_in_force": (story.activations, "No activation of the rules is on record."),
         "workflow_release": (
             story.releases, changed if story.stale_releases else "Nobody has released the workflow."

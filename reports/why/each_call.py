@@ -48,25 +48,24 @@ def went_in(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[s
 
 
 def _request(body: str) -> str:
-    return shorten(" | ".join(f"{role}: {text}" for role, text in turns(body)))
+    return shorten("; ".join(f"{role}: {text}" for role, text in turns(body)))
 
 
 def in_force(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
-    lines, facts = [], []
+    prices, digests, facts = [], [], []
     for call in story.calls:
         refs = call.first.refs
-        named = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(refs.items()))
-        lines.append(f"By digest: {named}.")
+        digests.append(f"By digest: {', '.join(f'{name} {digest[:12]}' for name, digest in sorted(refs.items()))}.")
         facts.append(pointer(call.first, "refs"))
         if call.opened:
             price = call.opened.facts["prices"][0]
             fx = call.opened.facts["fx"]
-            lines.append(
+            prices.append(
                 f"Price of {price['model']}: {price_said(price)} ({price['source']}); "
                 f"EUR = USD x {fx['eur_num']}/{fx['usd_den']} ({fx['source']}, {fx['date']})."
             )
             facts += [pointer(call.opened, "facts.prices"), pointer(call.opened, "facts.fx")]
-    return list(dict.fromkeys(lines)), facts
+    return list(dict.fromkeys([*prices, *digests])), facts
 
 
 def decided(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:

@@ -23,7 +23,7 @@ def turns(body: str) -> list[tuple[str, str]]:
     try:
         request = json.loads(body)
         found = [(str(one.pop("role", "no role")), _all_of(one)) for one in request.pop("messages")]
-        return [*found, ("other fields", plainly(request))] if request else found
+        return [*found, ("settings", plainly(request))] if request else found
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return [("request as received", body)]
 

@@ -1,14 +1,18 @@
 """The why page in a real browser: signing in, reading, the badge, and hostile text that stays text."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from judges import judge
 from stage import Stage, stage
 
 from gateway.oversight import acts
+from gateway.oversight.people import Box
+from ledger.entry import format_time
 
 
 @pytest.fixture(scope="module")
@@ -137,4 +141,32 @@ def test_a_long_task_is_read_page_by_page(on: Stage, browser: Any) -> None:
     page.click("a[rel=prev]")
     assert "Call 10 of 11" in page.content()
     assert page.goto(f"{on.url}/why/ticket:11?page=4").status == 404
+    page.close()
+
+
+def test_the_home_page_tells_of_today_within_the_scope_of_who_looks(on: Stage, browser: Any) -> None:
+    with pytest.raises(openai.NotFoundError):
+        on.ask(model="nothing", task="ticket:12")
+    ada = on.person("ada")
+    acts.stop(on.installation, ada, acts.stop_scope(on.installation, task="ticket:7"), "it loops")
+    acts.stop(on.installation, ada, acts.stop_scope(on.installation, workflow="quiet"), "later")
+    box = Box(format_time(on.installation.clock() + timedelta(days=1)), ("quiet",))
+    auditor = acts.enrol(on.installation, ada, "nora", ["auditor"], box=box)
+    page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['victor']}"})
+    page.goto(on.url)
+    shown = page.inner_text("main")
+    for said in ("Spent", "EUR 0.0", "task “ticket:7”", "workflow quiet", "it loops", "All refused calls"):
+        assert said in shown
+    assert "it asked for a name that the configuration does not define" in page.inner_text("[aria-labelledby=refused]")
+    assert page.locator("[aria-labelledby=latest] .line").count() == 8
+    page.click("[aria-labelledby=refused] .line >> nth=0")
+    assert page.inner_text("h1").startswith("The call of agent was refused")
+    page.close()
+    page = browser.new_page(extra_http_headers={"authorization": f"Bearer {auditor}"})
+    page.goto(on.url)
+    shown = page.inner_text("main")
+    assert "workflow quiet" in shown
+    for hidden in ("ticket:7", "it loops", "agent", "does not define"):
+        assert hidden not in shown
+    assert page.locator(".line").count() == 0
     page.close()
