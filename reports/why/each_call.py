@@ -149,7 +149,9 @@ def came_out(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[
         text = f"The answer is {MISSING[kept.missing if kept and kept.missing else 'not_kept']}."
         if kept and kept.missing is None:
             end = _FINISH.get(str(entry.facts["finish"]), f" (it ended with {entry.facts['finish']})")
-            text = f"Answer{end}: {shorten(said(kept.value))}"
+            words = shorten(said(kept.value))
+            silent = words == "(no text)" and entry.facts["tool_calls"]
+            text = "No text." if silent else f"Answer{end}: {words}"
         elif entry.facts["result"] == "failed":
             text = "Nothing came out."
         lines.append(" ".join([text, *_tools(entry, evidence)]))

@@ -94,7 +94,7 @@ def _ended(story: Story, proposed: tuple[str, Entry] | None) -> tuple[str, list[
     name = f" to {call.route}" if call.route else ""
     said = f"The call of {_workflow(story)}{name} {each_of([call.result])}"
     if call.ended and call.ended.kind == "call.refused":
-        said += f" before anything was sent: {refused_for(call.ended.facts)}"
+        said += f" by the gateway before anything was sent: {refused_for(call.ended.facts)}"
     return said + tool, facts
 
 
