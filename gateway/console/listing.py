@@ -52,7 +52,8 @@ def list_calls(
             continue
         if _fits(row := ended_row(entry, zone), entry.facts, chosen):
             because = refused_for(entry.facts) if entry.kind == "call.refused" else ""
-            rows.append(row | ({"result": "refused", "because": because} if because else {"because": row["exception"]}))
+            rest = str(row["exception"]).removeprefix(row["result"]).removeprefix("; ")
+            rows.append(row | ({"result": "refused", "because": because} if because else {"because": rest}))
             if len(rows) == most:
                 break
     else:

@@ -194,7 +194,9 @@ def test_every_count_of_calls_on_the_page_leads_to_just_those_calls(on: Stage) -
         assert bool(links) == bool(on.entries("call.closed"))
         for address, number in links:
             listed = reader.get(html.unescape(address)).text
-            assert listed.count('<td><a class="id"') == int(number), address
+            assert listed.count('<a class="id" href="/why/call_') == int(number), address
         recent = reader.get("/scorecard").text  # by day too
         for address, number in re.findall(r'<a href="(/calls\?[^"]+from=[^"]+)">(\d+)</a>', recent):
-            assert reader.get(html.unescape(address)).text.count('<td><a class="id"') == int(number), address
+            assert reader.get(html.unescape(address)).text.count('<a class="id" href="/why/call_') == int(number), (
+                address
+            )
