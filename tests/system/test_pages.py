@@ -158,7 +158,7 @@ def test_the_home_page_tells_of_today_within_the_scope_of_who_looks(on: Stage, b
     auditor = acts.enrol(on.installation, ada, "nora", ["auditor"], box=box)
     page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['victor']}"})
     page.goto(on.url)
-    shown = page.inner_text("main")
+    shown = page.inner_text("main").replace("\u00a0", " ")
     for said in ("Spent", "EUR 0.0", "task “ticket:7”", "workflow quiet", "it loops", "All refused calls"):
         assert said in shown
     assert "it asked for a name that the configuration does not define" in page.inner_text("[aria-labelledby=refused]")

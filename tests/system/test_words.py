@@ -26,7 +26,7 @@ OLD = (
     ": None",
     "= None",
 )  # fmt: skip
-AMOUNT = re.compile(r"EUR \d[\d,]*\.\d{5,}")
+AMOUNT = re.compile(r"EUR[ \u00a0]\d[\d,]*\.\d{5,}")
 TOOL: Any = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"amount_eur": 480.0}'}}
 
