@@ -7,6 +7,7 @@ everything else         FastAPI: the own API, the pages, the API docs
 import asyncio
 import contextlib
 import hashlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -33,16 +34,18 @@ from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.upstream.client import HttpUpstream
-from gateway.web import api, console, economics, evaluation, openai, packs, pages, scorecard
+from gateway.web import api, console, economics, evaluation, lists, openai, packs, pages, reference, scorecard
 from gateway.web.chat import ChatCompletions
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
+from gateway.web.prefix import Prefix
 from ledger.entry import b64
 from ledger.errors import LedgerError, LedgerUnavailable, LogWentBack
 from ledger.ids import new_id
 
 HOT = "/v1/chat/completions"
+IDLE_TICKS = 3
 POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 1.0
 UNKNOWN_KEYS_SECONDS = 60.0
@@ -69,25 +72,30 @@ class Gateway:
         """Why the ledger refused the start or the end, if it did."""
         self.failed = False
         """The start or the end failed for a reason that nobody expected, and that is logged."""
+        self._prefix = Prefix(settings.root_path) if settings.root_path else None
         self._packs = Packs(settings.home / "packs")
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
-            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url="/docs", redoc_url=None
+            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url=None, redoc_url=None
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(openai.router(self._filled_ports))
         self._rest.include_router(economics.router(lambda: self.running))
         self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(evaluation.router(lambda: self.running))
+        self._rest.include_router(lists.router(lambda: self.running))
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
         self._rest.include_router(packs.router(lambda: self.running, self._packs))
+        self._rest.include_router(reference.router(lambda: self._rest.openapi()))
         self._rest.add_exception_handler(pages.SignInNeeded, lambda _, error: pages.sign_in(error.after))
         api.install_problems(self._rest)
         document_hot_routes(self._rest)
         self._rest.add_middleware(BoundedBody)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._prefix is not None and scope["type"] == "http":
+            scope, send = self._prefix.applied(scope, send)
         hot = scope["type"] == "http" and scope["path"] == HOT
         chosen: ASGIApp = self._chat if hot else self._rest
         await chosen(scope, receive, send)
@@ -177,9 +185,13 @@ class Gateway:
         unknown: UnknownKeys,
     ) -> list["asyncio.Task[None]"]:
         halting = Halting(installation)
+        ticks = itertools.count()
 
         async def renew() -> None:
-            await self._renew(installation, boot, halting)
+            # Without calls there is nothing that another process could take for interrupted: a lease that has two
+            # ticks left is long enough, and each renewal is a write.
+            if self._chat.is_busy or halting.was_halted or next(ticks) % IDLE_TICKS == 0:
+                await self._renew(installation, boot, halting)
             if not halting.halted:
                 evidence.settle_owed()
                 await asyncio.to_thread(_sweep, installation, build, boot)

@@ -75,7 +75,8 @@ def run(settings: Settings, *, host: str, port: int, admin_port: int) -> None:
     gateway = Gateway(settings)
     logging.getLogger("uvicorn.error").addFilter(_Expected(gateway))
     common = {
-        "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False
+        "log_level": "warning", "log_config": None, "access_log": False, "server_header": False,
+        "proxy_headers": bool(settings.trusted_proxies), "forwarded_allow_ips": settings.trusted_proxies,
     }  # fmt: skip
     main = _Main(
         uvicorn.Config(

@@ -9,9 +9,12 @@ WHYLEDGER_TOKEN         the personal token of whoever uses the command line
 WHYLEDGER_HOST, _PORT   where `serve` listens (default 127.0.0.1:8080)
 WHYLEDGER_KEEP_ALIVE    seconds for which an idle connection of a caller is kept (default 75: longer than proxies do)
 WHYLEDGER_DRAIN         seconds that running answers get when the process is stopped (default 300)
+WHYLEDGER_ROOT_PATH     where a reverse proxy shows us, such as /llm (default: at the root)
+WHYLEDGER_TRUSTED_PROXIES  addresses or networks whose X-Forwarded-For and -Proto are believed (default: nobody's)
 WHYLEDGER_ADMIN_HOST, _PORT  where /metrics and /healthz listen (default 127.0.0.1:9464)
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -21,11 +24,12 @@ from pathlib import Path
 PREFIX = "WHYLEDGER_"
 KNOWN = frozenset(
     {"HOME", "DATABASE", "DATABASE_OWNER", "KEY_STORE", "PASSPHRASE", "TOKEN", "HOST", "PORT", "ADMIN_PORT"}
-    | {"ADMIN_HOST", "KEEP_ALIVE", "DRAIN"}
+    | {"ADMIN_HOST", "KEEP_ALIVE", "DRAIN", "ROOT_PATH", "TRUSTED_PROXIES"}
 )
 MOST_SECONDS = 86_400
 _SERVICE_URLS = ("tcp://", "udp://", "sctp://")
 _SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 URL_PREFIX = "postgresql://"
 
 
@@ -49,6 +53,10 @@ class Settings:
     admin_port: int
     keep_alive: int
     drain: int
+    root_path: str
+    """Where a reverse proxy shows us, such as `/llm`; empty where that is the root."""
+    trusted_proxies: str
+    """Addresses and networks whose X-Forwarded-For and -Proto are believed, with commas; nobody's if empty."""
     environment: Mapping[str, str] = field(repr=False)
     """The whole environment, for `env:NAME` references in the configuration."""
 
@@ -102,6 +110,8 @@ def read_settings(home: Path | None = None, *, environment: Mapping[str, str] | 
         admin_port=_port(values, "WHYLEDGER_ADMIN_PORT", 9464),
         keep_alive=_seconds(values, "WHYLEDGER_KEEP_ALIVE", 75),
         drain=_seconds(values, "WHYLEDGER_DRAIN", 300),
+        root_path=_root_path(values),
+        trusted_proxies=_networks(values),
         environment=values,
     )
 
@@ -118,6 +128,26 @@ def _seconds(values: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) > MOST_SECONDS:
         raise SettingsError(f"{name} is {text!r}; write whole seconds, at most {MOST_SECONDS}")
     return int(text)
+
+
+def _root_path(values: Mapping[str, str]) -> str:
+    text = (values.get("WHYLEDGER_ROOT_PATH") or "").rstrip("/")
+    if text and not _ROOT_PATH.fullmatch(text):
+        raise SettingsError(f"WHYLEDGER_ROOT_PATH is {text!r}; write a path such as /llm")
+    return text
+
+
+def _networks(values: Mapping[str, str]) -> str:
+    """Return the trusted proxies. `*` is none: whoever can reach us could then say what they like."""
+    named = [one.strip() for one in (values.get("WHYLEDGER_TRUSTED_PROXIES") or "").split(",") if one.strip()]
+    for one in named:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise SettingsError(
+                f"WHYLEDGER_TRUSTED_PROXIES has {one!r}; write addresses or networks, such as 10.0.0.0/8"
+            ) from None
+    return ",".join(named)
 
 
 def _url(values: Mapping[str, str], name: str) -> str | None:

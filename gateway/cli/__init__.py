@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, economics, evaluation, evidence, operate, people, prompts, texts
+from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, texts
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError
 
@@ -47,6 +47,7 @@ evidence.add(app)
 classify.add(app)
 operate.add_rest(app)
 people.add(app)
+lists.add(app)
 economics.add(app)
 evaluation.add(app)
 prompts.add(app)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from gateway.oversight.serving import findings
+from gateway.pipeline.ports import UpstreamUnreached
 from gateway.settings import Settings
 from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce
+from gateway.upstream.network import context_of, in_words
 from ledger.amounts import counted
 from ledger.errors import LedgerError
 from ledger.store.engine import durability, synchronous_standbys
@@ -56,6 +58,13 @@ def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, 
     keyed = sorted(now.usable - problems.keys())
     yield bool(keyed), f"providers with a key: {', '.join(keyed) or 'none; set one in the environment'}"
     yield from ((False, problem) for problem in problems.values())
+    for name, network in rules.networks.items():
+        try:
+            context_of(network)
+            if way := in_words(network):
+                yield True, f"provider {name} is called {way}"
+        except UpstreamUnreached as error:
+            yield False, f"provider {name}: {error}"
     for one in findings(now.configuration, now.prices, settings.environment):
         yield not (one.wrong or one.dead), one.text
     for name, environment in now.configuration.environments.items():

@@ -2,11 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.store.installation import Installation
+    from reports.why.answer import WhyAnswer
+    from reports.why.cited import Cited
 
 
 def add(app: typer.Typer) -> None:
@@ -20,48 +25,78 @@ def add(app: typer.Typer) -> None:
 
 def why(
     context: typer.Context,
-    ref: Annotated[str, typer.Argument(help="A call id, a provider's response id, a task, or a subject.")],
+    ref: Annotated[
+        str,
+        typer.Argument(
+            help="A call id, a provider's response id, a task, a subject; an entry (42, entry:42, ent_...), a key id, "
+            "the digest of a configuration, a pack id, a workflow."
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
     page: Annotated[
         int | None, typer.Option(min=1, help="Tell of this page of calls only, from 1; else of all.")
     ] = None,
     audience: Annotated[
-        str, typer.Option(help="`operator`, or `affected_person`: plain words without colleagues, keys and prices.")
-    ] = "operator",
+        str | None,
+        typer.Option(
+            help="`operator`, or `affected_person`: plain words without colleagues, keys and prices. Left out, of a "
+            "subject the short form, else `operator`."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option(help="Fail unless every entry is proved under the signed checkpoint.")
     ] = False,
 ) -> None:
     """What did it do, why, and who approved it."""
-    if audience not in ("operator", "affected_person"):
+    if audience not in (None, "operator", "affected_person"):
         raise typer.BadParameter("it is operator or affected_person", param_hint="--audience")
-    from gateway.oversight.acts import time_zone
-    from gateway.store.evidence import LiveEvidence
     from gateway.store.installation import opened
-    from reports.why.answer import NothingFound
-    from reports.why.answer import why as explain
-    from reports.why.text import as_text
 
+    ref = ref.encode("utf-8", "replace").decode()  # bytes of the terminal that are no text lead nowhere
     with opened(context.obj) as installation:
         if verify:
             installation.checkpointer.sign(now=True)
-        evidence = LiveEvidence(installation, time_zone(installation))
-        kind, found = evidence.resolve(ref)
-        try:
-            answer = explain(ref, kind, found, evidence, page=page)
-        except NothingFound as error:
-            missing = f"no entry is linked to {ref}: give a call id, response id, task or subject"
-            typer.echo(f"whyledger: {str(error) or missing}", err=True)
-            raise SystemExit(1) from None
-    if audience == "affected_person":
-        from reports.why.letter import as_letter
-
-        typer.echo(as_letter(answer))
-    else:
-        typer.echo(json.dumps(answer.as_json(), indent=2) if as_json else as_text(answer))
+        answer = _looked_up(installation, ref, page)
+    text = json.dumps(answer.as_json(), indent=2) if as_json else _in_words(answer, audience)
+    typer.echo(text)
     check = answer.integrity
     if verify and (check.failures or check.pending or not check.proved):
         raise SystemExit(1)
+
+
+def _looked_up(installation: "Installation", ref: str, page: int | None) -> "WhyAnswer | Cited":
+    from gateway.oversight.acts import time_zone
+    from gateway.oversight.citations import REFERENCES, cite, is_citation
+    from gateway.store.evidence import LiveEvidence
+    from reports.why.answer import NothingFound
+    from reports.why.answer import why as explain
+
+    try:
+        if is_citation(ref):
+            return cite(installation, ref)
+        evidence = LiveEvidence(installation, time_zone(installation))
+        kind, found = evidence.resolve(ref)
+        try:
+            return explain(ref, kind, found, evidence, page=page)
+        except NothingFound as error:
+            if str(error):
+                raise
+            return cite(installation, ref)
+    except NothingFound as error:
+        typer.echo(f"whyledger: {str(error) or f'no entry is linked to {ref}: give {REFERENCES}'}", err=True)
+        raise SystemExit(1) from None
+
+
+def _in_words(answer: "WhyAnswer | Cited", audience: str | None) -> str:
+    from reports.why.cited import Cited, cited_text
+    from reports.why.letter import as_letter
+    from reports.why.text import as_short, as_text
+
+    if isinstance(answer, Cited):
+        return cited_text(answer)
+    if answer.subject and audience is None:
+        return as_short(answer)
+    return as_letter(answer) if audience == "affected_person" else as_text(answer)
 
 
 def pack(

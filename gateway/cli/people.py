@@ -101,16 +101,37 @@ def person_grant(
     workflow: Within = None,
 ) -> None:  # fmt: skip
     """Give a person a role, or remove it with --remove; to an auditor, the end and the workflows anew."""
-    from gateway.oversight import acts
+    from gateway.oversight.access import grant
 
     with acting(context, as_) as (installation, actor):
         box = None
         if role == "auditor" and not take:
             box = _box(installation, until, workflow or _scope_before(installation, name))
-        acts.grant(installation, actor, name, role, take=take, box=box)  # type: ignore[arg-type]
+        grant(installation, actor, name, role, take=take, box=box)  # type: ignore[arg-type]
     if box:
         typer.echo(f"auditor until {box.until}, of {', '.join(box.workflows) or 'all workflows'}", err=True)
     typer.echo(f"{name}: {'-' if take else '+'}{role}")
+
+
+@person.command("token")
+def person_token(context: typer.Context, name: str, as_: As) -> None:
+    """Issue a new personal token and print it once; the one before is dead at once."""
+    from gateway.oversight.access import issue_token
+
+    with acting(context, as_) as (installation, actor):
+        token = issue_token(installation, actor, name)  # type: ignore[arg-type]
+    typer.echo(token)
+    typer.echo("shown once; only its digest is kept; the token before is dead", err=True)
+
+
+@person.command("revoke")
+def person_revoke(context: typer.Context, name: str, as_: As, reason: Reason) -> None:
+    """End a person's token and every session that it opened. Their roles stay; `person grant --remove` removes them."""
+    from gateway.oversight.access import revoke_token
+
+    with acting(context, as_) as (installation, actor):
+        roles = revoke_token(installation, actor, name, reason)  # type: ignore[arg-type]
+    typer.echo(f"revoked the token of {name}; roles that stay: {', '.join(roles) or 'none'}")
 
 
 @key.command("create")

@@ -7,6 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 OutcomeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9/@][A-Za-z0-9@._:/+-]{0,199}$")]
+"""As providers write them: `@cf/meta/llama-3.1-8b-instruct`, `/models/llama.gguf`."""
 
 
 def _decimal(value: Any) -> Any:
@@ -33,6 +35,7 @@ def _listed(value: Any) -> Any:
 Listed = BeforeValidator(_listed)
 """YAML has lists, frozen sections have tuples."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
+ModelNames = Annotated[tuple[ModelName, ...], BeforeValidator(_names)]
 Granted = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,99}\*?$")]
 """A tool by its name, or all whose names begin so: `mcp__*`."""
 GrantedTools = Annotated[tuple[Granted, ...], BeforeValidator(_names)]

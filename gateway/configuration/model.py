@@ -13,7 +13,17 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
-from gateway.configuration.fields import Amount, GrantedTools, Listed, Name, Names, OutcomeName, Section, Texts
+from gateway.configuration.fields import (
+    Amount,
+    GrantedTools,
+    Listed,
+    ModelNames,
+    Name,
+    Names,
+    OutcomeName,
+    Section,
+    Texts,
+)
 
 
 class Route(Section):
@@ -21,9 +31,9 @@ class Route(Section):
 
     intent: Name
     """What callers send as `model`."""
-    primary: Names
+    primary: ModelNames
     """Models in the order in which they are tried."""
-    fallback: Names = ()
+    fallback: ModelNames = ()
     """Those that are tried after them."""
     max_retries: int = Field(default=1, ge=0, le=10)
     """How often a model is tried again that failed."""
@@ -41,12 +51,15 @@ class Route(Section):
     """The same until an answer begins, where that is another limit."""
     whole_answer: float | None = Field(default=None, gt=0, le=86_400)
     """Seconds for all of an answer; none if left out, as only silence shows that something is wrong."""
+    keep_alive: float = Field(default=0.0, ge=0, le=600)
+    """After so many seconds without an event a stream carries a comment, so that no load balancer takes it for dead;
+    0 for never. Its head is then sent before a model has answered: what fails later is an error event."""
     retry_timeouts: bool = False
     """Whether a target that gave no answer in time is asked again, or the next one is: it may have been bought."""
     repeat_window: int = Field(default=120, ge=0, le=3600)
     """For so many seconds a request is not bought again that was charged and whose answer could not be given out."""
 
-    @field_validator("timeout", "first_byte", "whole_answer", mode="before")
+    @field_validator("timeout", "first_byte", "whole_answer", "keep_alive", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -95,6 +108,19 @@ class Provider(Section):
     prices: dict[str, PriceRows] = Field(default_factory=dict)
     """A model's price, or a list of them, each from its own day on."""
     output_limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    stream_usage: Literal["asked", "always"] = "asked"
+    """Whether streams ask for usage (`stream_options`), or the server always sends it and takes no such field."""
+    proxy: str | None = Field(default=None, pattern=r"^(none|env:\w+|(https?|socks5h?)://[^\s/@]+/?)$")
+    """Forward proxy to this provider: a URL, `env:NAME` where it has a password, or `none`. If left out, what
+    HTTPS_PROXY and NO_PROXY say."""
+    ca_file: str | None = None
+    """PEM file of authorities that vouch for this provider, beside the public ones."""
+    client_certificate: str | None = None
+    """PEM file with the certificate and the key that the provider wants to see."""
+    http2: bool = False
+    """Speak HTTP/2 where the server does."""
+    transport: Literal["own", "httpx"] | None = None
+    """Which client carries the calls. If left out: ours, or httpx where a proxy or HTTP/2 needs it."""
     simulated: bool = False
     """Labelled as simulated in every entry: no model answers here."""
 

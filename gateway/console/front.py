@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.console.listing import list_calls
+from gateway.console.lists import list_stops, page_of, stop_said
 from gateway.economics.costs import CostRow, whole
 from gateway.economics.reading import period_of, sums_of
 from gateway.oversight.acts import time_zone
-from gateway.oversight.looking import within
-from gateway.state.rows import CONTROL, control_of
-from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
-from ledger.entry import Entry, format_time
-from reports.times import day_in
-from reports.why.words import name_of, quoted, when
+from ledger.entry import format_time
+from reports.times import clock, day_in
+from reports.why.words import shorten
 
-LATEST, REFUSALS = 8, 5
+LATEST, REFUSALS, STOPS = 8, 5, 100
 LOOK = 2_000
 """Entries that the first page looks back through: it is opened often and must stay quick."""
 
@@ -38,35 +36,19 @@ def front(installation: Installation, scope: Collection[str] | None) -> Front:
     now = installation.clock()
     period = period_of(day_in(format_time(now), zone), None, zone, now)
     return Front(
-        calls=list_calls(installation, {}, scope, None, look=LOOK, most=LATEST).rows,
-        refusals=list_calls(installation, {"result": "refused"}, scope, None, look=LOOK, most=REFUSALS).rows,
-        stops=tuple(_stops(installation, scope, LiveEvidence(installation, zone))),
+        calls=list_calls(installation, {}, scope, None, look=LOOK, limit=LATEST).rows,
+        refusals=list_calls(installation, {"result": "refused"}, scope, None, look=LOOK, limit=REFUSALS).rows,
+        stops=tuple(_stops(installation, scope, zone)),
         today=whole(sums_of(installation.reader, period, scope)),
         day=str(period.start),
     )
 
 
-def _stops(
-    installation: Installation, scope: Collection[str] | None, evidence: LiveEvidence
-) -> Iterator[dict[str, Any]]:
-    """Yield the stops in force. What is stopped by a key or a task tells of its workflow, so a scope hides it."""
-    for name in control_of({CONTROL: installation.reader.state(CONTROL)})["stops"]:
-        noun, _, what = name.partition(":")
-        if not (noun == "all" or scope is None or (noun == "workflow" and within(what, scope))):
-            continue
-        engaged = [one for one in evidence.find("scope", name) if one.kind == "stop.engaged"]
-        if engaged:  # a revoked key stands among the stops too, and is none
-            yield {
-                "what": _named(noun, what, evidence), "who": name_of(str(engaged[-1].act), evidence),
-                "at": engaged[-1].at, "shown": when(engaged[-1], evidence), "seq": engaged[-1].seq,
-                "reason": quoted(engaged[-1], "reason", evidence),
-            }  # fmt: skip
-
-
-def _named(noun: str, what: str, evidence: LiveEvidence) -> str:
-    if noun == "all":
-        return "everything"
-    if noun != "task":
-        return f"{noun} {what}"
-    named: Entry | None = next((one for one in evidence.find("task", what) if "task" in one.c), None)
-    return f"task {quoted(named, 'task', evidence)}" if named else "a task"
+def _stops(installation: Installation, scope: Collection[str] | None, zone: str) -> Iterator[dict[str, Any]]:
+    """Yield the stops in force in words, the latest first."""
+    for row in page_of(list_stops(installation, scope), STOPS, None).rows:
+        yield {
+            "what": stop_said(row), "who": row["stopped_by"], "at": row["stopped_at"],
+            "shown": clock(row["stopped_at"], zone), "seq": row["entry"],
+            "reason": f"\u201c{shorten(row['reason'])}\u201d" if row["reason"] else "the reason is not readable",
+        }  # fmt: skip

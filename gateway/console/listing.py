@@ -1,4 +1,4 @@
-"""The list of calls, the latest first: a filter that an address holds, and a bounded look back for each page."""
+"""The list of calls, the latest first: one filter for page, API and command line, and a bounded look back."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from gateway.days import instant
 from gateway.economics.costs import ERRORS
-from gateway.oversight.acts import active_configuration, time_zone
+from gateway.oversight.acts import time_zone
 from gateway.oversight.looking import within
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
@@ -20,8 +20,12 @@ ROWS = 50
 LOOK = 20_000
 """Entries that one page looks back through at most."""
 _CHUNK = 500
-FIELDS = ("workflow", "route", "environment", "model", "key", "prompt", "result", "only", "from", "to")
+FIELDS = (
+    "workflow", "route", "environment", "model", "key", "prompt", "task", "code", "result", "only", "from", "to"
+)  # fmt: skip
 ENDS = ("call.closed", "call.interrupted", "call.refused")
+_WRITTEN = {kind: f'"kind":"{kind}"'.encode() for kind in ENDS}
+"""How the kind stands in the bytes of an entry: what is no end of a call need not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +40,54 @@ class CallList:
 
 def list_calls(
     installation: Installation, chosen: Mapping[str, str], scope: Collection[str] | None, before: int | None,
-    *, look: int = LOOK, most: int = ROWS,
+    *, limit: int = ROWS, look: int | None = LOOK,
 ) -> CallList:  # fmt: skip
-    """Return the calls that fit a filter and lie within a scope of workflows, looking back from an entry."""
+    """Return the calls that fit a filter and lie within a scope of workflows, looking back from an entry.
+
+    Args:
+        chosen: by the names in `FIELDS`; what is empty restricts nothing.
+        look: how many entries to look back through at most; None for all.
+
+    Raises:
+        ValueError: no day.
+    """
     size = installation.reader.head().size
     first, last = _bounds(installation, chosen, size)
     start = last if before is None else min(before, last)
-    stop = max(first, start - look)
+    linked = _linked(installation, chosen)
+    stop = first if look is None or linked is not None else max(first, start - look)
     zone = time_zone(installation)
     rows: list[dict[str, Any]] = []
-    at = start
-    for entry in _backwards(installation, start, stop):
-        at = entry.seq
+    at = stop
+    for entry in _of(installation, linked, start, stop) if linked is not None else _backwards(
+        installation, start, stop, chosen.get("result", "")
+    ):  # fmt: skip
         if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
             continue
-        if _fits(row := ended_row(entry, zone), entry.facts, chosen):
-            because = refused_for(entry.facts) if entry.kind == "call.refused" else ""
-            rest = str(row["exception"]).removeprefix(row["result"]).removeprefix("; ")
-            rows.append(row | ({"result": "refused", "because": because} if because else {"because": rest}))
-            if len(rows) == most:
+        if _fits(row := _row(entry, zone), entry.facts, chosen):
+            rows.append(row)
+            if len(rows) == limit:
+                at = entry.seq
                 break
-    else:
-        at = stop
     at = 0 if at <= first else at
     kept = {name: value for name, value in chosen.items() if value}
     return CallList(rows=tuple(rows), size=size, before=at, older=urlencode(kept | {"before": str(at)}))
+
+
+def _linked(installation: Installation, chosen: Mapping[str, str]) -> list[int] | None:
+    """Return the numbers of the entries of the task or the code that is asked for; None where neither is."""
+    if task := chosen.get("task"):
+        return installation.reader.find("task", installation.vault.pseudonym("task", task))
+    if code := chosen.get("code"):
+        return installation.reader.find("reason", code) if code.isprintable() else []
+    return None
+
+
+def _of(installation: Installation, linked: list[int], high: int, low: int) -> Iterator[Entry]:
+    """Yield the given entries in [low, high), the latest first."""
+    seqs = linked[bisect_left(linked, low) : bisect_left(linked, high)]
+    for end in range(len(seqs), 0, -_CHUNK):
+        yield from reversed(installation.reader.entries(seqs[max(0, end - _CHUNK) : end]))
 
 
 def _bounds(installation: Installation, chosen: Mapping[str, str], size: int) -> tuple[int, int]:
@@ -71,7 +98,7 @@ def _bounds(installation: Installation, chosen: Mapping[str, str], size: int) ->
     """
     if not chosen.get("from") and not chosen.get("to"):
         return 0, size
-    zone = active_configuration(installation)[0].organisation.time_zone
+    zone = time_zone(installation)
     low, high = (instant(chosen[name], zone) if chosen.get(name) else None for name in ("from", "to"))
     return _first_since(installation, low, size) if low else 0, _first_since(installation, high, size) if high else size
 
@@ -81,11 +108,25 @@ def _first_since(installation: Installation, at: str, size: int) -> int:
     return bisect_left(range(size), at, key=lambda seq: decode(next(iter(installation.reader.raw(seq, seq + 1)))).at)
 
 
-def _backwards(installation: Installation, high: int, low: int) -> Iterator[Entry]:
+def _backwards(installation: Installation, high: int, low: int, result: str) -> Iterator[Entry]:
+    """Yield the ends of calls in [low, high), the latest first."""
+    wanted = [_WRITTEN["call.refused"]] if result == "refused" else list(_WRITTEN.values())
     while high > low:
         first = max(low, high - _CHUNK)
-        yield from (decode(data) for data in reversed(list(installation.reader.raw(first, high))))
+        for data in reversed(list(installation.reader.raw(first, high))):
+            if any(one in data for one in wanted):
+                yield decode(data)
         high = first
+
+
+def _row(entry: Entry, zone: str) -> dict[str, Any]:
+    """Return what is listed of a call, from the entry that ends it. `because` says what more there is to its end."""
+    facts, row = entry.facts, ended_row(entry, zone)
+    more = {"key": facts.get("key", ""), "prompt": facts.get("prompt", ""), "code": facts.get("reason_ref", "")}
+    more |= {"model": (facts.get("served") or {}).get("model", "")}
+    if entry.kind == "call.refused":
+        return row | more | {"result": "refused", "because": refused_for(facts)}
+    return row | more | {"because": str(row["exception"]).removeprefix(row["result"]).removeprefix("; ")}
 
 
 def _fits(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:
@@ -101,7 +142,23 @@ def _fits(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Mapping[str,
         return False
     if (wanted := chosen.get("result")) and row["ended_as"] != wanted:
         return False
+    if (code := chosen.get("code")) and row["code"] != code:  # of a task, entries with any code are looked at
+        return False
     return all(not chosen.get(name) or row[name] == chosen[name] for name in ("workflow", "route", "environment"))
+
+
+_SAID = (
+    "call", "entry", "ended_at", "workflow", "environment", "route", "code", "exception", "key", "prompt", "model",
+    "provider", "cost_state",
+)  # fmt: skip
+
+
+def said_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a listed call as the API and `--json` say it: `result` is a word of the format, `said` plain words."""
+    cost = row["cost_nano_eur"]
+    said = f"{row['result']}: {row['because']}" if row["code"] else row["result"]
+    ended = {"result": row["ended_as"], "said": said, "cost_nano_eur": None if cost == "" else cost}
+    return {name: row[name] for name in _SAID} | ended
 
 
 def results() -> list[tuple[str, str]]:

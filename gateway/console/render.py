@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment
 
@@ -15,6 +16,7 @@ from reports.scorecard.card import money
 from reports.templates import environment
 from reports.times import clock
 from reports.why.answer import BOUNDARY
+from reports.why.members import label
 from reports.why.words import ENDED
 
 SHORT = 140
@@ -25,17 +27,29 @@ SHORT = 140
 def _environment() -> Environment:
     return environment(
         "gateway.console", money=money, eur=eur, eur_short=eur_short, utc=clock, cited=cited, shortly=shortly,
-        counted=counted, ended=ENDED.get, soft=soft,
+        counted=counted, ended=ENDED.get, soft=soft, member=member,
     )  # fmt: skip
 
 
-def cited(facts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return each entry that facts stand in once, with the members: `("42", "act, facts.action")`."""
+def cited(facts: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Return each entry that facts stand in once, with the members, and where it opens under `/why/`."""
     found: dict[str, list[str]] = {}
     for fact in facts:
         seq, _, path = fact.removeprefix("entry:").partition("#")
         found.setdefault(seq, []).append(path)
-    return [(seq, ", ".join(filter(None, paths))) for seq, paths in found.items()]
+    return [(seq, ", ".join(filter(None, paths)), _place(seq, paths)) for seq, paths in found.items()]
+
+
+def _place(seq: str, paths: Iterable[str]) -> str:
+    """Write a citation for an address: `entry:42%23act,entry:42%23facts.action`."""
+    return quote(",".join(f"entry:{seq}#{path}" if path else f"entry:{seq}" for path in paths), safe=":,/")
+
+
+def member(fact: str) -> str:
+    """Name the member of an entry that a fact cites: `entry:42#facts.reason_ref`, reason (entry 42)."""
+    seq, _, path = fact.removeprefix("entry:").partition("#")
+    steps = [one for one in path.replace("/", ".").split(".") if one]
+    return f"{' '.join(map(label, steps[1:] or steps))} (entry {seq})"
 
 
 def shortly(text: str) -> tuple[str, str]:

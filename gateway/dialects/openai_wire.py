@@ -31,7 +31,7 @@ class EventTooLarge(Exception):
     """A server-sent event that has no end within `MAX_EVENT` bytes."""
 
 
-def rewrite(request: Mapping[str, Any], *, model: str, limit_field: str, limit: int) -> bytes:
+def rewrite(request: Mapping[str, Any], *, model: str, limit_field: str, limit: int, asks_usage: bool = True) -> bytes:
     """Return the body to send upstream: the client's, with the model, the output limit, and usage asked for.
 
     The limit is always written, in the field that this provider reads and in no other: what was reserved rests on it.
@@ -39,7 +39,9 @@ def rewrite(request: Mapping[str, Any], *, model: str, limit_field: str, limit: 
     body = {name: value for name, value in request.items() if name not in _LIMITS}
     body["model"] = model
     body[limit_field] = limit
-    if body.get("stream"):
+    if not asks_usage:
+        body.pop("stream_options", None)
+    elif body.get("stream"):
         options = body.get("stream_options")
         body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     return orjson.dumps(body)

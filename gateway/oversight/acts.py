@@ -10,7 +10,7 @@ from gateway.configuration.load import digest, load, loaded
 from gateway.configuration.model import UNDESCRIBED, Configuration
 from gateway.configuration.releases import release_digest, released_parts
 from gateway.days import day_in_zone
-from gateway.oversight.people import AUDITOR, PERSON, ROLES, Actor, ActRefused, Box, find, new_token
+from gateway.oversight.people import AUDITOR, PERSON, ROLES, Actor, ActRefused, Box, new_token
 from gateway.pricing.catalogue import compile_rows
 from gateway.state.changes import changes_of_all
 from gateway.state.rows import CONTROL, DATED, barred, control_of, human_row
@@ -49,6 +49,8 @@ def act(
     def run(state: State, at: datetime) -> Step:
         if actor and roles:
             actor.require(state, at, *roles)
+        elif actor:
+            actor.require_token(state)
         if check:
             check(state)
         drafts = [draft, *(more(state, at) if more else ())]
@@ -97,7 +99,7 @@ def enrol(
         raise ActRefused(f"{name} is already enrolled")
     token = new_token()
     installation.vault.remember_token(token, subject.pseudonym)
-    facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))} | _boxed(installation, roles, box)
+    facts = {"person_ref": subject.pseudonym, "roles": sorted(set(roles))} | boxed(installation, roles, box)
     first = actor or Actor(subject.pseudonym, "first")
     act(
         installation, "person.enrolled", first, roles=("admin",) if actor else (), keys=(row,), facts=facts,
@@ -106,7 +108,7 @@ def enrol(
     return token
 
 
-def _boxed(installation: Installation, roles: Sequence[str], box: Box | None) -> dict[str, Any]:
+def boxed(installation: Installation, roles: Sequence[str], box: Box | None) -> dict[str, Any]:
     """Return the facts of an auditor's box."""
     if AUDITOR not in roles:
         if box:
@@ -345,24 +347,6 @@ def override(
         call=call, task=opened[0].task, workflow=opened[0].workflow,
     )  # fmt: skip
     return written.receipts[0].id
-
-
-def grant(
-    installation: Installation, actor: Actor, name: str, role: str, *, take: bool = False, box: Box | None = None
-) -> None:
-    """Give a person a role, or take it; the last admin keeps theirs. An auditor's box is given anew with the role."""
-    if role not in ROLES:
-        raise ActRefused(f"roles are {', '.join(ROLES)}")
-    person = find(installation, name)
-    row = f"person:{person.pseudonym}"
-    admins = [key for key, value in installation.reader.states("person:").items() if "admin" in value["roles"]]
-    if take and role == "admin" and admins == [row]:
-        raise ActRefused(f"{name} is the last admin")
-    facts = {"person_ref": person.pseudonym, "roles": [role]}
-    if not take:
-        facts |= _boxed(installation, [role], box)
-    kind = "role.revoked" if take else "role.granted"
-    act(installation, kind, actor, roles=("admin",), keys=(row, *admins), facts=facts)
 
 
 def require_reason(reason: str) -> None:

@@ -66,7 +66,10 @@ async def first_answer(
     failure: UpstreamFailed | None = None
     limits, soonest = 0, math.inf
     for target in plan.targets:
-        body = rewrite(call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit)
+        body = rewrite(
+            call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit,
+            asks_usage=target.asks_usage,
+        )  # fmt: skip
         for round_ in range(plan.max_retries + 1):
             if failure is not None and len(tries.made) >= MAX_ATTEMPTS:
                 raise failure

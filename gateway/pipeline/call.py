@@ -107,6 +107,7 @@ class Target:
     prices: PriceHistory
     simulated: bool
     limit_field: str = "max_completion_tokens"
+    asks_usage: bool = True
     facts: Vetted = field(init=False, compare=False, repr=False)
     """The target as entries state it."""
 
@@ -131,6 +132,7 @@ class Plan(NamedTuple):
     first_byte: float
     whole_answer: float | None
     retry_timeouts: bool
+    keep_alive: float
     repeat_window: int
     output_limit: int
     output_limit_set: bool

@@ -4,6 +4,7 @@ What may end the whole answer is held, and so is what carries the beginning of a
 the record.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from gateway.dialects.openai_answer import Transcript, Unreadable
@@ -13,17 +14,37 @@ from gateway.pipeline.call import Call, Check, Outcome, ToolCall
 from gateway.pipeline.grants import Grants
 
 MAX_KEPT = 20 * 1024 * 1024
+MAX_KEPT_OF_KEY = 256 * 1024 * 1024
+
+
+class Room:
+    """Bytes of running answers that wait to be recorded, by key: no key takes all of the memory."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    def take(self, key: str, size: int) -> bool:
+        """Take room; returns False where there is none left."""
+        if self._taken[key] + size > MAX_KEPT_OF_KEY:
+            return False
+        self._taken[key] += size
+        return True
+
+    def free(self, key: str, size: int) -> None:
+        self._taken[key] -= size
+        if not self._taken[key]:
+            del self._taken[key]
 
 
 class Judge:
     """Reads one answer as it comes."""
 
     __slots__ = (
-        "_begun", "_called", "_format", "_grants", "_held", "_kept", "_stream", "_undecided", "_usage_too", "complete",
-        "sent", "transcript", "unread",
+        "_begun", "_called", "_format", "_grants", "_held", "_kept", "_key", "_room", "_stream", "_undecided",
+        "_usage_too", "complete", "cut", "sent", "transcript", "unread",
     )  # fmt: skip
 
-    def __init__(self, call: Call, grants: Grants, output_format: str) -> None:
+    def __init__(self, call: Call, grants: Grants, output_format: str, key: str, room: Room) -> None:
         self.transcript = Transcript(call.choices)
         self.complete = False
         """All of it came."""
@@ -31,6 +52,9 @@ class Judge:
         """Why some of it could not be read; empty when all of it was."""
         self.sent: list[bytes] = []
         """What was given out or may be, as far as it is kept."""
+        self.cut = False
+        """Not all of it is kept."""
+        self._key, self._room = key, room
         self._grants, self._format, self._stream = grants, output_format, call.stream
         self._usage_too = call.stream and wants_usage(call.request)
         self._held: list[bytes] = []
@@ -127,9 +151,17 @@ class Judge:
         return [name for name, _ in self.transcript.tool_calls() if not self._grants.allow(name)]
 
     def _keep(self, raw: bytes) -> None:
-        self._kept += len(raw)
-        if self._kept <= MAX_KEPT:
-            self.sent.append(raw)
+        size = len(raw)
+        if self.cut or self._kept + size > MAX_KEPT or not self._room.take(self._key, size):
+            self.cut = True  # from here on: a record with a hole in it would say what nobody said
+            return
+        self._kept += size
+        self.sent.append(raw)
+
+    def release(self) -> None:
+        """Give the room back: what was kept is handed over."""
+        self._room.free(self._key, self._kept)
+        self._kept = 0
 
     def outcome(self, result: str) -> Outcome:
         """Return what is to be recorded of the answer."""
@@ -141,9 +173,14 @@ class Judge:
         return Outcome(
             result=result, finish=said.finish, reported=said.reported(),
             raw_usage=said.raw_usage() if self._stream else None, model=said.model, service_tier=said.service_tier,
-            complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=(self._checked(tools),),
+            complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=self._checks(tools),
             answer=decoded(b"".join(self.sent)) if self.sent else None,
         )  # fmt: skip
+
+    def _checks(self, tools: Sequence[ToolCall]) -> tuple[Check, ...]:
+        if self.cut:
+            return (self._checked(tools), Check("answer-kept", "flag", "only the beginning of the answer is kept"))
+        return (self._checked(tools),)
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
         """Return what came of looking at the tool calls. What nobody could read is never passed."""

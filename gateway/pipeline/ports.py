@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.pipeline.call import Principal, Target
+from gateway.pipeline.judging import Room
 from gateway.pipeline.repeats import Memory
 from gateway.pipeline.rules import Rules
 from ledger.entry import Sealed
@@ -134,6 +135,7 @@ class Ports:
     build: str
     rules: "RulesInForce"
     undelivered: Memory = field(default_factory=Memory)
+    room: Room = field(default_factory=Room)
 
 
 class RulesInForce(Protocol):

@@ -74,7 +74,8 @@ class Relay:
 
     def __post_init__(self) -> None:
         form = output_format(self.call, self.workflow)
-        self._judge = Judge(self.call, grants_of(self.workflow.tools, form), form)
+        grants = grants_of(self.workflow.tools, form)
+        self._judge = Judge(self.call, grants, form, self.principal.key, self.ports.room)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -116,6 +117,10 @@ class Relay:
         if not content_type.lower().startswith("text/event-stream"):
             content_type = "text/event-stream"  # whatever the provider calls it, events are what goes out
         return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=None)
+
+    def early_head(self) -> Head:
+        """Return the head of a stream that has not begun."""
+        return Head(content_type="text/event-stream", cache=self._cache_word(), cost_nano_eur=None)
 
     async def stream(self, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Stages 9 and 10 of a stream: yield what goes to the client; its end is in `tail` once the close is durable.
@@ -227,7 +232,7 @@ class Relay:
 
     def _remember(self, content_type: str) -> None:
         said = self._judge.transcript
-        if self.plan.cache_ttl and said.finish == "stop" and not said.tool_calls():
+        if self.plan.cache_ttl and not self._judge.cut and said.finish == "stop" and not said.tool_calls():
             body = b"".join(self._judge.sent)
             answer = Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
             self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
@@ -277,6 +282,7 @@ class Relay:
             charged, timing, self.ports,
         )  # fmt: skip
         self._closing = self.ports.evidence.close(unit)
+        self._judge.release()
 
 
 def _again(cached: Cached) -> Outcome:

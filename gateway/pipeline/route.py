@@ -66,6 +66,7 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
         first_byte=route.first_byte or route.timeout,
         whole_answer=route.whole_answer,
         retry_timeouts=route.retry_timeouts,
+        keep_alive=route.keep_alive,
         repeat_window=route.repeat_window,
         output_limit=output,
         output_limit_set=call.output_limit is None,
@@ -177,6 +178,7 @@ def targets_of(
                     prices=prices,
                     simulated=provider.simulated,
                     limit_field=provider.output_limit_field,
+                    asks_usage=provider.stream_usage == "asked",
                 )
             )
     return targets, rejected

@@ -246,6 +246,11 @@ def _person(item: Item, state: State) -> Changes:
     return {name: row}
 
 
+def _token(item: Item, state: State) -> Changes:
+    name = f"person:{item.facts['person_ref']}"
+    return {name: state[name] | {"token": item.facts.get("token")}}
+
+
 def _workflow(item: Item, state: State) -> Changes:
     name = f"workflow:{item.workflow}"
     row = state.get(name) or {"released": None, "registered": None}
@@ -301,6 +306,8 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "person.enrolled": _person,
     "role.granted": _person,
     "role.revoked": _person,
+    "token.issued": _token,
+    "token.revoked": _token,
     "workflow.registered": _workflow,
     "workflow.released": _workflow,
     "workflow.classified": _workflow,

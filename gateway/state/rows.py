@@ -2,7 +2,8 @@
 
 control                 configuration and prices in force, active stops, generation
 key:<id>                a gateway key: status, environment, workflow, daily cap
-person:<pseudonym>      roles; until when and for which workflows an auditor's holds
+person:<pseudonym>      roles; until when and for which workflows an auditor's holds; the number of the valid token
+                        (left out: that of the enrolment), or null
 workflow:<name>         registered, released and classified, and as which version
 budget:<scope>:<day>    nano-EUR spent and reserved
 task:<workflow>:<pseudonym>  calls of a workflow in a task, their cost, first and last day; none while a call is

@@ -143,13 +143,18 @@ def opened(
     secrets = _read_secrets(settings)
     engine, keys = open_engine(settings.log_database), open_engine(settings.vault_database)
     reader, head_file = Reader(engine), HeadFile(settings.head_file)
-    with told():
-        require_durable(engine)
-        require_revision(reader, tables.REVISION)
-        require_revision(Reader(keys), vault.REVISION)
-        signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
-        if not recovering:
-            require_continuation(reader, head_file, signer.vkey)
+    try:
+        with told():
+            require_durable(engine)
+            require_revision(reader, tables.REVISION)
+            require_revision(Reader(keys), vault.REVISION)
+            signer = Signer.from_seed(reader.head().origin, secrets["log.key"])
+            if not recovering:
+                require_continuation(reader, head_file, signer.vkey)
+    except BaseException:
+        engine.dispose()
+        keys.dispose()
+        raise
     log = Log(engine, clock=clock, lock=settings.lock_file)
     checkpointer = Checkpointer(log, reader, signer, head_file, clock)
     seal_key = custody.load_seal_key(secrets["seal.key"], secrets["seal.crt"])
@@ -190,7 +195,8 @@ def require_revision(reader: Reader, wanted: str) -> None:
         LedgerUnavailable: saying which, and what to run.
     """
     found = reader.revision()
-    if found != wanted:
-        raise LedgerUnavailable(
-            f"the database has schema {found}, this version needs {wanted}: run `whyledger migrate`"
-        )
+    if found == wanted:
+        return
+    newer = found is not None and found > wanted  # they are numbered
+    way = "a newer version wrote it; install that one again" if newer else "run `whyledger migrate`"
+    raise LedgerUnavailable(f"the database has schema {found}, this version needs {wanted}: {way}")

@@ -17,6 +17,7 @@ from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
 from gateway.settings import Settings
 from gateway.state.rows import CONTROL, control_of, release_of
+from gateway.upstream.network import Endpoint, Network, network_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
 from ledger.log import Handed, Log
@@ -33,8 +34,10 @@ class RulesInForce:
 
     def __init__(self, reader: Reader, vault: Vault, settings: Settings) -> None:
         self._reader, self._vault = reader, vault
+        self._environment = settings.environment
         self._credentials = Credentials(settings.environment)
         self._now: Rules | None = None
+        self.networks: dict[str, Network] = {}
 
     @property
     def now(self) -> Rules:
@@ -64,10 +67,12 @@ class RulesInForce:
         else:
             configuration = load(self._vault.text(control["config"]) or "")
             prices = PriceList.parse(self._vault.text(control["prices"]) or "{}")
+        providers = configuration.providers.items()
+        self.networks = {name: network_of(provider, self._environment) for name, provider in providers}
+        if any(one.needs_general for one in self.networks.values()):
+            import gateway.upstream.general  # noqa: F401 - so that no call waits for it
         fx = configuration.fx
-        usable = frozenset(
-            name for name, provider in configuration.providers.items() if self._credentials.may_exist(provider.key)
-        )
+        usable = frozenset(name for name, provider in providers if self._credentials.may_exist(provider.key))
         self._now = Rules(
             generation=control["generation"],
             configuration=configuration,
@@ -102,8 +107,8 @@ class RulesInForce:
             }
         )
 
-    def endpoint(self, provider: str) -> tuple[str, str | None]:
-        """Return the base URL and the credential of a provider, as they are now.
+    def endpoint(self, provider: str) -> Endpoint:
+        """Return where a provider is and what it is shown, as things are now.
 
         Raises:
             NoCredential: its key is not usable; UpstreamUnreached: the configuration does not have it any more.
@@ -112,7 +117,8 @@ class RulesInForce:
         if entry is None:
             raise UpstreamUnreached("the active configuration does not have it any more")
         try:
-            return entry.base_url.rstrip("/"), self._credentials.logged(provider, entry.key)
+            credential = self._credentials.logged(provider, entry.key)
+            return Endpoint(entry.base_url.rstrip("/"), credential, self.networks[provider])
         except CredentialProblem as problem:
             raise NoCredential(problem.for_callers) from problem
 

@@ -5,22 +5,16 @@ which goes back to its pool or is closed. Source: RFC 9112.
 """
 
 import asyncio
-import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 
 import httptools
 
-from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout, UpstreamUnreached
-
-OK = 200
-MAX_ANSWER = 64 * 1024 * 1024
-MAX_HEADERS = 64 * 1024
-MAX_UNREAD = 256 * 1024
-"""More than this is not read from the network before somebody has taken it."""
+from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout
+from gateway.upstream.answer import MAX_HEADERS, Answer
 
 
-class Exchange:
-    """The answer to one request, filled by the bytes that arrive. Meets the pipeline's `UpstreamAnswer`."""
+class Exchange(Answer):
+    """The answer to one request, filled by the bytes that arrive on a connection."""
 
     def __init__(
         self,
@@ -40,75 +34,15 @@ class Exchange:
             first_seconds: the longest silence until the body begins.
             total_seconds: the longest exchange, if there is a limit.
         """
-        self.unsent = False
-        """Some of the request has not left yet: what was never sent whole is answered by nobody."""
-        self.hidden = b""
-        """The credential that was sent: an error that quotes it is passed on without it."""
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
+        super().__init__(loop)
         self._fields: list[tuple[bytes, bytes]] = []
         self._header_bytes = self._untold = 0
-        self._transport, self._ended, self._loop = transport, ended, loop
+        self._transport, self._ended = transport, ended
         self._parser = httptools.HttpResponseParser(self)
-        self._chunks: list[bytes] = []
-        self._unread = self._size = 0
-        self._complete = self._whole = self._paused = False
-        self._read_whole = self._keeps_alive = False
-        self._error: UpstreamError | None = None
-        self._decoder: zlib._Decompress | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._paused = self._read_whole = self._keeps_alive = False
         self._idle_seconds, self._heard = idle_seconds, loop.time()
         self._first_seconds = first_seconds
         self._deadline = None if total_seconds is None else self._heard + total_seconds
-
-    async def head(self) -> None:
-        """Wait until `status` and `headers` are known.
-
-        Raises:
-            UpstreamTimeout, UpstreamCut: the request may have been answered, but not to us.
-        """
-        while not self.status:
-            await self._news()
-
-    async def read(self) -> bytes:
-        self._whole = True
-        self._resume()
-        while not self._complete:
-            await self._news()
-        body = b"".join(self._chunks)
-        return self.redacted(body) if self.status != OK else body
-
-    def redacted(self, text: bytes) -> bytes:
-        return text.replace(self.hidden, b"***") if self.hidden else text
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while True:
-            if self._chunks:
-                taken, self._chunks, self._unread = b"".join(self._chunks), [], 0
-                self._resume()
-                yield taken
-            elif self._complete:
-                return
-            else:
-                await self._news()
-
-    def close(self) -> None:
-        """Let go of the connection; whoever waits for the rest of the answer learns that it was cut."""
-        if not self._complete:
-            self.fail(UpstreamCut("it was let go"))
-
-    async def _news(self) -> None:
-        if self._error:
-            raise self._error
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _tell(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     # What the connection calls.
 
@@ -126,8 +60,8 @@ class Exchange:
             if not self._read_whole:
                 self.fail(cause if isinstance(cause, UpstreamError) else UpstreamCut("it is not HTTP/1.1"))
         if self._read_whole:
-            self._finish(reusable=reusable and self._keeps_alive)
-        if self._unread > MAX_UNREAD and not self._whole and not self._complete and not self._paused:
+            self.finish(reusable=reusable and self._keeps_alive)
+        if self.is_ahead() and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._tell()
@@ -148,30 +82,17 @@ class Exchange:
         """The other side has closed: the end of an answer without a length, or a cut."""
         chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         if self.status and error is None and not chunked and "content-length" not in self.headers:
-            self._finish(reusable=False)
+            self.finish(reusable=False)
         else:
             self.fail(UpstreamCut("it closed the connection"))
 
-    def fail(self, error: UpstreamError) -> None:
-        """End the exchange without a complete answer."""
-        if self._error is None and not self._complete:
-            self._error = UpstreamUnreached("the request could not be sent whole") if self.unsent else error
-            self._end(reusable=False)
-
-    def _finish(self, *, reusable: bool) -> None:
-        if self._decoder is not None and self._size and not self._decoder.eof:
-            self.fail(UpstreamCut("its compressed body has no end"))
-        if self._error is None and not self._complete:
-            self._complete = True
-            self._end(reusable=reusable)
-
     def _end(self, *, reusable: bool) -> None:
-        self._resume()
+        self._taken()
         del self._parser  # it refers to us: the answer must not wait for the garbage collector
         self._ended(reusable)
         self._tell()
 
-    def _resume(self) -> None:
+    def _taken(self) -> None:
         if self._paused:
             self._paused, self._heard = False, self._loop.time()  # the silence was ours
             if not self._transport.is_closing():
@@ -197,25 +118,11 @@ class Exchange:
         for name, value in self._fields:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        coding = headers.get("content-encoding", "").strip().lower() or "identity"
-        if coding in ("gzip", "x-gzip", "deflate"):  # although it was not asked for
-            self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        elif coding != "identity":
-            raise UpstreamCut(f"its content-encoding is {coding}, which was not asked for")
-        self.status, self.headers = status, headers
+        self.begin(status, headers)
 
     def on_body(self, data: bytes) -> None:
         self._untold = 0
-        if self._decoder is not None:
-            if self._decoder.eof:
-                raise UpstreamCut("something follows its compressed body")
-            data = self._decoder.decompress(data, MAX_ANSWER + 1)
-        self._size += len(data)
-        if self._size > MAX_ANSWER:
-            raise UpstreamCut(f"the answer is larger than {MAX_ANSWER} bytes")
-        if data:
-            self._chunks.append(data)
-            self._unread += len(data)
+        self.take(data)
 
     def on_message_complete(self) -> None:
         self._read_whole = self.status >= 200

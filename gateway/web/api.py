@@ -12,19 +12,22 @@ from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from gateway.errors import Refused
 from gateway.oversight import acts
+from gateway.oversight.citations import REFERENCES, cite, is_citation
 from gateway.oversight.looking import record_look, within
 from gateway.oversight.people import Actor, ActRefused, by_token, roles_of, scope_of
 from gateway.pipeline.ports import Ports
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
-from gateway.web.documents import PROBLEM, Overridden, Problem, Ready, Stopped, Why, problems
+from gateway.web.documents import PROBLEM, CitedEntries, Overridden, Problem, Ready, Stopped, Why, problems
 from ledger.continuity import halted
 from ledger.errors import LedgerUnavailable, LogHalted
 from ledger.unit import HALT
 from reports.why.answer import NothingFound, WhyAnswer, why
+from reports.why.cited import Cited
 
 COOKIE = "whyledger_token"
 MAX_PLACES = 10
@@ -69,8 +72,11 @@ def install_problems(app: FastAPI) -> None:
     """Give FastAPI's own errors the same form."""
 
     @app.exception_handler(StarletteHTTPException)
-    async def http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
-        return problem(error.status_code, "refused", str(error.detail), error.headers)
+    async def http_error(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["allow"] = ", ".join(_methods_of(request))
+        return problem(error.status_code, "refused", str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -85,6 +91,13 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def internal(_request: Request, _error: Exception) -> JSONResponse:
         return problem(500, "internal_error", "an internal error of the gateway; its log says more")
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods of a path: the framework names those of the first of its routes alone."""
+    nested = [getattr(getattr(one, "original_router", None), "routes", (one,)) for one in request.app.routes]
+    found = [one for routes in nested for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="a person's token, or a gateway key")
@@ -140,17 +153,36 @@ def explain(installation: Installation, ref: str, scope: Collection[str] | None 
     return why(ref, kind, found, evidence, page=page)
 
 
+def look_up(
+    installation: Installation, ref: str, scope: Collection[str] | None = None, *, page: int = 1
+) -> WhyAnswer | Cited:
+    """Answer why about a reference, or open the entries that it names.
+
+    Raises:
+        NothingFound: as `explain`.
+    """
+    if is_citation(ref):
+        return cite(installation, ref, scope)
+    try:
+        return explain(installation, ref, scope, page=page)
+    except NothingFound as error:
+        if str(error):
+            raise
+        return cite(installation, ref, scope)
+
+
 def router(running: Running, ports: Callable[[], Ports], may_open: Callable[[], bool]) -> APIRouter:
     """Return the routes; `running` and `ports` give what the started application has opened, `may_open` if it may."""
     routes = APIRouter(responses=problems(500))
 
     explained = problems(401, 404, 422)
-    explained[200] = {"model": Why}
+    explained[200] = {"model": Why | CitedEntries}
     acted = problems(400, 401, 403, 413, 422, 503)
 
     @routes.get("/api/v1/why/{ref:path}", summary="What did it do, why, and who approved it", responses=explained)
     def get_why(ref: Annotated[str, Path(max_length=300)], token: Token, page: Page = 1) -> Any:
-        """`ref` is a call id, a provider's response id, a task, or a subject; more than ten calls are told by five."""
+        """`ref` is a call id, a provider's response id, a task, or a subject; more than ten calls are told by five.
+        A citation (`entry:42`) and the id of a key, configuration, pack or workflow open the entries themselves."""
         return _why(running(), ref, page, token)
 
     @routes.get("/api/v1/why", summary="The same, with the reference as a query", responses=explained)
@@ -214,10 +246,10 @@ def _why(installation: Installation, ref: str, page: int, token: str | None) -> 
     if scope is None:
         scope = scope_for(installation, token, "/api/v1/why", ref)
     try:
-        answer = explain(installation, ref, scope, page=page)
+        answer = look_up(installation, ref, scope, page=page)
     except NothingFound as error:
         whose = f" of workflow {', '.join(sorted(scope))}" if scope else ""
-        detail = f"no entry{whose} is linked to {ref}: give a call id, response id, task or subject"
+        detail = f"no entry{whose} is linked to {ref}: give {REFERENCES}"
         return problem(404, "nothing found", str(error) or detail)
     return Response(orjson.dumps(answer.as_json()), media_type="application/json")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 from starlette.types import Message, Receive, Scope, Send
@@ -12,6 +12,7 @@ from gateway.web.limits import too_large
 
 MAX_BODY = 20 * 1024 * 1024
 BODY_SECONDS = 60.0
+COMMENT = b": keep-alive\n\n"
 SEND_SECONDS = 60.0
 """How long a caller may take nothing of a stream."""
 
@@ -61,6 +62,28 @@ def let_go(send: Send) -> None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is not None:
         transport.abort()
+
+
+async def with_comments(parts: AsyncIterator[bytes], every: float) -> AsyncIterator[bytes]:
+    """Yield the parts of a stream, and a comment whenever none came for so many seconds."""
+    waiting = asyncio.ensure_future(_next(parts))
+    try:
+        while True:
+            if not (await asyncio.wait({waiting}, timeout=every))[0]:
+                yield COMMENT
+                continue
+            part = waiting.result()
+            if part is None:
+                return
+            yield part
+            waiting = asyncio.ensure_future(_next(parts))
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def _next(parts: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(parts, None)
 
 
 class Sending:

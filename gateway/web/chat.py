@@ -9,7 +9,7 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -21,7 +21,7 @@ from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.web.callers import MAX_BODY, Reading, Sending, body_of, let_go
+from gateway.web.callers import MAX_BODY, Reading, Sending, body_of, let_go, with_comments
 from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
@@ -113,6 +113,11 @@ class ChatCompletions:
             log.exception("a call failed before it was opened", call=call)
             raise GatewayError("internal_error", "an internal error; the call was not sent") from error
 
+    @property
+    def is_busy(self) -> bool:
+        """Some call is on its way."""
+        return bool(self._reading or self._relays)
+
     def hurry(self) -> None:
         """End the reading of bodies that do not arrive and the sending to callers who take nothing; called twice a
         second, which costs a call less than a timer."""
@@ -156,13 +161,15 @@ class ChatCompletions:
             raise StreamBroken(LEFT)
 
     async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
-        head = await _answered(relay.begin(), relay)
+        head, beginning = await _begun(relay)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
         leaving = asyncio.ensure_future(_disconnected(receive))
         sending = Sending(relay.is_stopped)
         self._sending.add(sending)
         try:
-            async for part in relay.stream(lambda: sending.late or leaving.done()):
+            parts = _all_of(beginning, relay.stream(lambda: sending.late or leaving.done()))
+            every = relay.plan.keep_alive
+            async for part in with_comments(parts, every) if every else parts:
                 await sending.send(send, _part(part))
             await sending.send(send, {"type": "http.response.body", "body": relay.tail, "more_body": False})
             if sending.late:
@@ -185,6 +192,31 @@ class ChatCompletions:
         finally:
             self._sending.discard(sending)
             leaving.cancel()
+
+
+async def _begun(relay: Relay) -> tuple[Head, "asyncio.Task[Head] | None"]:
+    """Wait until a stream begins, or, where the route keeps callers alive, until it is time for a sign of life: then
+    its head is given out early, and the task that waits on."""
+    if not relay.plan.keep_alive:
+        return await _answered(relay.begin(), relay), None
+    beginning = asyncio.ensure_future(relay.begin())
+    try:
+        await asyncio.wait({beginning}, timeout=relay.plan.keep_alive)
+    except asyncio.CancelledError:
+        beginning.cancel()
+        raise
+    if beginning.done():
+        return await _answered(beginning, relay), None
+    return relay.early_head(), beginning
+
+
+def _all_of(beginning: "asyncio.Task[Head] | None", parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def after(begun: "asyncio.Task[Head]") -> AsyncIterator[bytes]:
+        await begun
+        async for part in parts:
+            yield part
+
+    return parts if beginning is None else after(beginning)
 
 
 def _part(body: bytes) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from reports.ports import Integrity
+from reports.why.cited import CitedEntry
 from reports.why.narrative import Sentence
 from reports.why.questions import Answered
+from reports.why.subject import AboutSubject
 
 PROBLEM = "application/problem+json"
 
@@ -82,11 +84,30 @@ class Why(BaseModel):
     integrity: Integrity
     calls: list[dict[str, Any]]
     told: list[dict[str, Any]]
+    subject: AboutSubject | None
     page: int
     pages: int
+
+
+class CitedEntries(BaseModel):
+    """`whyledger.entry/1`: entries that a citation or an id names."""
+
+    schema_: str = Field(alias="schema")
+    ref: str
+    kind: Literal["entry", "key", "configuration", "pack", "workflow", "prompt", "incident", "alert"]
+    as_of_seq: int
+    headline: str
+    facts: list[dict[str, Any]]
+    entries: list[CitedEntry]
+    integrity: Integrity
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of these statuses for a route; `gateway.web.openapi` adds the schema they refer to."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": "problem", "content": content} for status in statuses}
+
+
+def also(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is given in these forms too, beside JSON."""
+    return {200: {"content": dict.fromkeys(media_types, {"schema": {}})}}

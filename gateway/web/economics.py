@@ -21,7 +21,7 @@ from gateway.oversight.people import ActRefused
 from gateway.state.outcomes import OutcomeRefused
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person, scope_for
-from gateway.web.documents import problems
+from gateway.web.documents import also, problems
 from gateway.webhooks import SecretInvalid, is_signed
 
 TOLERANCE_SECONDS = 300
@@ -128,7 +128,7 @@ def _add_costs(routes: APIRouter, running: Running) -> None:
         "/api/v1/costs",
         summary="What did it cost, by day, workflow, environment, route, model, key, prompt, or outcome",
         response_model=Costs | OutcomeTable,
-        responses=problems(400, 401, 422),
+        responses=problems(400, 401, 422) | also("text/csv"),
     )
     def get_costs(
         token: Token,

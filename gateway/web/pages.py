@@ -15,8 +15,9 @@ from gateway.console.render import stylesheet
 from gateway.console.session import Session, same_page, session_of
 from gateway.oversight.looking import record_look
 from gateway.store.installation import Installation
-from gateway.web.api import COOKIE, Page, explain, token_of
+from gateway.web.api import COOKIE, Page, look_up, token_of
 from reports.why.answer import NothingFound
+from reports.why.cited import Cited
 
 SAFE = {
     "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
@@ -79,12 +80,13 @@ def router(running: Running) -> APIRouter:
 
     @routes.get("/why")
     def ask(q: str) -> Response:
-        return RedirectResponse(f"/why/{quote(q, safe='/:')}", status_code=303)
+        return RedirectResponse(f"/why/{quote(q.strip(), safe='/:')}", status_code=303)
 
     @routes.get("/why/{ref:path}")
     def why(ref: str, session: In, page: Page = 1) -> Response:
         try:
-            return shown("why", session, "/", answer=explain(running(), ref, session.scope, page=page))
+            answer = look_up(running(), ref, session.scope, page=page)
+            return shown("entry" if isinstance(answer, Cited) else "why", session, "/", answer=answer)
         except NothingFound as error:
             text = str(error) or f"No entry is linked to {ref}."
             return shown("message", session, "/", title="Nothing found", text=text, login=False, status=404)

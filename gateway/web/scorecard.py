@@ -20,7 +20,7 @@ from gateway.oversight.people import ActRefused
 from gateway.oversight.standing import names
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, scope_for
-from gateway.web.documents import problems
+from gateway.web.documents import also, problems
 from gateway.web.pages import shown, signed_in
 from reports.pack.calls import csv_line
 from reports.pack.pdf import PdfUnavailable
@@ -51,7 +51,7 @@ def router(running: Running) -> APIRouter:
         "/api/v1/scorecard",
         summary="Cost per outcome, errors, incidents, oversight, budget",
         response_model=Scorecard,
-        responses=problems(400, 401, 404, 422, 503),
+        responses=problems(400, 401, 404, 422, 503) | also("text/csv", "application/pdf"),
     )
     def get_scorecard(
         token: Token,

@@ -75,6 +75,8 @@ def in_words(error: BaseException) -> str:
     reason = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0][:200] or type(error).__name__
     if not isinstance(error, _driver_errors()):
         return reason
+    if "startup parameter" in reason or "prepared statement" in reason:
+        return f"{reason}; a pooler stands before the server: docs/guides/operate.md says how ours must be set"
     if "locked" in reason:
         return f"{reason}; another program holds the database: end that program"
     if any(isinstance(one, sqlite3.Error | OSError) for one in (error, getattr(error, "orig", None))):
@@ -132,6 +134,21 @@ def require_durable(engine: Engine) -> None:
             raise LedgerUnavailable(
                 f"the database runs with {name}={value}: what it acknowledges can be lost. Turn it on"
             )
+    if engine.dialect.name == POSTGRESQL:
+        _require_session(engine)
+
+
+def _require_session(engine: Engine) -> None:
+    """Refuse sessions without our settings: a pooler that leaves them out would do so without a word."""
+    with engine.connect() as connection:
+        role = connection.exec_driver_sql("SELECT current_user").scalar_one()
+        for name, value in _SESSION.items():
+            found = str(connection.exec_driver_sql(f"SHOW {name}").scalar_one())
+            if found != value and name != "timezone":  # whose names are many; nothing promised rests on it
+                raise LedgerUnavailable(
+                    f"sessions run with {name}={found} and need {value}: something between us and it, such as "
+                    f"PgBouncer, drops it. ALTER ROLE {role} SET {name} = '{value}' (docs/guides/operate.md, Poolers)"
+                )
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:

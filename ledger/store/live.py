@@ -31,9 +31,8 @@ class LiveLog:
 
     def read(self, first: int, end: int) -> list[bytes]:
         """Return the bytes of the entries with first <= seq < end that are stored, in order."""
-        found = _connection(self.where).execute(
-            f"SELECT bytes FROM entry WHERE seq >= {int(first)} AND seq < {int(end)} ORDER BY seq"
-        )
+        within = f"seq >= {int(first)} AND seq < {int(end)}"
+        found = _rows(self.where, f"SELECT bytes FROM entry WHERE {within} ORDER BY seq")
         return [bytes(row[0]) for row in found]
 
     def rows(self, first: int, end: int) -> list[Row]:
@@ -62,7 +61,7 @@ class LiveLog:
 
     def _contents(self, statement: str) -> list[Any]:
         try:
-            return list(_connection(self.where).execute(statement))
+            return _rows(self.where, statement)
         except Exception as found:  # noqa: BLE001 - a driver's own, of which psycopg's may not be installed
             raise LedgerUnavailable(f"contents cannot be read: {str(found).splitlines()[0]}") from found
 
@@ -77,17 +76,17 @@ def open_live(where: Path | str) -> LiveLog:
     """
     name = "the server" if isinstance(where, str) else where
     _close()  # the file may be another one by now
-    connection = _connection(where)
+    _connection(where)
     try:
         # One statement, so that both are of one moment.
-        head = connection.execute(
-            "SELECT origin, size, frontier, (SELECT value FROM state WHERE key = 'checkpoint') FROM head"
-        ).fetchone()
+        heads = _rows(
+            where, "SELECT origin, size, frontier, (SELECT value FROM state WHERE key = 'checkpoint') FROM head"
+        )
     except Exception as found:
         raise LedgerUnavailable(f"{name} is not the database of a log: {found}") from found
-    if head is None:
+    if not heads:
         raise LedgerUnavailable(f"{name} holds no log")
-    origin, size, frontier, kept = head
+    origin, size, frontier, kept = heads[0]
     edge = [frontier[at : at + 32] for at in range(0, len(frontier), 32)]
     signed = parse(kept.encode())["note"].encode() if kept else None
     return LiveLog(where, origin, size, fold(edge), signed)
@@ -103,6 +102,16 @@ def _connection(where: Path | str) -> Any:
         _close()
         _open[where] = _postgresql(where) if isinstance(where, str) else _sqlite(where)
     return _open[where]
+
+
+def _rows(where: Path | str, statement: str) -> list[Any]:
+    """Return the rows of a statement. On a server each is a transaction that may only read: a setting of the session
+    would stay with a pooler's connection, and the next program that gets it could not write."""
+    connection = _connection(where)
+    if not isinstance(where, str):
+        return list(connection.execute(statement))
+    with connection.transaction():
+        return list(connection.execute(statement))
 
 
 def _close() -> None:
@@ -125,8 +134,8 @@ def _postgresql(url: str) -> Any:
     except ModuleNotFoundError:
         raise LedgerUnavailable("a live PostgreSQL log needs psycopg: pip install 'psycopg[binary]'") from None
     try:
-        connection = psycopg.connect(url, autocommit=True)
-        connection.execute("SET default_transaction_read_only = on")
+        connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        connection.read_only = True  # of each transaction
     except psycopg.Error as error:
         raise LedgerUnavailable(f"the server cannot be read: {error}") from error
     return connection

@@ -20,6 +20,8 @@ KINDS = {
     "person.enrolled": "enrolled",
     "role.granted": "granted a role to",
     "role.revoked": "took a role from",
+    "token.issued": "issued a new personal token to",
+    "token.revoked": "revoked the personal token of",
     "translation.confirmed": "confirmed a translation",
 }
 
@@ -63,7 +65,8 @@ def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:
     """Return in words what an act was about, and the id of it where the words do not name it."""
     facts = entry.facts
     if whom := facts.get("person_ref"):
-        return f"{name_of(str(whom), evidence)}: {', '.join(facts.get('roles', ()))}", ""
+        roles = f": {', '.join(facts['roles'])}" if facts.get("roles") else ""
+        return name_of(str(whom), evidence) + roles, ""
     if name := facts.get("prompt_ref"):
         place = f" in {facts['environment']}" if "environment" in facts else ""
         return f"{name}, version {facts['version']}{place}", ""

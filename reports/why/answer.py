@@ -8,10 +8,12 @@ from ledger.amounts import counted, eur_short
 from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence, Integrity
+from reports.why.moments import moments
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
-from reports.why.rows import moments, rows
+from reports.why.rows import rows
 from reports.why.story import Story, collect
+from reports.why.subject import SUBJECT, AboutSubject, about_subject, heading
 from reports.why.verdict import verdict
 from reports.why.words import each_of, people_decided
 
@@ -49,6 +51,8 @@ class WhyAnswer:
     """All calls of the reference, whatever the page."""
     told: tuple[dict[str, Any], ...]
     """The calls of this page: when, to which route, how it ended, which model, what was said in it."""
+    subject: AboutSubject | None
+    """The short form, where the reference is a person whom calls are about."""
     page: int
     pages: int
 
@@ -57,6 +61,7 @@ class WhyAnswer:
         flat = {one.name: getattr(self, one.name) for one in fields(self)}
         flat |= {"narrative": [_flat(one) for one in self.narrative], "verdict": _flat(self.verdict)}
         flat |= {"questions": [asdict(one) for one in self.questions], "integrity": asdict(self.integrity)}
+        flat |= {"subject": asdict(self.subject) if self.subject else None}
         return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
 
 
@@ -84,7 +89,7 @@ def why(
         kind=kind,
         as_of_seq=evidence.size(),
         verdict=verdict(story, evidence),
-        headline=_headline(story),
+        headline=heading(story, evidence) if kind == SUBJECT else _headline(story),
         narrative=narrate(story, evidence),
         timeline=tuple(moments(story, evidence)),
         approvals=_approvals(story, evidence),
@@ -97,6 +102,7 @@ def why(
             for call in story.every
         ),
         told=tuple(rows(story, evidence)),
+        subject=about_subject(story, evidence) if kind == SUBJECT else None,
         page=page or 1,
         pages=story.pages,
     )

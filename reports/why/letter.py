@@ -26,7 +26,14 @@ def _lines(answer: WhyAnswer) -> Iterator[str]:
     asked = {one.number: one for one in answer.questions}
     yield f"About {answer.ref}"
     yield ""
-    yield f"Requests to an AI model that belong to this: {len(answer.calls)}. {_results(answer)}."
+    if answer.subject:
+        yield answer.headline
+        yield "\nWhich systems:"
+        yield from (f"  {line}" for line in answer.subject.systems)
+        yield "\nWhat was decided:"
+        yield from (f"  {line}" for line in answer.subject.decided or ("Nothing but the answers themselves.",))
+    else:
+        yield f"Requests to an AI model that belong to this: {len(answer.calls)}. {_results(answer)}."
     for number, title in _PARTS:
         yield f"\n{title}:"
         yield from (f"  {line}" for line in asked[number].answer.split("\n"))

@@ -9,6 +9,7 @@ from ledger.entry import Entry, format_time
 from reports.ports import Evidence, Integrity
 from reports.why.each_call import came_out, corrected, costs, decided, in_force, numbered, went_in, which_model
 from reports.why.story import Story
+from reports.why.subject import SUBJECT, about_subject, heading
 from reports.why.words import (
     REASONS,
     TASK_SOURCES,
@@ -40,14 +41,16 @@ class Answered:
 
 
 def _what(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[str], list[str]]:
+    facts = [pointer(call.first) for call in story.calls]
+    if story.kind == SUBJECT:
+        return [heading(story, evidence), *about_subject(story, evidence).systems], facts
     results = [call.result for call in story.every]
     ended = each_of(results) if len(results) > 1 else f"it {each_of(results)}"
-    text = f"{_named_whole(story, evidence)}: {counted(len(results), 'call')}; {ended}."
-    return [text], [pointer(call.first) for call in story.calls]
+    return [f"{_named_whole(story, evidence)}: {counted(len(results), 'call')}; {ended}."], facts
 
 
 def _named_whole(story: Story, evidence: Evidence) -> str:
-    """Name what the reference leads to: a task of a workflow, or a subject with its tasks and workflows."""
+    """Name what the reference leads to: a task of a workflow, or several of them."""
     first = story.calls[0].first
     tasks = {call.first.task for call in story.every if isinstance(call.first, Entry)}
     workflows = {call.first.workflow for call in story.every}

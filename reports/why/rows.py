@@ -1,4 +1,4 @@
-"""Rows for a page: each call that is told with what was said in it, and each entry in the order of the log."""
+"""Rows for a page: each call that is told, with what was said in it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from reports.ports import Evidence
 from reports.times import clock
 from reports.why.story import CallStory, Story
 from reports.why.transcript import called, said, turns
-from reports.why.words import ENDED, MISSING, REASONS, refused_for
+from reports.why.words import ENDED, MISSING, refused_for
 
 MOST = 2000
 """Characters of one message that are shown; the pack has all of it."""
@@ -76,50 +76,3 @@ def _quote(entry: Entry, name: str, role: str, evidence: Evidence) -> dict[str, 
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST else f"{text[:MOST]} \u2026 ({len(text) - MOST:,} further characters)"
-
-
-def moments(story: Story, evidence: Evidence) -> Iterator[dict[str, Any]]:
-    """Yield each entry that is told, in the order of the log, with what it says in a few words."""
-    for entry in story.entries:
-        yield {
-            "at": entry.at,
-            "shown": clock(entry.at, evidence.zone),
-            "kind": entry.kind,
-            "seq": entry.seq,
-            "call": entry.call,
-            "text": _MOMENTS.get(entry.kind, entry.kind).format_map(_in_words(entry)),
-        }
-
-
-def _in_words(entry: Entry) -> dict[str, Any]:
-    facts = dict(entry.facts)
-    if "result" in facts:
-        facts["result"] = ENDED.get(str(facts["result"]), str(facts["result"]).replace("_", " "))
-    if "reason_ref" in facts:
-        facts["reason_ref"] = REASONS.get(facts["reason_ref"], str(facts["reason_ref"]).replace("_", " "))
-    if "scope" in facts:
-        facts["scope"] = str(facts["scope"]).partition(":")[0].replace("all", "everything")
-    return facts
-
-
-_MOMENTS = {
-    "call.opened": "call opened: {route_ref}",
-    "call.extended": "a further attempt reserved",
-    "call.closed": "call closed: {result}",
-    "call.refused": "call refused: {reason_ref}",
-    "call.interrupted": "call interrupted: {reason}",
-    "override.recorded": "person: {action}",
-    "cost.corrected": "person: cost corrected",
-    "stop.engaged": "person: stop of {scope}",
-    "stop.released": "person: stop of {scope} lifted",
-    "config.activated": "configuration activated",
-    "prompt.registered": "prompt {prompt_ref}: version {version} registered",
-    "prompt.promoted": "prompt {prompt_ref}: version {version} promoted in {environment}",
-    "workflow.released": "workflow released",
-    "workflow.classified": "risk class confirmed: {tier}",
-    "evaluation.scored": "answer scored {verdict}: {evaluator}",
-    "review.recorded": "person scored the answer {verdict}: {evaluator}",
-    "outcome.recorded": "outcome {type}: {status}",
-    "key.issued": "gateway key issued",
-    "key.revoked": "gateway key revoked",
-}

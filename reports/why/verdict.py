@@ -6,6 +6,7 @@ from ledger.entry import Entry
 from reports.ports import Evidence
 from reports.why.narrative import Sentence
 from reports.why.story import WHOLE, CallStory, Story
+from reports.why.subject import SUBJECT, heading
 from reports.why.transcript import called
 from reports.why.words import each_of, in_numbers, name_of, pointer, refused_for, shorten, stopped, verb_of
 
@@ -14,7 +15,9 @@ _MOST = 90
 
 
 def verdict(story: Story, evidence: Evidence) -> Sentence:
-    """Return the sentence. It is the same on every page of a long story."""
+    """Return the sentence. It is the same on every page of a long story. Of a subject it says how much there is."""
+    if story.kind == SUBJECT:
+        return Sentence(heading(story, evidence), tuple(pointer(call.first) for call in story.calls))
     acts = _weighty(story)
     about = _calls_of(acts, story)
     proposed = _proposed(about or _in_full(story), evidence)

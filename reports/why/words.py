@@ -78,6 +78,11 @@ ACTIONS = {
     "approve": "approved", "modify": "changed", "disregard": "set aside", "reverse": "reversed",
     "interrupt": "interrupted",
 }  # fmt: skip
+ASSURANCE = {
+    "token": "signed in with a personal token",
+    "claimed": "named by whoever ran the command; identity not checked",
+    "first": "as the first person of this installation",
+}
 COST_STATES = {
     "provider_reported": "tokens as the provider reported them, the amount computed from the price row",
     "provider_stated": "the amount that the provider stated, which is more than its price row gives",
@@ -108,12 +113,8 @@ def person(entry: Entry, evidence: Evidence) -> str:
     """Name the person who acted, and how sure that is."""
     if not entry.act:
         return "nobody (the system itself)"
-    sure = {
-        "token": "signed in with a personal token",
-        "claimed": "named by whoever ran the command; identity not checked",
-        "first": "as the first person of this installation",
-    }
-    return f"{name_of(entry.act, evidence)} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
+    sure = ASSURANCE.get(str(entry.facts.get("assurance")), "assurance not recorded")
+    return f"{name_of(entry.act, evidence)} ({sure})"
 
 
 def name_of(whom: str, evidence: Evidence) -> str:
@@ -144,15 +145,17 @@ def each_of(results: Sequence[str]) -> str:
         lead = "both" if len(results) == 2 else f"all {len(results)}"
         return f"{lead} {_of_several(results[0])}"
     many = max(counts.values(), default=0) > 10
-    said = [
-        f"{count if many else in_words(count)} {RESULTS.get(one, one) if count == 1 else _of_several(one)}"
-        for one, count in counts.items()
-    ]
+    said = [f"{count if many else in_words(count)} {ended_each(one, count)}" for one, count in counts.items()]
     return ", ".join(said)
 
 
+def ended_each(result: str, number: int) -> str:
+    """Say how so many calls ended, without the number: `was answered`, `were answered`."""
+    return _of_several(result) if number > 1 else RESULTS.get(result, result.replace("_", " "))
+
+
 def _of_several(result: str) -> str:
-    said = RESULTS.get(result, result)
+    said = RESULTS.get(result, result.replace("_", " "))
     return said.replace("was ", "were ", 1) if said.startswith("was ") else said.replace("has ", "have ", 1)
 
 

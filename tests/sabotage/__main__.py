@@ -180,17 +180,18 @@ SABOTAGES = (
         LOG + "test_a_commit_that_failed_and_was_lost_is_not_acknowledged",
     ),
     Sabotage(
-        "2", "the end of a stream is held until the close is durable", "gateway/pipeline/relay.py",
+        "2", "the end of a stream is held until the close is durable", "gateway/pipeline/judging.py",
         "                if ending:\n", "                if False:\n",
         PROMISES + "test_the_end_of_a_stream_is_held_until_its_close_is_durable",
     ),
     Sabotage(
         "2", "a whole answer waits for its close", "gateway/pipeline/relay.py",
-        '        await self.end(self._outcome("answered"))\n',
-        '        outcome = self._outcome("answered")\n        import threading\n'
+        '        await self.end(self._judge.outcome(result))\n        if result != "answered":\n',
+        '        outcome = self._judge.outcome(result)\n        import threading\n'
         "        threading.Timer(0.3, lambda loop=asyncio.get_running_loop(): "
         "loop.call_soon_threadsafe(self._hand_over, outcome)).start()\n        self._closing = None\n"
-        "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n",
+        "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n"
+        '        if result != "answered":\n',
         PROMISES + "test_a_whole_answer_leaves_after_its_close_is_durable",
     ),
     Sabotage(
@@ -536,7 +537,7 @@ SABOTAGES = (
         SECRETS + "test_a_fault_after_the_open_tells_nothing[gateway.pipeline.relay.first_answer]",
     ),
     Sabotage(
-        "5", "a provider's error is passed on without the key it quotes", "gateway/upstream/exchange.py",
+        "5", "a provider's error is passed on without the key it quotes", "gateway/upstream/answer.py",
         "return self.redacted(body) if self.status != OK else body", "return body",
         SECRETS + "test_a_provider_s_error_that_quotes_the_key_tells_nothing[json-400-whole]",
     ),

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from stage import Stage, stage
 
-from gateway.oversight import acts, looking
+from gateway.oversight import access, acts, looking
 from gateway.oversight.people import ActRefused, Box
 from gateway.packing import PackRequest, export
 from ledger.entry import format_time
@@ -134,7 +134,7 @@ def test_the_access_ends_with_the_box_and_can_be_given_anew(on: Stage, get: Call
     assert get("/api/v1/why/ticket:7", "otto").status_code == 401
     with pytest.raises(ActRefused, match="needs the role"):
         export(installation, PackRequest(start="2020-01-01", end="2100-01-01", actor=on.person("otto")))
-    acts.grant(installation, ada, "otto", "auditor", box=Box("2100-01-01T00:00:00.000000Z"))
+    access.grant(installation, ada, "otto", "auditor", box=Box("2100-01-01T00:00:00.000000Z"))
     assert get("/calls", "otto").status_code == 200
     assert get("/why/ticket:8", "otto").status_code == 200
 
@@ -193,7 +193,8 @@ def test_a_new_end_on_the_command_line_leaves_the_workflows_as_they_are(
     assert result.exit_code == 0, result.output
     assert get("/systems").status_code == 200
     assert get("/system?workflow=quiet").status_code == 404
-    row = on.installation.reader.state(on.person("tina").row)
+    tina = on.person("tina").row
+    row = on.installation.reader.state(tina)
     assert (row["box"]["until"], row["box"]["workflows"]) == ("2099-12-31T23:00:00.000000Z", ["agent"])
-    acts.grant(on.installation, on.person("ada"), "tina", "auditor", take=True)
-    assert "box" not in on.installation.reader.state(on.person("tina").row)
+    access.grant(on.installation, on.person("ada"), "tina", "auditor", take=True)
+    assert "box" not in on.installation.reader.state(tina)

@@ -21,12 +21,13 @@ import pytest
 from environment import Hosted, until
 from stage import DONE, USAGE, Stage, Upstream, chunk, completion, event, listening, prepare, stage, streaming
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.demo.world import free_port
 from gateway.errors import EvidenceLost
 from gateway.oversight import acts
+from gateway.pipeline import judging
 from gateway.settings import read_settings
 from gateway.store.evidence import LiveEvidence
 from gateway.store.ports import EvidenceInLedger
@@ -593,3 +594,64 @@ def test_a_caller_who_takes_nothing_of_a_whole_answer_gives_its_place_back(
 
 def chat_key(on: Stage) -> str:
     return str(on.entries("call.opened")[0].facts["key"])
+
+
+def test_a_stream_keeps_its_caller_alive_before_and_between_events(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    async def slow(_request: Any, _body: Any) -> Response:
+        await asyncio.to_thread(release.wait, 20)
+
+        async def body() -> Any:
+            yield chunk({"content": "hel"})
+            await asyncio.sleep(1.0)
+            for part in (chunk({"content": "lo"}), chunk({}, "stop"), USAGE, DONE):
+                yield part
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    with stage(tmp_path / "home", timeout="10, keep_alive: 0.2") as on:
+        on.upstream.answer = slow
+        question = {"model": "support", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        headers = {"authorization": f"Bearer {on.keys['agent']}"}
+        with httpx2.stream("POST", f"{on.url}/v1/chat/completions", json=question, headers=headers, timeout=30) as got:
+            seen = b""
+            for data in got.iter_raw():
+                seen += data
+                if seen.count(b": keep-alive\n\n") >= 2:
+                    release.set()
+        before, _, after = seen.partition(b'"hel"')
+        assert got.status_code == 200 and before.count(b": keep-alive\n\n") >= 2 and after.count(b": keep-alive") >= 1
+        assert after.endswith(DONE)
+        release.clear()
+        release.set()
+        text = [one.choices[0].delta.content for one in on.ask(stream=True) if one.choices]
+        assert text == ["hel", "lo", None]
+        assert [entry.facts["result"] for entry in on.settled("call.closed", 2)] == ["answered"] * 2
+
+
+def test_what_fails_after_a_sign_of_life_is_an_error_event_and_no_clean_end(tmp_path: Path) -> None:
+    async def refuse(_request: Any, _body: Any) -> Response:
+        await asyncio.sleep(1.0)
+        return JSONResponse({"error": {"message": "overloaded"}}, 500)
+
+    with stage(tmp_path / "home", timeout="10, keep_alive: 0.2") as on:
+        on.upstream.answer = refuse
+        with pytest.raises(openai.APIError, match="overloaded|answered 500"):
+            list(on.ask(stream=True))
+        (closed,) = on.settled("call.closed")
+        assert closed.facts["result"] == "failed"
+
+
+def test_a_record_says_that_only_the_beginning_of_an_answer_is_kept(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key may keep so much of running answers; what goes to its callers is not cut."""
+    monkeypatch.setattr(judging, "MAX_KEPT_OF_KEY", 1000)
+    on.upstream.answer = streaming(*[chunk({"content": "x" * 200})] * 20, chunk({}, "stop"), USAGE, DONE)
+    text = "".join(one.choices[0].delta.content or "" for one in on.ask(stream=True) if one.choices)
+    assert len(text) == 4000
+    (closed,) = on.settled("call.closed")
+    assert [one["id"] for one in closed.facts["checks"]] == ["answer-kept"]
+    sealed = on.installation.reader.contents(closed.seq)
+    assert sealed is not None
+    kept = on.installation.vault.open(sealed, "answer", entry_id=closed.id, commitment=closed.c["answer"])
+    assert 0 < str(kept).count("x") <= 1000

@@ -28,6 +28,7 @@ PAGES = (
     "/scorecard",
     "/scorecard?workflow=agent",
     "/why/ticket:7",
+    "/why/entry:2",
 )
 HOSTILE = "<script>document.title='owned'</script>"
 

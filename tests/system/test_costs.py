@@ -17,7 +17,7 @@ from stage import Stage, stage
 
 from gateway.economics.costs import QuestionInvalid, as_csv, as_focus, grouped, read_by, whole
 from gateway.economics.reading import Period, period_of, sums_of
-from gateway.oversight import acts
+from gateway.oversight import access, acts
 from gateway.oversight.corrections import correct_cost
 from gateway.oversight.people import Box
 from gateway.store.rebuild import replay
@@ -59,7 +59,7 @@ def _time_out(on: Stage) -> None:
     on.upstream.answer = None
     bounded = [one for one in on.settled("call.closed", 8) if one.facts["cost_state"] == "upper_bound"]
     assert len(bounded) == 2
-    acts.grant(on.installation, on.person("ada"), "ada", "finance")
+    access.grant(on.installation, on.person("ada"), "ada", "finance")
     for cost in (2_000, 1_000):
         correct_cost(on.installation, on.person("ada"), str(bounded[0].call), cost, "the invoice says so")
 

@@ -112,6 +112,9 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
 
 def fuzz(on: Stage, folder: Path, paths: str, token: str | None) -> dict[tuple[str, str], set[int]]:
     """Run schemathesis over the operations whose path matches; returns the statuses seen by method and path."""
+    for scope in acts.control_of({"control": on.installation.reader.state("control")})["stops"]:
+        acts.release_stop(on.installation, on.person("ada"), (scope, None), "the next calls are examples")
+    request(on, "GET", "/readyz")  # reads the rules anew
     document = with_examples(published(on), new_call(on, "ticket:1"), new_call(on, "ticket:2"))
     (folder / "openapi.json").write_text(json.dumps(document), "utf-8")
     (folder / "schemathesis.toml").write_text(SETTINGS, "utf-8")
@@ -140,6 +143,11 @@ ANSWERED = {
     ("GET", "/readyz"): 200,
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
+    ("GET", "/api/v1/calls"): 200,
+    ("GET", "/api/v1/keys"): 200,
+    ("GET", "/api/v1/people"): 200,
+    ("GET", "/api/v1/releases"): 200,
+    ("GET", "/api/v1/stops"): 200,
     ("GET", "/api/v1/costs"): 200,
     ("GET", "/api/v1/scorecard"): 200,
     ("POST", "/api/v1/evaluations"): 201,

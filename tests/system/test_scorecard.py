@@ -21,7 +21,7 @@ from stage import Stage, stage
 from gateway.economics.reading import Period
 from gateway.economics.recording import Sender, record
 from gateway.economics.scorecard import scorecard
-from gateway.oversight import acts
+from gateway.oversight import access, acts
 from gateway.oversight.registers import record as put
 from reports.scorecard.card import Card, Line, headline, interval_said, money
 
@@ -158,7 +158,7 @@ def test_json_csv_and_one_a4_say_the_same(on: Stage, tmp_path: Path) -> None:
 def test_incidents_are_counted_where_and_while_they_are_open(tmp_path: Path) -> None:
     with stage(tmp_path / "home") as on:
         ada, installation = on.person("ada"), on.installation
-        acts.grant(installation, ada, "ada", "compliance")
+        access.grant(installation, ada, "ada", "compliance")
         fields = _fields("incident")
         made = put(installation, ada, "incident", "agent", fields)
         assert lines_of(card_of(on))["incidents"].value == 1

@@ -113,7 +113,7 @@ AFTER = [
     "gateway.pipeline.attempt.rewrite",
     "gateway.pipeline.relay.first_answer",
     "gateway.upstream.client.HttpUpstream.send",
-    "gateway.upstream.client._origin",
+    "gateway.upstream.direct._origin",
     "gateway.store.ports.RulesInForce.endpoint",
     "gateway.pipeline.relay.charge",
     "gateway.pipeline.relay.close_unit",
@@ -122,23 +122,23 @@ AFTER = [
 ]
 STREAMED = [
     "gateway.pipeline.judging.Transcript.see",
-    "gateway.pipeline.relay.is_usage_only",
+    "gateway.pipeline.judging.is_usage_only",
     "gateway.pipeline.relay.close_unit",
-    "gateway.pipeline.relay.Relay._keep",
+    "gateway.pipeline.judging.Judge._keep",
 ]
 UNOWNED = [
     "gateway.web.chat._headers",
     "gateway.pipeline.relay.Relay.abandon",
     "gateway.web.chat._send_error",
     "gateway.web.chat.openai_response",
-    "gateway.upstream.client._Connection.data_received",
+    "gateway.upstream.direct._Connection.data_received",
 ]
 PERSONS = [
     "gateway.web.api.by_token",
     "gateway.web.api.roles_of",
     "gateway.web.api.explain",
     "gateway.console.session.by_token",
-    "gateway.web.pages.explain",
+    "gateway.web.pages.look_up",
 ]
 PLACES = {
     *BEFORE, *AFTER, *STREAMED, *UNOWNED, *PERSONS,
@@ -601,7 +601,7 @@ def test_a_fault_of_the_own_api_or_a_page_tells_nothing(on: Planted, place: str)
     with on.broken(place, "Traceback"):
         if "pages" in place or "console" in place:
             form = urllib.parse.urlencode({"token": on.keys["ada"]}).encode()
-            asked = ("GET", f"/why/{SUBJECT}", None) if "explain" in place else ("POST", "/login", form)
+            asked = ("GET", f"/why/{SUBJECT}", None) if "look_up" in place else ("POST", "/login", form)
         elif "explain" in place:
             asked = ("GET", f"/api/v1/why/{urllib.parse.quote(SUBJECT)}", None)
         else:

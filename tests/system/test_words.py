@@ -10,13 +10,14 @@ import openai
 import pytest
 from stage import Stage, completion, stage
 from starlette.responses import JSONResponse
+from test_lists import typed
 
 from gateway.oversight import acts
 from gateway.store.evidence import LiveEvidence
 from reports.texts import PACKAGE, TEMPLATES
 from reports.why.answer import why
 from reports.why.letter import as_letter
-from reports.why.text import as_text
+from reports.why.text import as_short, as_text
 
 ROOT = Path(__file__).parents[2]
 OLD = (
@@ -42,6 +43,8 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             opened.ask(task="ticket:1")
         opened.upstream.answer = None
         other: Any = {"type": "function", "function": {"name": "delete_all"}}
+        for model in ("support", "nothing"):
+            with_suppressed(opened, {"model": model, "task": "t:5", "extra_headers": {"x-whyledger-subject": "cust-5"}})
         for kwargs in ({"tools": [other]}, {"max_completion_tokens": 10_000_000}, {}, {}, {"model": "nothing"}):
             with_suppressed(opened, kwargs)
         call = opened.entries("call.opened")[1].call or ""
@@ -66,7 +69,7 @@ async def _fails(_request: Any, _body: Any) -> JSONResponse:
 
 def with_suppressed(on: Stage, kwargs: Any) -> None:
     try:
-        on.ask(task="ticket:1", **kwargs)
+        on.ask(**({"task": "ticket:1"} | kwargs))
     except openai.APIStatusError:
         return
 
@@ -77,19 +80,35 @@ def wrong(text: str) -> list[str]:
 
 def test_no_why_text_letter_or_question_prints_a_machine_word(on: Stage) -> None:
     evidence = LiveEvidence(on.installation, acts.time_zone(on.installation))
-    for ref in ("ticket:1", *[str(one.call) for one in on.entries("call.opened", "call.refused")]):
+    for ref in ("ticket:1", "cust-5", *[str(one.call) for one in on.entries("call.opened", "call.refused")]):
         answer = why(ref, *evidence.resolve(ref), evidence)
-        said = [as_text(answer), as_letter(answer), answer.verdict.text, *[one.answer for one in answer.questions]]
+        said = [
+            as_text(answer),
+            as_letter(answer),
+            *([as_short(answer)] if answer.subject else ()),
+            answer.verdict.text,
+            *[one.answer for one in answer.questions],
+        ]
         said += [str(one["text"]) for one in answer.timeline]
         assert not [(ref, one) for text in said for one in wrong(text)]
 
 
 def test_no_page_prints_a_machine_word(on: Stage) -> None:
-    for path in ("/", "/calls", "/why/ticket:1", "/systems", "/system?workflow=agent", "/packs", "/reviews"):
+    pages = ["/", "/calls", "/why/ticket:1", "/why/cust-5", "/systems", "/system?workflow=agent", "/packs", "/reviews"]
+    pages += ["/why/agent", *[f"/why/entry:{seq}" for seq in range(on.installation.reader.head().size)]]
+    for path in pages:
         asked = urllib.request.Request(on.url + path, headers={"authorization": f"Bearer {on.tokens['ada']}"})
         with urllib.request.urlopen(asked) as shown:
             visible = re.sub(r"<[^>]*>", " ", shown.read().decode())
         assert not [(path, one) for one in wrong(visible)]
+
+
+def test_no_entry_and_no_list_on_the_command_line_prints_one(on: Stage) -> None:
+    asked = [("why", f"entry:{seq}") for seq in range(on.installation.reader.head().size)]
+    asked += [("why", "cust-5"), ("why", "cust-5", "--audience", "affected_person"), ("why", "agent")]
+    asked += [("calls",), ("stops",), ("key", "list"), ("person", "list"), ("workflow", "list")]
+    assert not [(command, one) for command in asked for one in wrong(typed(on, *command))]
+    assert "task \u201cticket:1\u201d" in typed(on, "stops")
 
 
 def test_no_template_or_catalogue_of_texts_holds_one() -> None:
