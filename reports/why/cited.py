@@ -11,7 +11,7 @@ from reports.ports import Evidence, Integrity
 from reports.times import clock
 from reports.why.members import in_words, label
 from reports.why.moments import moment
-from reports.why.words import MISSING, person, shorten
+from reports.why.words import MISSING, person, refused_for, shorten
 
 SCHEMA = "whyledger.entry/1"
 _READABLE = ("reason", "name", "presented", "before", "after", "finding", "task")
@@ -99,7 +99,7 @@ def _entry(entry: Entry, evidence: Evidence) -> CitedEntry:
         seq=entry.seq, id=entry.id, at=entry.at, shown=clock(entry.at, evidence.zone), kind=entry.kind,
         what=moment(entry), who=person(entry, evidence) if entry.act else None, call=entry.call,
         workflow=entry.workflow, facts=dict(entry.facts), refs=dict(entry.refs),
-        said={name: in_words(name, value, evidence) for name, value in entry.facts.items()},
+        said={name: _fact(entry, name, value, evidence) for name, value in entry.facts.items()},
         texts={name: _text(entry, name, evidence) for name in sorted(entry.c)},
     )  # fmt: skip
 
@@ -135,7 +135,13 @@ def _of_member(entry: Entry, steps: Sequence[str], value: Any, evidence: Evidenc
     if steps[0] == "c" and len(steps) == 2:
         return _text(entry, steps[1], evidence)
     named = [name for name in steps if not name.isdecimal()]
-    return in_words(named[-1] if named else "", value, evidence)
+    return _fact(entry, named[-1] if named else "", value, evidence)
+
+
+def _fact(entry: Entry, name: str, value: Any, evidence: Evidence) -> str:
+    if name == "reason_ref" and entry.kind == "call.refused":
+        return refused_for(entry.facts)
+    return in_words(name, value, evidence)
 
 
 def _exactly(name: str, value: Any) -> str:

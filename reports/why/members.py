@@ -30,12 +30,13 @@ _WORDS: dict[str, Mapping[str, str]] = {
 }  # fmt: skip
 _CODES = (
     "stage", "finish", "cache", "billed", "verdict", "tier", "tier_before", "signal", "rule", "reason", "harm", "state",
-    "status", "error", "kind", "component", "component_source", "dialect", "drawn", "stratum", "judged", *_WORDS,
+    "status", "error", "kind", "component", "component_source", "dialect", "drawn", "stratum", "judged", "c",
+    *_WORDS,
 )  # fmt: skip
 """Members that hold a word of the format. Whatever else holds a text holds a name, which stays as it is."""
 _LABELS = {
-    "fx": "exchange rate", "ms": "milliseconds", "timing_ms": "milliseconds", "act": "person", "at": "time",
-    "sub": "subject", "row": "cap of",
+    "fx": "exchange rate", "ms": "milliseconds", "timing_ms": "timing in ms", "act": "person", "at": "time",
+    "sub": "subject", "c": "text", "opened_seq": "opened by entry", "closed_seq": "closed by entry",
 }  # fmt: skip
 
 
@@ -94,5 +95,8 @@ def _text(name: str, value: str, evidence: Evidence) -> str:
 def _several(value: Mapping[str, Any], evidence: Evidence) -> str:
     if {"eur_num", "usd_den"} <= value.keys():
         return f"EUR = USD x {value['eur_num']}/{value['usd_den']} ({value.get('source')}, {value.get('date')})"
+    if "row" in value:
+        amounts = {name: one for name, one in value.items() if name != "row"}
+        return f"{_text('row', value['row'], evidence)}{': ' if amounts else ''}{_several(amounts, evidence)}"
     said = ((name, in_words(name, one, evidence), one) for name, one in value.items())
     return ", ".join(f"{label(name)} {f'({text})' if isinstance(one, Mapping) else text}" for name, text, one in said)
