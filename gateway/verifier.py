@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import ledger
 
 MODULES = (
-    "__init__", "__main__", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors", "merkle",
-    "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "waiting",
+    "__init__", "__main__", "amounts", "bundle", "canonical", "checkpoint", "disclosure", "entropy", "entry", "errors",
+    "merkle", "note", "pack", "pdf", "seal", "steps", "verify", "verify_contents", "verify_log", "waiting",
     "store/__init__", "store/live",
 )  # fmt: skip
 _MAIN = """\

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger import bundle, merkle
 from ledger import checkpoint as checkpoints
+from ledger.amounts import counted
 from ledger.canonical import canonicalize, parse
 from ledger.checkpoint import Checkpoint
 from ledger.disclosure import open_disclosure
@@ -233,7 +234,7 @@ class _Pack:
         if facts["seal_certificate"] != b64(hashlib.sha256(self._files["seal.der"]).digest()):
             raise SealInvalid("seal.der is not the certificate that the log binds")
         require_certificate(self._files["seal.der"])
-        rotated = f", after {len(bound) - 1} rotation(s)" if len(bound) > 1 else ""
+        rotated = f", after {counted(len(bound) - 1, 'rotation')}" if len(bound) > 1 else ""
         return f"entry {bound[-1].seq} of this log binds its key and the certificate of the seal{rotated}"
 
     def seal_covers(self, pdf: bytes) -> str:
@@ -338,7 +339,7 @@ class _Pack:
             raise Unproved(
                 f"nothing here leads to the head of {lacking[0]} entries: ask for a pack made with --since-head"
             )
-        return f"consistent with {len(held)} head(s) held before"
+        return f"consistent with {counted(len(held), 'head')} held before"
 
     def _lacking(self, head: Checkpoint) -> int:
         """Compare a head; returns its size where the bundle has nothing to compare it with, else 0."""

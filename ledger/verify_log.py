@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ledger import checkpoint as checkpoints
 from ledger import merkle, verify_contents
+from ledger.amounts import counted
 from ledger.checkpoint import Checkpoint
 from ledger.entry import GENESIS, b64, decode, follow
 from ledger.errors import ChainBroken, ProofInvalid
@@ -203,4 +204,4 @@ def _signed_head(signed: bytes, vkeys: Sequence[str], marks: _Marks) -> str:
 def _held_heads(held: Sequence[bytes], vkeys: Sequence[str], marks: _Marks) -> str:
     for signed in held:
         marks.require(checkpoints.verified(signed, vkeys) if vkeys else checkpoints.unverified(signed), "the held head")
-    return f"consistent with {len(held)} head(s) held before"
+    return f"consistent with {counted(len(held), 'head')} held before"

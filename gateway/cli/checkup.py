@@ -8,6 +8,7 @@ from gateway.settings import Settings
 from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce
 from gateway.upstream.network import context_of, in_words
+from ledger.amounts import counted
 from ledger.errors import LedgerError
 from ledger.store.engine import durability, synchronous_standbys
 from reports.pack.fonts import fonts_said
@@ -52,7 +53,7 @@ def _standby(installation: Installation) -> Iterator[tuple[bool, str]]:
 
 def _providers(rules: RulesInForce, settings: Settings) -> Iterator[tuple[bool, str]]:
     now = rules.now
-    yield True, f"configuration {now.config_digest[:12]} is active, {len(now.configuration.routes)} route(s)"
+    yield True, f"configuration {now.config_digest[:12]} is active, {counted(len(now.configuration.routes), 'route')}"
     problems = rules.credential_problems()
     keyed = sorted(now.usable - problems.keys())
     yield bool(keyed), f"providers with a key: {', '.join(keyed) or 'none; set one in the environment'}"

@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
+from ledger.amounts import counted
 
 if TYPE_CHECKING:
     from gateway.configuration.model import Configuration
@@ -55,7 +56,7 @@ def config_check(context: typer.Context, file: Path, as_json: AsJson = False) ->
         loaded = load(file.read_text("utf-8"), name=file.name)
     found = _findings(loaded, PriceList.parse(compile_rows(loaded)), context.obj)
     counts = {"routes": len(loaded.routes), "workflows": len(loaded.workflows)}
-    text = f"{file.name}: {counts['routes']} route(s), {counts['workflows']} workflow(s)"
+    text = f"{file.name}: {counted(counts['routes'], 'route')}, {counted(counts['workflows'], 'workflow')}"
     say(as_json, text, valid=True, problems=[], findings=[one._asdict() for one in found], **counts)
     _warn(found, as_json)
     if any(one.wrong for one in found):

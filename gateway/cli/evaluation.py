@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.people import As, acting
 from gateway.cli.saying import AsJson, say
+from ledger.amounts import counted
 
 review = typer.Typer(no_args_is_help=True, help="Score what evaluators have scored, without seeing what they said.")
 
@@ -30,7 +31,7 @@ def import_(context: typer.Context, file: Path, as_: As) -> None:
     with acting(context, as_) as (installation, actor):
         made = import_results(installation, actor, sent)  # type: ignore[arg-type]
     new = sum(not one.repeated for one in made)
-    typer.echo(f"{new} result(s) on record, {len(made) - new} known before")
+    typer.echo(f"{counted(new, 'result')} on record, {len(made) - new} known before")
 
 
 @review.command("next")

@@ -72,6 +72,7 @@ def why(
 
 
 def _looked_up(installation: "Installation", ref: str, page: int | None) -> "WhyAnswer | Cited":
+    from gateway.oversight.acts import time_zone
     from gateway.oversight.citations import REFERENCES, cite, is_citation
     from gateway.store.evidence import LiveEvidence
     from reports.why.answer import NothingFound
@@ -80,7 +81,7 @@ def _looked_up(installation: "Installation", ref: str, page: int | None) -> "Why
     try:
         if is_citation(ref):
             return cite(installation, ref)
-        evidence = LiveEvidence(installation)
+        evidence = LiveEvidence(installation, time_zone(installation))
         kind, found = evidence.resolve(ref)
         try:
             return explain(ref, kind, found, evidence, page=page)

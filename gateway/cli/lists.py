@@ -66,8 +66,8 @@ def calls(
 
 
 def _how(row: Mapping[str, Any]) -> str:
-    more = f" ({row['exception']})" if row["exception"] not in ("", row["said"]) and not row["code"] else ""
-    return f"{row['said']}{more}"
+    more = "" if row["code"] else str(row["exception"]).removeprefix(row["said"]).removeprefix("; ")
+    return f"{row['said']} ({more})" if more else str(row["said"])
 
 
 @key.command("list")
@@ -133,13 +133,14 @@ def workflow_list(
 
 def stops(context: typer.Context, limit: Limit = 50, before: Before = None, as_json: Json = False) -> None:
     """List the stops in force: since when, by whom and why."""
-    from gateway.console.lists import list_stops
+    from gateway.console.lists import list_stops, stop_said
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:
         rows, zone = list_stops(installation, None), _zone(installation)
-    columns = ("scope", "task", "workflow", "stopped_at", "stopped_by", "reason")
-    _show("stops", rows, columns, limit, before, zone, as_json=as_json)
+    said = rows if as_json else [row | {"scope": stop_said(row)} for row in rows]
+    columns = ("scope", "workflow", "stopped_at", "stopped_by", "reason")
+    _show("stops", said, columns, limit, before, zone, as_json=as_json)
 
 
 def _zone(installation: Any) -> str:
@@ -194,7 +195,7 @@ def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], before: in
 _TITLES = {
     "ended_at": "ended", "how": "result", "issued_at": "issued", "issued_by": "by", "revoked_at": "revoked",
     "revoked_by": "by", "auditor_until": "auditor until", "released_at": "released", "released_by": "by",
-    "stopped_at": "since", "stopped_by": "by",
+    "scope": "stopped", "stopped_at": "since", "stopped_by": "by",
 }  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def init(
         return
     typer.echo(f"log            {origin}")
     typer.echo(f"verifier key   {vkey}")
-    typer.echo("               give this line to your auditor through a separate channel: packs are checked against it")
+    typer.echo("               give this line to your auditor through a separate channel; packs are checked against it")
     typer.echo(f"person         {admin}")
     typer.echo(f"token          {token}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
@@ -128,7 +128,7 @@ def _next_commands(admin: str, home: str) -> Iterator[str]:
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Say what works here, and what is missing with the command that mends it."""
+    """Say what works here, and what is missing with the command that fixes it."""
     from gateway.cli.checkup import checkup
 
     settings: Settings = context.obj
@@ -140,7 +140,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def migrate(context: typer.Context, as_json: AsJson = False) -> None:
-    """Bring both databases to this version's schema."""
+    """Upgrade both databases to this version."""
     from gateway.store.installation import migrate as bring_up
     from ledger.store import tables, vault
 

@@ -18,6 +18,7 @@ person = typer.Typer(no_args_is_help=True, help="Enrol people and give them role
 key = typer.Typer(no_args_is_help=True, help="Issue and revoke gateway keys.")
 workflow = typer.Typer(no_args_is_help=True, help="Classify and release workflows.")
 
+Remove = Annotated[bool, typer.Option("--remove", help="Remove the role instead.")]
 As = Annotated[str, typer.Option("--as", help="The person who acts; their token in WHYLEDGER_TOKEN proves it.")]
 Until = Annotated[str | None, typer.Option(help="Of an auditor: the last day, else 90 days from now.")]
 Within = Annotated[list[str] | None, typer.Option(help="Of an auditor: a workflow to look at; all if left out.")]
@@ -99,10 +100,10 @@ def _box(installation: object, until: str | None, workflows: list[str] | None) -
 
 @person.command("grant")
 def person_grant(
-    context: typer.Context, name: str, role: str, as_: As, take: bool = False, until: Until = None,
+    context: typer.Context, name: str, role: str, as_: As, take: Remove = False, until: Until = None,
     workflow: Within = None,
 ) -> None:  # fmt: skip
-    """Give a person a role, or take it with --take; to an auditor, the end and the workflows anew."""
+    """Give a person a role, or remove it with --remove; to an auditor, the end and the workflows anew."""
     from gateway.oversight.access import grant
 
     with acting(context, as_) as (installation, actor):
@@ -128,7 +129,7 @@ def person_token(context: typer.Context, name: str, as_: As) -> None:
 
 @person.command("revoke")
 def person_revoke(context: typer.Context, name: str, as_: As, reason: Reason) -> None:
-    """End a person's token and every session that it opened. Their roles stay: take them with `person grant --take`."""
+    """End a person's token and every session that it opened. Their roles stay; `person grant --remove` removes them."""
     from gateway.oversight.access import revoke_token
 
     with acting(context, as_) as (installation, actor):
@@ -311,4 +312,5 @@ def stop(
         scope = acts.stop_scope(installation, everything=everything, key=key, task=task, workflow=workflow)  # type: ignore[arg-type]
         act = acts.release_stop if release else acts.stop
         act(installation, actor, scope, reason)  # type: ignore[arg-type]
-    typer.echo(f"{'lifted' if release else 'stopped'} {scope[0]}")
+    what = f"task {task}" if task else scope[0].replace(":", " ").replace("all", "everything")
+    typer.echo(f"{'lifted the stop of' if release else 'stopped'} {what}")

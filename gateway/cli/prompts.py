@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.people import As, Reason, acting
 from gateway.cli.saying import AsJson, say
+from ledger.amounts import counted
 
 prompt = typer.Typer(no_args_is_help=True, help="Register versions of prompts and promote them.")
 
@@ -48,7 +49,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         for row, found in sorted(installation.reader.states("prompt:").items()):
             used = ", ".join(f"{version} in {place}" for place, version in sorted(found["promoted"].items()))
             name, count = row.removeprefix("prompt:"), len(found["versions"])
-            text = f"{name}  {count} version(s)  {used or 'none promoted'}"
+            text = f"{name}  {counted(count, 'version')}  {used or 'none promoted'}"
             say(as_json, text, prompt=name, versions=count, promoted=found["promoted"])
 
 
@@ -74,4 +75,6 @@ def unregistered(context: typer.Context) -> None:
 
     with opened(context.obj) as installation:
         for one in found(installation):
-            typer.echo(f"{one.digest[:12]}  {one.workflow}  {one.calls} call(s)  first {one.first}  last {one.last}")
+            typer.echo(
+                f"{one.digest[:12]}  {one.workflow}  {counted(one.calls, 'call')}  first {one.first}  last {one.last}"
+            )

@@ -14,6 +14,7 @@ from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
 from reports.pack.calls import ended_row
 from reports.pack.words import RESULTS
+from reports.why.words import refused_for
 
 ROWS = 50
 LOOK = 20_000
@@ -55,6 +56,7 @@ def list_calls(
     start = last if before is None else min(before, last)
     linked = _linked(installation, chosen)
     stop = first if look is None or linked is not None else max(first, start - look)
+    zone = time_zone(installation)
     rows: list[dict[str, Any]] = []
     at = stop
     for entry in _of(installation, linked, start, stop) if linked is not None else _backwards(
@@ -62,7 +64,7 @@ def list_calls(
     ):  # fmt: skip
         if entry.kind not in ENDS or not entry.call or not within(entry.workflow, scope):
             continue
-        if _fits(row := _row(entry), entry.facts, chosen):
+        if _fits(row := _row(entry, zone), entry.facts, chosen):
             rows.append(row)
             if len(rows) == limit:
                 at = entry.seq
@@ -117,11 +119,14 @@ def _backwards(installation: Installation, high: int, low: int, result: str) -> 
         high = first
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    """Return what is listed of a call, from the entry that ends it."""
-    facts = entry.facts
+def _row(entry: Entry, zone: str) -> dict[str, Any]:
+    """Return what is listed of a call, from the entry that ends it. `because` says what more there is to its end."""
+    facts, row = entry.facts, ended_row(entry, zone)
     more = {"key": facts.get("key", ""), "prompt": facts.get("prompt", ""), "code": facts.get("reason_ref", "")}
-    return ended_row(entry) | more | {"model": (facts.get("served") or {}).get("model", "")}
+    more |= {"model": (facts.get("served") or {}).get("model", "")}
+    if entry.kind == "call.refused":
+        return row | more | {"result": "refused", "because": refused_for(facts)}
+    return row | more | {"because": str(row["exception"]).removeprefix(row["result"]).removeprefix("; ")}
 
 
 def _fits(row: Mapping[str, Any], facts: Mapping[str, Any], chosen: Mapping[str, str]) -> bool:
@@ -151,7 +156,8 @@ _SAID = (
 def said_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a listed call as the API and `--json` say it: `result` is a word of the format, `said` plain words."""
     cost = row["cost_nano_eur"]
-    ended = {"result": row["ended_as"], "said": row["result"], "cost_nano_eur": None if cost == "" else cost}
+    said = f"{row['result']}: {row['because']}" if row["code"] else row["result"]
+    ended = {"result": row["ended_as"], "said": said, "cost_nano_eur": None if cost == "" else cost}
     return {name: row[name] for name in _SAID} | ended
 
 

@@ -99,6 +99,14 @@ def list_stops(installation: Installation, scope: Scope) -> list[Row]:
     return rows
 
 
+def stop_said(row: Mapping[str, Any]) -> str:
+    """Say what a stop in the list is of: everything, a workflow, a key, or a task by its name where that is kept."""
+    noun, _, what = str(row["scope"]).partition(":")
+    if noun == "task":
+        return f"task \u201c{row['task']}\u201d" if row["task"] else "a task"
+    return "everything" if noun == "all" else f"{noun} {what}"
+
+
 def _workflows(installation: Installation, scope: str, evidence: LiveEvidence) -> list[str | None]:
     """Return the workflows that a stop touches; of a task, those whose calls are in it, or none that is known."""
     noun, _, name = scope.partition(":")

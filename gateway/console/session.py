@@ -5,7 +5,9 @@ import hmac
 from dataclasses import dataclass
 
 from gateway.oversight.people import Actor, by_token, roles_of, scope_of
+from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
+from reports.why.words import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class Session:
     csrf: str
     scope: frozenset[str] | None
     """The workflows that they may look at; nothing where it is all of them."""
+    name: str
 
 
 def session_of(installation: Installation, token: str | None) -> Session | None:
@@ -26,7 +29,8 @@ def session_of(installation: Installation, token: str | None) -> Session | None:
     if actor is None or not roles or not token:
         return None
     csrf = hmac.new(token.encode(), b"whyledger console form", hashlib.sha256).hexdigest()
-    return Session(actor, roles, csrf, scope_of(installation, actor))
+    name = name_of(actor.pseudonym, LiveEvidence(installation))
+    return Session(actor, roles, csrf, scope_of(installation, actor), name)
 
 
 def same_page(session: Session, given: str) -> bool:

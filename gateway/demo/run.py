@@ -12,6 +12,7 @@ from rich.console import Console
 from gateway.demo import tampering
 from gateway.demo.stories import SPOKEN, STORIES
 from gateway.demo.world import COMPLIANCE, World, running
+from gateway.oversight.acts import time_zone
 from gateway.packing import Composed, PackRequest, compose, record, sealed
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import opened
@@ -75,7 +76,7 @@ def _tell(world: World, *, live: bool) -> str:
 def _explain(world: World, ref: str) -> None:
     with opened(world.settings) as installation:
         installation.checkpointer.sign(now=True)
-        evidence = LiveEvidence(installation)
+        evidence = LiveEvidence(installation, time_zone(installation))
         console.print(as_text(why(ref, *evidence.resolve(ref), evidence)), markup=False)
 
 

@@ -170,7 +170,7 @@ def _calls_of(world: World, task: str) -> list[str]:
 STORIES = (
     Story("doc:onboarding", "A summary of the onboarding guide (plain)", _plain, live=True),
     Story("ticket:4702", "A live reply to a customer (streamed)", _streamed, live=True),
-    Story("ticket:4703", "A complaint while the first model is down (fallback after 500s)", _fallback),
+    Story("ticket:4703", "A complaint while the first model is down (fallback after three errors)", _fallback),
     Story("doc:quarterly", "The quarterly report while every model is down (retries exhausted)", _exhausted),
     Story("doc:onboarding-again", "The same summary an hour later (exact cache)", _cached, live=True),
     Story("campaign:autumn", "A campaign that does not fit the daily cap (budget stop)", _over_budget, live=True),

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.days import end_of, midnight
 from gateway.state.rollup import NOTHING, Slice, slice_of, total
-from ledger.amounts import eur
+from ledger.amounts import counted, eur
 from ledger.errors import LedgerError
 from reports.pack.calls import csv_line
 from reports.pack.words import decimals
@@ -152,7 +152,9 @@ def as_text(rows: Sequence[CostRow], by: Sequence[str], all_of_it: CostRow) -> s
     refused = sums["results"].get("refused", 0)
     lines.append(f"together {eur(sums['cost'])} for {all_of_it.ended} calls; {refused} refused")
     if sums["bounded"]:
-        lines.append(f"of it at most {eur(sums['bound_cost'])}, as {sums['bounded']} call(s) count at an upper bound")
+        lines.append(
+            f"of it at most {eur(sums['bound_cost'])}, with {counted(sums['bounded'], 'call')} at an upper bound"
+        )
     lines.append(f"of it {eur(loose)} of calls that name no task; caches saved {eur(sums['saved'])}")
     return "\n".join(lines)
 

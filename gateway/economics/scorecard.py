@@ -17,6 +17,7 @@ from gateway.oversight.looking import within
 from gateway.pricing.money import nano_eur
 from gateway.state.rows import release_of
 from gateway.store.installation import Installation
+from ledger.amounts import counted
 from reports.scorecard.card import CLEAR, Card, Line, Row, money
 from reports.statistics import Interval, Z, difference_is_clear, wilson
 
@@ -95,7 +96,9 @@ def _outcome_lines(now: _Part, before: _Part) -> list[Line]:
 
 
 def _of_type(one: OutcomeCosts, before: OutcomeCosts) -> list[Line]:
-    restated = f" Restated: {one.restated} outcome(s) came or changed after the period ended" if one.restated else ""
+    restated = (
+        f" Restated: {counted(one.restated, 'outcome')} came or changed after the period ended" if one.restated else ""
+    )
     if one.restated and one.first_known:
         known, reached = one.first_known
         until = f"{reached} success(es), {money(known / reached)} each" if reached else "no success"
@@ -103,7 +106,7 @@ def _of_type(one: OutcomeCosts, before: OutcomeCosts) -> list[Line]:
     spread = f"median {money(one.median)}, 95th percentile {money(one.p95)} a task" if one.median is not None else ""
     parts = f"calls {money(one.llm)}, evaluation {money(one.evaluation)}, tools and people {money(one.other)}"
     parts += f"; worth {money(one.value)} as stated" if one.value else ""
-    outside = f"; {one.outside} outcome(s) outside the attribution window left out" if one.outside else ""
+    outside = f"; {counted(one.outside, 'outcome')} outside the attribution window left out" if one.outside else ""
     high = one.interval.high
     cost = Line(
         id=f"cost-per-{one.type}", title=f"Cost per {_words(one.type)}", unit="eur",
@@ -135,7 +138,7 @@ def _call_lines(now: _Part, before: _Part, workflow: str | None, period: Period)
         Line(
             id="spend", title="Spend", unit="eur", value=float(sums["cost"]), before=float(then["cost"]), href=calls,
             definition="Cost of all calls opened in the period, by the price row and rate of each call.",
-            note=f"{sums['bounded']} call(s) at an upper bound, {money(sums['bound_cost'])} of it; "
+            note=f"{counted(sums['bounded'], 'call')} at an upper bound, {money(sums['bound_cost'])} of it; "
             f"caches saved {money(sums['saved'])}",
         ),
         _share(
@@ -166,7 +169,7 @@ def _people_lines(now: _Part, before: _Part) -> list[Line]:
         Line(
             id="oversight", title="Overrides by people", unit="count", value=float(overrides), before=float(then),
             definition="Calls that a person changed, set aside, reversed or interrupted.",
-            note=f"{now.human.get('approve', 0)} approved, {now.human.get('stop', 0)} stop(s)",
+            note=f"{now.human.get('approve', 0)} approved, {counted(now.human.get('stop', 0), 'stop')}",
         ),
     ]  # fmt: skip
 
@@ -313,7 +316,7 @@ def _decisions(
     if sums["cost"] and sums["bound_cost"] / sums["cost"] > MOST_BOUNDED:
         found.append(f"{money(sums['bound_cost'])} counts at an upper bound: reconcile it with the providers' bills")
     if now.incidents[1]:
-        found.append(f"{now.incidents[1]} incident(s) are open")
+        found.append(f"incidents open: {now.incidents[1]}")
     if (installation.clock().date() - date.fromisoformat(configuration.fx.date)).days > OLD_PRICES_DAYS:
         found.append(f"The rate of {configuration.fx.date} is old: set `fx:` and activate")
     for name in sorted(used):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.configuration.evaluation import Evaluator
+from ledger.amounts import counted
 
 VERDICTS = ("correct", "partial", "incorrect")
 """In the order of the rubric: a weighted kappa takes it from here."""
@@ -45,7 +46,9 @@ def _json_schema(one: Evaluator, case: Case) -> Score:
     wrong = sorted(found, key=lambda error: list(map(str, error.path)))
     if wrong:
         place = "/".join(map(str, wrong[0].path)) or "the answer"
-        return Score("incorrect", f"{len(wrong)} place(s) break the schema, first {place}: rule {wrong[0].validator}")
+        return Score(
+            "incorrect", f"{counted(len(wrong), 'place')} against the schema, first {place}: rule {wrong[0].validator}"
+        )
     return Score("correct", "the answer keeps to the schema")
 
 
@@ -56,14 +59,14 @@ def _citation(one: Evaluator, case: Case) -> Score:
         return Score("incorrect", "the answer cites nothing")
     missing = [name for name in cited if name not in case.asked]
     if not missing:
-        return Score("correct", f"{len(cited)} citation(s), each in what the model was given")
-    said = f"{len(missing)} of {len(cited)} citation(s) are not in what the model was given"
+        return Score("correct", f"{counted(len(cited), 'citation')}, each in what the model was given")
+    said = f"{len(missing)} of {counted(len(cited), 'citation')} not in what the model was given"
     return Score("partial" if len(missing) < len(cited) else "incorrect", said)
 
 
 def _expected_tools(one: Evaluator, case: Case) -> Score:
     wanted, called = set(one.tools), set(case.tools)
-    said = f"called {len(called)} tool(s), {len(called & wanted)} of the {len(wanted)} that are expected"
+    said = f"called {counted(len(called), 'tool')}, {len(called & wanted)} of the {len(wanted)} that are expected"
     if called == wanted:
         return Score("correct", said)
     return Score("partial" if called & wanted else "incorrect", said)
@@ -77,7 +80,9 @@ def _forbidden_words(one: Evaluator, case: Case) -> Score:
         if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", text)
     ]
     if found:
-        return Score("incorrect", f"{len(found)} forbidden word(s), the first is number {found[0]} of the list")
+        return Score(
+            "incorrect", f"{counted(len(found), 'forbidden word')}, the first is number {found[0]} of the list"
+        )
     return Score("correct", "no forbidden word")
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from gateway.oversight.acts import time_zone
 from gateway.oversight.looking import within
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
@@ -40,7 +41,7 @@ def cite(installation: Installation, ref: str, scope: Collection[str] | None = N
     Raises:
         NothingFound: there are none, or none that they may see.
     """
-    evidence = LiveEvidence(installation)
+    evidence = LiveEvidence(installation, time_zone(installation))
     pieces = _pieces(ref) or ([(int(ref), "")] if re.fullmatch(r"[0-9]{1,15}", ref) else [])
     if is_id(ref, "ent"):
         pieces = [(seq, "") for seq in _number_of(installation, ref, evidence.size())]

@@ -15,6 +15,7 @@ from gateway.configuration.releases import release_digest
 from gateway.oversight.acts import act, active_configuration, require_reason
 from gateway.oversight.people import Actor, ActRefused
 from gateway.store.installation import Installation
+from ledger.amounts import counted
 from ledger.unit import State
 
 CLASSIFIERS = ("compliance", "admin")
@@ -64,7 +65,7 @@ def _result(case: Case, *, draft: bool) -> Classification:
         raise ActRefused(str(error)) from None
     if result.tier == UNDETERMINED:
         some = ", ".join(result.ask[:8]) + (", ..." if len(result.ask) > 8 else "")
-        raise ActRefused(f"the class is open: {len(result.ask)} question(s) can still change it ({some})")
+        raise ActRefused(f"the class is open: {counted(len(result.ask), 'question')} can still change it ({some})")
     return result
 
 

@@ -22,7 +22,7 @@ from gateway.pipeline.screen import output_format, stopped, unreleased
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, task_row
-from ledger.amounts import eur
+from ledger.amounts import cap_of, eur
 from ledger.entry import NOTHING, Draft, Sealed, format_time
 from ledger.errors import LedgerError, LogWentBack
 from ledger.ids import new_id
@@ -206,10 +206,9 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
         used = state.get(row) or {"spent": 0, "reserved": 0}
         facts = {"row": row, "cap": cap, "spent": used["spent"], "reserved": used["reserved"]}
         if used["spent"] + used["reserved"] + plan.reserved > cap:
-            scope = row.removeprefix("budget:")
             raise Refused(
                 "budget_exceeded",
-                f"the daily cap of {scope} is {eur(cap)}; {eur(used['spent'])} is spent, "
+                f"the daily cap of {cap_of(row)} is {eur(cap)}; {eur(used['spent'])} is spent, "
                 f"{eur(used['reserved'])} reserved, and this call may cost up to "
                 f"{eur(plan.reserved)}. Lower max_completion_tokens, wait for tomorrow, or raise the cap",
                 stage=7,

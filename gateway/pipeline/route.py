@@ -134,7 +134,7 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
     intents = ", ".join(route.intent for route in rules.configuration.routes) or "none yet"
     raise Refused(
         "route_unknown",
-        f"`{requested[:100]}` is no intent of the active configuration; use one of: {intents}"
+        f"`{requested[:100]}` is not defined in the active configuration; use one of: {intents}"
         + (f". Models by name are not allowed in {principal.environment}" if known else ""),
         stage=6,
         inputs={"environment": principal.environment, "known_model": known is not None},

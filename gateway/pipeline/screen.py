@@ -111,7 +111,7 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
         }  # fmt: skip
         raise Refused(
             "policy_denied",
-            f"workflow {principal.workflow} is not granted the tool(s) "
+            f"workflow {principal.workflow} is not granted "
             f"{named(name[:100] for name in findings.ungranted)}; "
             "remove them from the request or grant them in the configuration (`tools:` takes beginnings too: mcp__*)",
             stage=5,

@@ -14,6 +14,7 @@ from ledger.errors import CanonicalError, ContentGone, DisclosureInvalid, EntryI
 from ledger.ids import is_id
 from ledger.links import TASK, Brief, read_brief
 from reports.ports import Content, Integrity
+from reports.times import UTC
 
 READ_AHEAD = 20
 NOT_KEPT = "not_kept"
@@ -23,7 +24,11 @@ _BROKEN = (EntryInvalid, CanonicalError, ProofInvalid, NoteInvalid)
 class LiveEvidence:
     """A view on the log as it was when the view was made. What it has read it keeps: make one for each answer."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, zone: str = UTC) -> None:
+        """Args:
+        zone: in which times are written.
+        """
+        self.zone = zone
         self._installation = installation
         self._reader = installation.reader
         self._size = installation.reader.head().size
@@ -32,8 +37,6 @@ class LiveEvidence:
         """What is kept for an entry, held against it; or why there is nothing to show."""
         self._wrong: dict[int, str] = {}
         self._firsts: dict[tuple[str, str], Entry | None] = {}
-
-    zone = "UTC"
 
     def size(self) -> int:
         return self._size

@@ -145,7 +145,7 @@ def explain(installation: Installation, ref: str, scope: Collection[str] | None 
     Raises:
         NothingFound: nothing is linked to it, or it has fewer pages.
     """
-    evidence = LiveEvidence(installation)
+    evidence = LiveEvidence(installation, acts.time_zone(installation))
     kind, found = evidence.resolve(ref)
     if scope is not None:
         calls = {entry.call for entry in found if entry.call and within(entry.workflow, scope)}

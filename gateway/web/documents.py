@@ -73,6 +73,7 @@ class Why(BaseModel):
     ref: str
     kind: Literal["call", "response", "request", "task", "subject"]
     as_of_seq: int
+    verdict: Sentence
     headline: str
     narrative: list[Sentence]
     timeline: list[dict[str, Any]]
@@ -82,6 +83,7 @@ class Why(BaseModel):
     unknown: list[str]
     integrity: Integrity
     calls: list[dict[str, Any]]
+    told: list[dict[str, Any]]
     subject: AboutSubject | None
     page: int
     pages: int

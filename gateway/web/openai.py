@@ -48,7 +48,9 @@ def router(ports: Callable[[], Ports]) -> APIRouter:
         try:
             found = next((one for one in await _models(ports(), token) if one["id"] == name), None)
             if found is None:
-                raise GatewayError("route_unknown", f"no intent {name[:100]} is configured; GET /v1/models lists them")
+                raise GatewayError(
+                    "route_unknown", f"{name[:100]} is not defined in the configuration; GET /v1/models lists them"
+                )
             return found
         except GatewayError as error:
             return _refused(error, ports())

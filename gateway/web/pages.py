@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gateway.console.front import front
 from gateway.console.listing import FIELDS, list_calls, results
 from gateway.console.render import page as rendered
 from gateway.console.render import stylesheet
@@ -74,9 +75,8 @@ def router(running: Running) -> APIRouter:
         return Response(stylesheet(), media_type="text/css", headers={"x-content-type-options": "nosniff"})
 
     @routes.get("/")
-    def home(session: In) -> Response:
-        return shown("message", session, "/", title="Why?", login=False,
-                     text="Paste any id from a log line, a response header or a ticket.")  # fmt: skip
+    async def home(session: In) -> Response:
+        return shown("home", session, "/", front=await asyncio.to_thread(front, running(), session.scope))
 
     @routes.get("/why")
     def ask(q: str) -> Response:
@@ -116,7 +116,7 @@ def _add_session(routes: APIRouter, running: Running) -> None:
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         token, after = form.get("token", "").strip(), form.get("next", "/")
         if session_of(running(), token) is None:
-            return sign_in(after, "This token is not known here. Ask an admin for one.", status=403)
+            return sign_in(after, status=403, problem="This token is not known here. Ask an admin for a new one.")
         safe = after if after.startswith("/") and not after.startswith(("//", "/\\")) else "/"
         response = RedirectResponse(safe, status_code=303)
         secure = request.url.scheme == "https"
@@ -137,8 +137,9 @@ def shown(template: str, session: Session, here: str, /, *, status: int = 200, *
 
 
 def sign_in(
-    after: str, text: str = "This page shows what people asked; sign in to see it.", status: int = 401
-) -> Response:
+    after: str, text: str = "This page shows what people asked; sign in to see it.", status: int = 401,
+    problem: str = "",
+) -> Response:  # fmt: skip
     """Return the sign-in page, which leads back to where somebody wanted to go."""
-    html = rendered("message", title="Sign in", text=text, login=True, next=after)
+    html = rendered("message", title="Sign in", text=text, login=True, next=after, problem=problem)
     return HTMLResponse(html, status_code=status, headers=SAFE)

@@ -71,9 +71,9 @@ class Calls:
         return tuple(sorted((*self._exceptions, *drawn), key=lambda row: int(row["entry"])))
 
 
-def ended_row(entry: Entry) -> dict[str, Any]:
+def ended_row(entry: Entry, zone: str = UTC) -> dict[str, Any]:
     """Return the row of a call from the entry that ends it alone."""
-    return _ended(_row(entry), entry)
+    return _ended(_row(entry, zone), entry)
 
 
 def _row(entry: Entry, zone: str = UTC) -> dict[str, Any]:

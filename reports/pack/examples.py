@@ -8,7 +8,7 @@ from ledger.entry import Entry
 from reports.pack.acts import decision
 from reports.ports import Evidence
 from reports.why.answer import WhyAnswer
-from reports.why.transcript import said, turns
+from reports.why.transcript import called, said, turns
 from reports.why.words import MISSING
 
 MOST = 2000
@@ -71,8 +71,7 @@ def _in_words(role: str, value: Any) -> list[tuple[str, str]]:
         return turns(value)
     if role == "said":
         return [("answer", said(value))]
-    arguments = value.get("arguments", "") if isinstance(value, dict) else value
-    return [(role, str(arguments))]
+    return [(role, called(value))]
 
 
 def _cut(role: str, text: str) -> Quote:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ledger.amounts import counted
 from ledger.entry import Entry
 from reports.pack.acts import KINDS, act, decision, is_approval
 from reports.pack.calls import MAX_ROWS, Calls
@@ -197,15 +198,14 @@ class _Gaps:
         yield f"Gateway processes: {len(self._started)} started and {len(self._stopped)} stopped in the period."
         if crashed := set(self._started) - set(self._stopped):
             yield (
-                f"{len(crashed)} process(es) started in the period have no recorded stop in it: "
+                f"Processes started in the period without a recorded stop in it: {len(crashed)}, "
                 "still running, or ended without one."
             )
         if self._interrupted:
-            yield f"{self._interrupted} call(s) interrupted: {RESULTS['interrupted']}; charged at their worst case."
+            number = counted(self._interrupted, "call")
+            yield f"{number} interrupted: {RESULTS['interrupted']}; charged at their worst case."
         yield from self._losses
         if self._corrected:
-            yield (
-                f"{self._corrected} cost(s) were corrected by named persons afterwards; the sums here are as charged."
-            )
-        turned_away = f"{self._unknown} request(s) with unknown keys were turned away"
+            yield (f"Costs corrected by named persons afterwards: {self._corrected}; the sums here are as charged.")
+        turned_away = f"Requests with unknown keys that were turned away: {self._unknown}"
         yield f"{turned_away}; they are counted, not recorded one by one."

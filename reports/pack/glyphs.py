@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Set
 
+from ledger.amounts import counted
+
 PACKAGES = "fonts-noto-core fonts-noto-cjk"
 PLACE = "<!--characters-->"
 """Where a document wants the note about its characters."""
@@ -66,11 +68,11 @@ def _note(count: dict[str, int], missing: Set[str]) -> str:
     lines = []
     if lacking:
         lines.append(
-            f"{lacking} character(s) have no glyph in the fonts of this installation; "
+            f"{counted(lacking, 'character')} without a glyph in the fonts of this installation; "
             f"with {_NAMED} installed, a pack made after that shows more of them."
         )
     if hidden:
-        lines.append(f"{hidden} character(s) can never be seen: control and format characters.")
+        lines.append(f"{counted(hidden, 'character')} that can never be seen: control and format characters.")
     if not lines:
         return ""
     how = 'They are written as <span class="u">U+9867</span>, the number in Unicode in a box; '

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ledger.amounts import eur
+from ledger.amounts import counted, eur_short
 from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence, Integrity
-from reports.times import clock
+from reports.why.moments import moments
 from reports.why.narrative import Sentence, narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
+from reports.why.rows import rows
 from reports.why.story import Story, collect
 from reports.why.subject import SUBJECT, AboutSubject, about_subject, heading
-from reports.why.words import RESULTS
+from reports.why.verdict import verdict
+from reports.why.words import each_of, people_decided
 
 SCHEMA = "whyledger.why/1"
 BOUNDARY = (
@@ -33,7 +35,10 @@ class WhyAnswer:
     ref: str
     kind: str
     as_of_seq: int
+    verdict: Sentence
+    """What happened, to what, and who decided."""
     headline: str
+    """How many calls, what they cost, how many decisions of people."""
     narrative: tuple[Sentence, ...]
     timeline: tuple[dict[str, Any], ...]
     approvals: dict[str, Any]
@@ -44,6 +49,8 @@ class WhyAnswer:
     integrity: Integrity
     calls: tuple[dict[str, Any], ...]
     """All calls of the reference, whatever the page."""
+    told: tuple[dict[str, Any], ...]
+    """The calls of this page: when, to which route, how it ended, which model, what was said in it."""
     subject: AboutSubject | None
     """The short form, where the reference is a person whom calls are about."""
     page: int
@@ -52,7 +59,7 @@ class WhyAnswer:
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values. Field by field: `asdict` would copy every sentence deeply."""
         flat = {one.name: getattr(self, one.name) for one in fields(self)}
-        flat |= {"narrative": [{"text": one.text, "facts": one.facts} for one in self.narrative]}
+        flat |= {"narrative": [_flat(one) for one in self.narrative], "verdict": _flat(self.verdict)}
         flat |= {"questions": [asdict(one) for one in self.questions], "integrity": asdict(self.integrity)}
         flat |= {"subject": asdict(self.subject) if self.subject else None}
         return {"schema": SCHEMA, "boundary": BOUNDARY} | flat
@@ -81,9 +88,10 @@ def why(
         ref=ref,
         kind=kind,
         as_of_seq=evidence.size(),
+        verdict=verdict(story, evidence),
         headline=heading(story, evidence) if kind == SUBJECT else _headline(story),
         narrative=narrate(story, evidence),
-        timeline=tuple(_moment(entry, evidence.zone) for entry in story.entries),
+        timeline=tuple(moments(story, evidence)),
         approvals=_approvals(story, evidence),
         decisions=tuple(decided_by((*story.acts, *story.stops), evidence)),
         questions=answers(story, evidence, check),
@@ -93,71 +101,23 @@ def why(
             {"call": call.id, "route": call.route, "result": call.result, "cost_nano_eur": call.cost}
             for call in story.every
         ),
+        told=tuple(rows(story, evidence)),
         subject=about_subject(story, evidence) if kind == SUBJECT else None,
         page=page or 1,
         pages=story.pages,
     )
 
 
+def _flat(one: Sentence) -> dict[str, Any]:
+    return {"text": one.text, "facts": one.facts} | ({"call": one.call} if one.call else {})
+
+
 def _headline(story: Story) -> str:
-    total = eur(story.cost)
+    results = [call.result for call in story.every]
     people = len(story.acts) + len(story.stops)
-    acts = f"{people} decision(s) by people on record" if people else "no person decided anything about it"
-    if len(story.every) == 1:
-        name = f" to {story.calls[0].route}" if story.calls[0].route else ""
-        return f"The call{name} {RESULTS.get(story.calls[0].result)}; {total}; {acts}."
-    return f"{len(story.every)} calls ({story.results}); {total}; {acts}."
-
-
-_MOMENTS = {
-    "call.opened": "call opened: {route_ref}",
-    "call.extended": "a further attempt reserved",
-    "call.closed": "call closed: {result}",
-    "call.refused": "call refused: {reason_ref}",
-    "call.interrupted": "call interrupted: {reason}",
-    "override.recorded": "person: {action}",
-    "cost.corrected": "person: cost corrected",
-    "stop.engaged": "person: stop of {scope}",
-    "stop.released": "person: stop of {scope} lifted",
-    "config.activated": "configuration activated",
-    "prompt.registered": "prompt {prompt_ref}: version {version} registered",
-    "prompt.promoted": "prompt {prompt_ref}: version {version} promoted in {environment}",
-    "workflow.released": "workflow released",
-    "workflow.classified": "risk class confirmed: {tier}",
-    "evaluation.scored": "answer scored {verdict}: {evaluator}",
-    "review.recorded": "person scored the answer {verdict}: {evaluator}",
-    "outcome.recorded": "outcome {type}: {status}",
-    "key.issued": "gateway key issued",
-    "key.revoked": "gateway key revoked",
-    "person.enrolled": "person enrolled",
-    "role.granted": "role given to a person",
-    "role.revoked": "role taken from a person",
-    "token.issued": "new personal token issued",
-    "token.revoked": "personal token revoked",
-    "workflow.registered": "workflow registered",
-    "workflow.contradicted": "traffic does not fit what was declared: {signal}",
-    "access.recorded": "an auditor opened {page}",
-    "pack.exported": "evidence pack exported",
-    "gap.declared": "loss of entries declared",
-    "signer.added": "keys of the log recorded",
-    "alert.raised": "alert raised: {rule}",
-}
-
-
-def moment(entry: Entry) -> str:
-    """Say in a few words what an entry records; of a kind without words of its own, its name."""
-    return _MOMENTS.get(entry.kind, entry.kind.replace(".", " ").replace("_", " ")).format_map(dict(entry.facts))
-
-
-def _moment(entry: Entry, zone: str) -> dict[str, Any]:
-    return {
-        "at": entry.at,
-        "shown": clock(entry.at, zone),
-        "kind": entry.kind,
-        "seq": entry.seq,
-        "call": entry.call,
-        "text": moment(entry),
-    }
+    acts = people_decided(people) if people else "no person decided anything about it"
+    ended = each_of(results) if len(results) > 1 else f"it {each_of(results)}"
+    return f"{counted(len(results), 'call')}: {ended}; {eur_short(story.cost)}; {acts[:1].lower()}{acts[1:]}."
 
 
 def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
@@ -166,7 +126,7 @@ def _approvals(story: Story, evidence: Evidence) -> dict[str, Any]:
     nobody_here = "No person approved this call."
     changed = "The workflow was changed after its last release; nobody has released it as it was here."
     levels = {
-        "this_call": (story.approvals, nobody_here + (" What people did decide stands below." if others else "")),
+        "this_call": (story.approvals, nobody_here + (" What people did decide is listed apart." if others else "")),
         "rules_in_force": (story.activations, "No activation of the rules is on record."),
         "workflow_release": (
             story.releases, changed if story.stale_releases else "Nobody has released the workflow."

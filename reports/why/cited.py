@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import orjson
-
-from ledger.amounts import eur
+from ledger.amounts import counted, eur
 from ledger.entry import Entry
 from reports.ports import Evidence, Integrity
 from reports.times import clock
-from reports.why.answer import moment
-from reports.why.words import MISSING, person, shorten
+from reports.why.members import in_words, label
+from reports.why.moments import moment
+from reports.why.words import MISSING, person, refused_for, shorten
 
 SCHEMA = "whyledger.entry/1"
 _READABLE = ("reason", "name", "presented", "before", "after", "finding", "task")
@@ -26,7 +25,7 @@ _WIDTH = 110
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CitedEntry:
-    """An entry. `texts` is what is kept beside it, or why it is not shown."""
+    """An entry. `said` is each fact in words; `texts` is what is kept beside the entry, or why it is not shown."""
 
     seq: int
     id: str
@@ -38,15 +37,17 @@ class CitedEntry:
     call: str | None
     workflow: str | None
     facts: dict[str, Any]
+    said: dict[str, str]
     refs: dict[str, str]
     texts: dict[str, str]
 
     @property
-    def lines(self) -> list[tuple[str, str]]:
-        """The facts, digests and texts, one line each."""
-        facts = [(name, _said(name, value)) for name, value in sorted(self.facts.items())]
-        digests = [(f"digest of {name}", value) for name, value in sorted(self.refs.items())]
-        return [*facts, *digests, *sorted(self.texts.items())]
+    def lines(self) -> list[tuple[str, str, str]]:
+        """The facts, digests and texts, one line each: what it is, in words, and the member as the entry has it."""
+        facts = [(label(name), said, _exactly(name, self.facts[name])) for name, said in sorted(self.said.items())]
+        digests = [(f"digest of {label(name)}", value, f"refs.{name}") for name, value in sorted(self.refs.items())]
+        texts = [(f"text: {label(name)}", value, f"c.{name}") for name, value in sorted(self.texts.items())]
+        return [*facts, *digests, *texts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ class Cited:
     as_of_seq: int
     headline: str
     facts: tuple[dict[str, Any], ...]
-    """The members that were cited: `fact`, `recorded` (an answer may rest on there being none), `value`."""
+    """The members that were cited: `fact`, `recorded` (an answer may rest on there being none), `value`, and what it
+    says in words, `said`."""
     entries: tuple[CitedEntry, ...]
     integrity: Integrity
 
@@ -78,10 +80,11 @@ def cited(
         of: how many entries there are altogether, where not all are shown.
     """
     by_seq = {entry.seq: entry for entry in found}
-    facts = tuple({"fact": f"entry:{seq}#{path}"} | _at(by_seq[seq], path) for seq, path in paths)
+    facts = tuple({"fact": f"entry:{seq}#{path}"} | _at(by_seq[seq], path, evidence) for seq, path in paths)
     entries = tuple(_entry(entry, evidence) for entry in found)
     first = entries[0]
-    count = f"the last {len(found)} of {of} entries" if of > len(found) else f"{len(found)} entries"
+    whole = counted(max(of, len(found)), "entry", "entries")
+    count = f"the last {len(found)} of {whole}" if of > len(found) else whole
     one = f"Entry {first.seq}, {first.shown}: {first.what}."
     several = f"{_NOUNS[kind]} {ref}: {count}." if kind in _NOUNS else f"{count}."
     return Cited(
@@ -96,6 +99,7 @@ def _entry(entry: Entry, evidence: Evidence) -> CitedEntry:
         seq=entry.seq, id=entry.id, at=entry.at, shown=clock(entry.at, evidence.zone), kind=entry.kind,
         what=moment(entry), who=person(entry, evidence) if entry.act else None, call=entry.call,
         workflow=entry.workflow, facts=dict(entry.facts), refs=dict(entry.refs),
+        said={name: _fact(entry, name, value, evidence) for name, value in entry.facts.items()},
         texts={name: _text(entry, name, evidence) for name in sorted(entry.c)},
     )  # fmt: skip
 
@@ -109,7 +113,7 @@ def _text(entry: Entry, name: str, evidence: Evidence) -> str:
     return "kept; the answer about its call tells it" if entry.call else "kept"
 
 
-def _at(entry: Entry, path: str) -> dict[str, Any]:
+def _at(entry: Entry, path: str, evidence: Evidence) -> dict[str, Any]:
     """Return a member of an entry: `facts.passed`, or the JSON pointer `/facts/passed`."""
     steps = path[1:].split("/") if path.startswith("/") else path.split(".")
     value: Any = entry._asdict()
@@ -120,14 +124,30 @@ def _at(entry: Entry, path: str) -> dict[str, Any]:
         elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
             value = value[int(name)]
         else:
-            return {"recorded": False, "value": None}
-    return {"recorded": True, "value": dict(value) if isinstance(value, Mapping) else value}
+            return {"recorded": False, "value": None, "said": "not in this entry"}
+    said = _of_member(entry, steps, value, evidence)
+    return {"recorded": True, "value": dict(value) if isinstance(value, Mapping) else value, "said": said}
 
 
-def _said(name: str, value: Any) -> str:
-    if name.endswith("_nano_eur") and type(value) is int:
-        return eur(value)
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _of_member(entry: Entry, steps: Sequence[str], value: Any, evidence: Evidence) -> str:
+    if steps == ["act"]:
+        return person(entry, evidence)
+    if steps[0] == "c" and len(steps) == 2:
+        return _text(entry, steps[1], evidence)
+    named = [name for name in steps if not name.isdecimal()]
+    return _fact(entry, named[-1] if named else "", value, evidence)
+
+
+def _fact(entry: Entry, name: str, value: Any, evidence: Evidence) -> str:
+    if name == "reason_ref" and entry.kind == "call.refused":
+        return refused_for(entry.facts)
+    return in_words(name, value, evidence)
+
+
+def _exactly(name: str, value: Any) -> str:
+    """Name a fact as the entry has it, of an amount with all its digits."""
+    amount = f": {eur(value)}" if name.endswith("_nano_eur") and type(value) is int else ""
+    return f"facts.{name}{amount}"
 
 
 def cited_text(answer: Cited) -> str:
@@ -138,8 +158,7 @@ def cited_text(answer: Cited) -> str:
 def _lines(answer: Cited) -> Iterator[str]:
     yield answer.headline
     for fact in answer.facts:
-        said = _said(fact["fact"], fact["value"]) if fact["recorded"] else "not in this entry"
-        yield from _row(fact["fact"], said)
+        yield from _row(fact["fact"], fact["said"])
     for entry in answer.entries:
         yield ""
         yield f"entry {entry.seq}  {entry.shown}  {entry.what}"
@@ -149,12 +168,12 @@ def _lines(answer: Cited) -> Iterator[str]:
         if entry.workflow:
             yield from _row("workflow", entry.workflow)
         yield from _row("entry", f"{entry.kind}, {entry.id}")
-        for name, value in entry.lines:
+        for name, value, _ in entry.lines:
             yield from _row(name, value)
     check = answer.integrity
     yield ""
     yield (
-        f"verify: {check.proved} of {check.checked} entries proved under the checkpoint of "
+        f"verify: {check.proved} of {counted(check.checked, 'entry', 'entries')} proved under the checkpoint of "
         f"{check.checkpoint_size or 0} entries, {check.pending} not signed yet, {len(check.failures)} failed."
     )
     yield from check.failures

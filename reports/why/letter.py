@@ -11,6 +11,7 @@ from classifiers.law.duties import duties_on
 from classifiers.law.records import data
 from classifiers.text import source_said
 from reports.why.answer import BOUNDARY, WhyAnswer
+from reports.why.words import each_of
 
 _PARTS = ((3, "What went in"), (6, "Which model was asked"), (7, "What came out"))
 _DUTY = "art86-explanation"
@@ -32,7 +33,7 @@ def _lines(answer: WhyAnswer) -> Iterator[str]:
         yield "\nWhat was decided:"
         yield from (f"  {line}" for line in answer.subject.decided or ("Nothing but the answers themselves.",))
     else:
-        yield f"{len(answer.calls)} request(s) to an AI model belong to this: {_results(answer)}."
+        yield f"Requests to an AI model that belong to this: {len(answer.calls)}. {_results(answer)}."
     for number, title in _PARTS:
         yield f"\n{title}:"
         yield from (f"  {line}" for line in asked[number].answer.split("\n"))
@@ -40,7 +41,7 @@ def _lines(answer: WhyAnswer) -> Iterator[str]:
     if not answer.decisions:
         yield "  No decision by a person about this is on record."
     for one in answer.decisions:
-        yield f"  {one['at'][:10]}: a person of the organisation {one['action']}: {one['reason']}"
+        yield f"  {one['shown'][:10]}: a person of the organisation {one['action']}: {one['reason']}"
     yield "\nWhat is not known:"
     yield from (f"  {line}" for line in answer.unknown)
     yield f"\n{BOUNDARY}"
@@ -48,8 +49,8 @@ def _lines(answer: WhyAnswer) -> Iterator[str]:
 
 
 def _results(answer: WhyAnswer) -> str:
-    results = [str(one["result"]) for one in answer.calls]
-    return ", ".join(f"{results.count(result)} {result.replace('_', ' ')}" for result in dict.fromkeys(results))
+    said = each_of([str(one["result"]) for one in answer.calls])
+    return f"It {said}" if len(answer.calls) == 1 else said[:1].upper() + said[1:]
 
 
 def _law(today: str) -> Iterator[str]:

@@ -1,16 +1,16 @@
 """The narrative: fixed sentences over facts, each naming the facts it rests on. Same facts, same bytes."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from ledger.amounts import eur
+from ledger.amounts import counted, eur_short, in_words
 from ledger.entry import Entry
 from reports.ports import Evidence
 from reports.why.story import CallStory, Story
 from reports.why.words import (
     COST_STATES,
-    REASONS,
     RESULTS,
     asked_for,
     classed,
@@ -19,8 +19,11 @@ from reports.why.words import (
     person,
     pointer,
     quoted,
+    refused_for,
     score_said,
+    stopped,
     verb_of,
+    went,
     when,
 )
 
@@ -31,6 +34,8 @@ class Sentence:
 
     text: str
     facts: tuple[str, ...]
+    call: str | None = None
+    """The call that it tells of, if it tells of one."""
 
 
 def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
@@ -39,18 +44,22 @@ def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     numbers = {call.id: number for number, call in enumerate(story.every, start=1)}
     for call in story.calls:
         label = f"Call {numbers[call.id]} of {len(story.every)}" if len(story.every) > 1 else "The call"
-        sentences += _asked(call, label, evidence)
-        sentences += _prompted(call)
-        sentences += _decided(call)
-        sentences += _attempted(call)
-        sentences += _ended(call, evidence)
-        sentences += [_overridden(entry, evidence) for entry in call.overrides]
-        sentences += [_corrected(entry, evidence) for entry in call.corrections]
-        sentences += [_scored(entry, evidence) for entry in call.scores]
-    sentences += [_stop(entry, evidence) for entry in story.stops]
+        sentences += [replace(one, call=call.id) for one in _of_call(call, label, evidence)]
+    sentences += [_stop(entry, story, evidence) for entry in story.stops]
     sentences += [_outcome(entry, evidence) for entry in story.outcomes]
     sentences += _approvals(story, evidence)
     return tuple(sentences)
+
+
+def _of_call(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator[Sentence]:
+    yield from _asked(call, label, evidence)
+    yield from _prompted(call)
+    yield from _decided(call)
+    yield from _attempted(call)
+    yield from _ended(call, evidence)
+    yield from (_overridden(entry, evidence) for entry in call.overrides)
+    yield from (_corrected(entry, evidence) for entry in call.corrections)
+    yield from (_scored(entry, evidence) for entry in call.scores)
 
 
 def _asked(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator[Sentence]:
@@ -92,21 +101,20 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
         facts = call.opened.facts
         passed = ", ".join(facts["passed"]) or "none"
         yield Sentence(
-            f"The checks {passed} passed, and {eur(facts['reserved_nano_eur'])} was reserved before anything was sent.",
+            f"The checks {passed} passed, and {eur_short(facts['reserved_nano_eur'], most=True)} was reserved before "
+            "anything was sent.",
             (pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.reserved_nano_eur")),
         )
         if facts.get("output_limit_set"):
             yield Sentence(
-                f"It asked for no limit of its answer; the route's was set, {facts['output_bound_tokens']} tokens.",
+                f"It asked for no limit of its answer; the route's was set, {facts['output_bound_tokens']:,} tokens.",
                 (pointer(call.opened, "facts.output_limit_set"), pointer(call.opened, "facts.output_bound_tokens")),
             )
         yield from _flags(call.opened)
     elif call.ended and call.ended.kind == "call.refused":
         facts = call.ended.facts
-        reason = REASONS.get(facts["reason_ref"], facts["reason_ref"])
         yield Sentence(
-            f"It was refused at stage {facts['stage']} because {reason}; nothing was sent to a provider."
-            + _arithmetic(facts["inputs"]),
+            f"It was refused: {refused_for(facts)}. Nothing was sent to a provider." + _arithmetic(facts["inputs"]),
             (pointer(call.ended, "facts.reason_ref"), pointer(call.ended, "facts.inputs")),
         )
 
@@ -122,17 +130,16 @@ def _flags(entry: Entry) -> Iterator[Sentence]:
 def _arithmetic(inputs: dict[str, Any]) -> str:
     if {"cap", "spent", "reserved", "needed"} <= inputs.keys():
         return (
-            f" Of the cap of {eur(inputs['cap'])}, {eur(inputs['spent'])} was spent and {eur(inputs['reserved'])} "
-            f"reserved; the call could have cost {eur(inputs['needed'])}."
+            f" Of the cap of {eur_short(inputs['cap'])}, {eur_short(inputs['spent'])} was spent and "
+            f"{eur_short(inputs['reserved'], most=True)} reserved; the call could have cost "
+            f"{eur_short(inputs['needed'], most=True)}."
         )
     if {"calls", "limit"} <= inputs.keys():
-        return f" It had made {inputs['calls']} calls; {inputs['limit']} are allowed."
+        return f" It had made {counted(inputs['calls'], 'call')}, and at most {inputs['limit']} may be made."
     if {"defined", "ungranted"} <= inputs.keys():
         names = f": {inputs['names']}" if inputs.get("names") else ""
-        of = f"{inputs['ungranted']} of the {inputs['defined']}"
-        return f" {of} tool(s) it offered are not granted to its workflow{names}."
-    if inputs.get("rule"):
-        return f" The determining rule is {inputs['rule']}."
+        of = f"Not granted to its workflow: {inputs['ungranted']} of the {counted(inputs['defined'], 'tool')}"
+        return f" {of} that it offered{names}."
     return ""
 
 
@@ -147,14 +154,13 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         )
     failed = [one for one in facts["attempts"] if one["outcome"] != "answered"]
     if failed:
-        tried = ", ".join(f"{one['model']} at {one['provider']} ({_went(one)})" for one in failed)
-        yield Sentence(f"Without an answer: {tried}.", (pointer(call.ended, "facts.attempts"),))
+        yield Sentence(f"{tries(failed)}.", (pointer(call.ended, "facts.attempts"),))
     for one in facts["attempts"]:
         if one["outcome"] == "answered":
             first = call.opened is None or one["model"] == call.opened.facts["targets"][0]["model"]
             place = "the first choice" if first else "a fallback"
             yield Sentence(
-                f"{one['model']} at {one['provider']}, {place}, began to answer on attempt {len(failed) + 1}.",
+                f"{one['model']} ({one['provider']}), {place}, began to answer on attempt {len(failed) + 1}.",
                 (pointer(call.ended, "facts.attempts"),),
             )
     said = (facts.get("served") or {}).get("reported_model")
@@ -162,10 +168,19 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
 
 
-def _went(attempt: Mapping[str, Any]) -> str:
-    """Say how an attempt went that gave no answer."""
-    said = attempt["outcome"].replace("http_", "HTTP ").replace("_", " ")
-    return f"{said}: {attempt['error']}" if attempt.get("error") else said
+def tries(failed: Iterable[Mapping[str, Any]]) -> str:
+    """Say which attempts gave no answer, and how they went: `Three attempts at m (p) failed with HTTP 500`."""
+    said = []
+    for (model, provider, how), found in groupby(failed, lambda one: (one["model"], one["provider"], _how(one))):
+        number = len([*found])
+        said.append(f"{in_words(number)} attempt{'s' * (number > 1)} at {model} ({provider}) failed with {how}")
+    text = "; ".join(said)
+    return text[:1].upper() + text[1:]
+
+
+def _how(attempt: Mapping[str, Any]) -> str:
+    said = went(attempt["outcome"])
+    return f"{said} ({str(attempt['error']).replace('_', ' ')})" if attempt.get("error") else said
 
 
 def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
@@ -180,10 +195,10 @@ def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
     tokens = ""
     if usage:
         inputs = usage["input_tokens"] + usage["cached_tokens"] + usage["cache_write_tokens"]
-        tokens = f" It used {inputs} input and {usage['output_tokens']} output tokens."
+        tokens = f" It used {inputs:,} input and {usage['output_tokens']:,} output tokens."
     yield Sentence(
         f"The call {RESULTS.get(call.result, call.result)} at {when(call.ended, evidence)}.{tokens} "
-        f"It cost {eur(facts['cost_nano_eur'])} ({words}).",
+        f"It cost {_charged(facts)} ({words}).",
         (
             pointer(call.ended, "facts.result"),
             pointer(call.ended, "facts.usage"),
@@ -197,6 +212,10 @@ def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
         if tool.get("output_format"):
             said = f"has the form {tool['name']}, which the request had forced it into"
         yield Sentence(f"The answer {said}.", (pointer(call.ended, "facts.tool_calls"),))
+
+
+def _charged(facts: Mapping[str, Any]) -> str:
+    return eur_short(facts["cost_nano_eur"], most=facts["cost_state"] == "upper_bound")
 
 
 def _limited(call: CallStory[Entry]) -> Iterator[Sentence]:
@@ -219,8 +238,8 @@ def _overridden(entry: Entry, evidence: Evidence) -> Sentence:
 def _corrected(entry: Entry, evidence: Evidence) -> Sentence:
     return Sentence(
         f"At {when(entry, evidence)} {person(entry, evidence)} corrected its cost "
-        f"from {eur(entry.facts['before_nano_eur'])}, an upper bound, "
-        f"to {eur(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
+        f"from {eur_short(entry.facts['before_nano_eur'], most=True)}, an upper bound, "
+        f"to {eur_short(entry.facts['after_nano_eur'])}: {quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.after_nano_eur"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )
 
@@ -239,10 +258,10 @@ def _outcome(entry: Entry, evidence: Evidence) -> Sentence:
     )
 
 
-def _stop(entry: Entry, evidence: Evidence) -> Sentence:
+def _stop(entry: Entry, story: Story, evidence: Evidence) -> Sentence:
     verb = "stopped" if entry.kind == "stop.engaged" else "lifted the stop of"
     return Sentence(
-        f"At {when(entry, evidence)} {person(entry, evidence)} {verb} {entry.facts['scope'].partition(':')[0]}: "
+        f"At {when(entry, evidence)} {person(entry, evidence)} {verb} {stopped(entry, story, evidence)}: "
         f"{quoted(entry, 'reason', evidence)}.",
         (pointer(entry, "facts.scope"), pointer(entry, "act"), pointer(entry, "c.reason")),
     )

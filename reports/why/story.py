@@ -1,6 +1,5 @@
 """From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,11 +112,6 @@ class Story:
     def cost(self) -> int:
         """Nano-EUR of all the calls together."""
         return sum(call.cost for call in self.every)
-
-    @cached_property
-    def results(self) -> str:
-        """How many of the calls ended how: `198 answered, 2 refused`."""
-        return ", ".join(f"{count} {result}" for result, count in Counter(call.result for call in self.every).items())
 
 
 def collect(

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ledger.amounts import counted
 from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence
 from reports.times import day_in
 from reports.why.story import CallStory, Story
-from reports.why.words import REASONS, RESULTS, score_said, when
+from reports.why.words import ENDED, ended_each, refused_for, score_said, when
 
 SUBJECT = "subject"
 _PLAIN = ("answered", "refused")
@@ -24,11 +25,6 @@ class AboutSubject:
     decided: tuple[str, ...]
     reviewed: tuple[str, ...]
     """What people who reviewed answers said; their other decisions are the answer's `decisions`."""
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: `1 call`, `15 calls`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def heading(story: Story, evidence: Evidence) -> str:
@@ -60,7 +56,8 @@ def _systems(story: Story, evidence: Evidence) -> Iterable[str]:
     for call in story.every:
         by_workflow.setdefault(call.first.workflow or "none", []).append(call)
     for workflow, calls in by_workflow.items():
-        results = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in Counter(one.result for one in calls).items())
+        ended = Counter(ENDED.get(one.result, one.result.replace("_", " ")) for one in calls)
+        results = ", ".join(f"{number} {how}" for how, number in ended.items())
         served = [(one.ended.facts.get("served") or {}) if one.ended else {} for one in calls]
         models = list(dict.fromkeys(f"{one['model']} at {one['provider']}" for one in served if one))
         by = f"; answered by {', '.join(models)}" if models else ""
@@ -69,12 +66,12 @@ def _systems(story: Story, evidence: Evidence) -> Iterable[str]:
 
 def _decided(story: Story, evidence: Evidence) -> Iterable[str]:
     refused = Counter(
-        str(call.ended.facts["reason_ref"]) for call in story.every if call.ended and call.ended.kind == "call.refused"
+        refused_for(call.ended.facts) for call in story.every if call.ended and call.ended.kind == "call.refused"
     )
-    for code, number in refused.items():
-        yield f"{counted(number, 'call')} refused before anything was sent: {REASONS.get(code, code)}."
+    for because, number in refused.items():
+        yield f"{counted(number, 'call')} refused before anything was sent: {because}."
     for result, number in Counter(call.result for call in story.every if call.result not in _PLAIN).items():
-        yield f"{counted(number, 'call')}: each {RESULTS.get(result, result)}."
+        yield f"{counted(number, 'call')} {ended_each(result, number)}."
     asked = Counter(
         str(one["name"])
         for call in story.every

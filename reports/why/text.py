@@ -2,7 +2,9 @@
 
 import textwrap
 
+from ledger.amounts import counted
 from reports.why.answer import BOUNDARY, WhyAnswer
+from reports.why.narrative import Sentence
 
 WIDTH = 110
 
@@ -10,9 +12,10 @@ WIDTH = 110
 def as_text(answer: WhyAnswer) -> str:
     """Return headline, narrative, approvals, unknown and the check, wrapped for a terminal."""
     page = f" (page {answer.page} of {answer.pages})" if answer.pages > 1 else ""
-    lines = [f"why {answer.ref}{page}", "", *_wrapped(answer.headline, ""), ""]
+    lines = [f"why {answer.ref}{page}", "", *_wrapped(_cited(answer.verdict), "")]
+    lines += [*(_wrapped(answer.headline, "") if answer.headline != answer.verdict.text else ()), ""]
     for number, sentence in enumerate(answer.narrative, start=1):
-        lines += _wrapped(f"{sentence.text} [{', '.join(sentence.facts)}]", f"{number:>3}. ")
+        lines += _wrapped(_cited(sentence), f"{number:>3}. ")
     lines += ["", "who approved it"]
     for level, name in (
         ("this_call", "this call"),
@@ -38,6 +41,10 @@ def as_text(answer: WhyAnswer) -> str:
     return "\n".join(lines)
 
 
+def _cited(one: Sentence) -> str:
+    return f"{one.text} [{', '.join(one.facts)}]"
+
+
 def as_short(answer: WhyAnswer) -> str:
     """Return the answer about a subject in short: which systems, what was decided, who reviewed it."""
     assert answer.subject is not None
@@ -52,14 +59,14 @@ def as_short(answer: WhyAnswer) -> str:
         for one in told or [nothing]:
             lines += _wrapped(one, "  - ")
     check = answer.integrity
-    proved = f"{check.proved} of {check.checked} entries proved, {check.pending} not signed yet"
+    proved = f"{check.proved} of {counted(check.checked, 'entry', 'entries')} proved, {check.pending} not signed yet"
     more = "all of it: --audience operator; in plain words for the person: --audience affected_person"
     lines += ["", f"verify: {proved}, {len(check.failures)} failed.", *check.failures, "", more]
     return "\n".join(lines)
 
 
 def _decision(one: dict[str, str]) -> str:
-    return f"{one['person']} {one['action']}, {one['at']}: {one['reason']}"
+    return f"{one['person']} {one['action']}, {one['shown']}: {one['reason']}"
 
 
 def _wrapped(text: str, lead: str) -> list[str]:

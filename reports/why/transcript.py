@@ -23,17 +23,52 @@ def turns(body: str) -> list[tuple[str, str]]:
     try:
         request = json.loads(body)
         found = [(str(one.pop("role", "no role")), _all_of(one)) for one in request.pop("messages")]
+        return [*found, ("settings", plainly(request))] if request else found
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return [("request as received", body)]
-    return [*found, ("other fields", json.dumps(request, ensure_ascii=False))] if request else found
 
 
 def _all_of(message: dict[str, Any]) -> str:
     content = message.pop("content", None)
     if isinstance(content, list) and all(isinstance(one, dict) and one.keys() == {"type", "text"} for one in content):
         content = "\n".join(str(one["text"]) for one in content)
-    parts = [] if content is None and message else [_content(content)]
-    return "\n".join([*parts, *([json.dumps(message, ensure_ascii=False)] if message else [])])
+    parts = [] if content is None and message else [content if isinstance(content, str) else plainly(content)]
+    calls = message.pop("tool_calls", None) or ()
+    parts += [called(one["function"]) if "function" in one else plainly(one) for one in calls]
+    return "\n".join([*parts, *([plainly(message)] if message else [])])
+
+
+def plainly(value: Any) -> str:
+    """Write a JSON value without its brackets and quotation marks: `temperature = 0.2, stop = (a, b)`."""
+    if value is None:
+        return "(no text)"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_inside(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_inside, value))
+    return json.dumps(value)
+
+
+def _inside(value: Any) -> str:
+    if value is None:
+        return "none"
+    if value == {} or value == []:
+        return "empty"
+    return f"({plainly(value)})" if isinstance(value, dict | list) else plainly(value)
+
+
+def called(value: Any) -> str:
+    """Write a tool call as its name and arguments: `issue_refund(amount_eur = 480.0)`."""
+    if not isinstance(value, dict):
+        return plainly(value)
+    name, given = str(value.get("name") or ""), value.get("arguments", "")
+    try:
+        given = json.loads(given) if isinstance(given, str) else given
+        return f"{name}({plainly(given) if given else ''})"
+    except (ValueError, RecursionError):
+        return f"{name}({given})"
 
 
 def said(answer: str) -> str:

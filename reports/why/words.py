@@ -1,12 +1,17 @@
 """Small pieces of fixed wording, shared by the narrative and the questions. No model writes any of it."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from classifiers.law.records import law_on
+from ledger.amounts import in_words
 from ledger.entry import Entry
 from reports.ports import Evidence
 from reports.times import clock
+from reports.why.story import Story
 
 REASONS = {
     "budget_exceeded": "its worst case did not fit under a daily cap",
@@ -21,7 +26,7 @@ REASONS = {
     "unknown_key": "its key is not known",
     "release_stale": "its workflow was changed after it was released",
     "route_unknown": "it asked for a name that the configuration does not define",
-    "policy_denied": "a policy check denied it",
+    "policy_denied": "a rule of its workflow does not allow it",
     "no_target": "no target could serve it",
     "input_too_large": "its input was larger than the route allows",
     "invalid_request": "the request was malformed",
@@ -40,6 +45,30 @@ RESULTS = {
     "refused": "was refused",
     "running": "has no recorded end yet",
 }
+ENDED = {
+    "answered": "answered",
+    "failed": "no answer",
+    "unreadable": "withheld: not readable",
+    "upstream_cut": "broke off",
+    "client_gone": "client left",
+    "refused_answer": "withheld",
+    "stopped": "stopped",
+    "cancelled": "cancelled",
+    "interrupted": "interrupted",
+    "refused": "refused",
+    "running": "no end yet",
+}
+"""How a call ended, for a narrow column."""
+RULES = {
+    "granted-tools": "it offered a tool that its workflow may not use",
+    "allowed-routes": "its workflow may not use this route",
+}
+TASK_SOURCES = {
+    "header": "the caller named the task",
+    "metadata": "the caller named the task",
+    "trace": "the task is the trace that the caller sent",
+    "call": "the caller named no task, so the call is its own",
+}
 REASON_CODES = {
     "R01": "factually wrong", "R02": "not supported by source", "R03": "policy breach", "R04": "personal data",
     "R05": "unfair or discriminatory", "R06": "out of scope", "R07": "amount above limit", "R08": "customer request",
@@ -49,6 +78,11 @@ ACTIONS = {
     "approve": "approved", "modify": "changed", "disregard": "set aside", "reverse": "reversed",
     "interrupt": "interrupted",
 }  # fmt: skip
+ASSURANCE = {
+    "token": "signed in with a personal token",
+    "claimed": "named by whoever ran the command; identity not checked",
+    "first": "as the first person of this installation",
+}
 COST_STATES = {
     "provider_reported": "tokens as the provider reported them, the amount computed from the price row",
     "provider_stated": "the amount that the provider stated, which is more than its price row gives",
@@ -79,12 +113,8 @@ def person(entry: Entry, evidence: Evidence) -> str:
     """Name the person who acted, and how sure that is."""
     if not entry.act:
         return "nobody (the system itself)"
-    sure = {
-        "token": "signed in with a personal token",
-        "claimed": "named by whoever ran the command; identity not checked",
-        "first": "as the first person of this installation",
-    }
-    return f"{name_of(entry.act, evidence)} ({sure.get(str(entry.facts.get('assurance')), 'assurance not recorded')})"
+    sure = ASSURANCE.get(str(entry.facts.get("assurance")), "assurance not recorded")
+    return f"{name_of(entry.act, evidence)} ({sure})"
 
 
 def name_of(whom: str, evidence: Evidence) -> str:
@@ -97,6 +127,72 @@ def name_of(whom: str, evidence: Evidence) -> str:
         return str(content.value)
     gone = "was erased" if content.missing == "erased" else f"is {MISSING[content.missing]}"
     return f"a person whose name {gone} ({whom})"
+
+
+def refused_for(facts: Any) -> str:
+    """Say why a call was refused."""
+    rule = RULES.get(str(facts.get("inputs", {}).get("rule")))
+    code = str(facts["reason_ref"])
+    return rule or REASONS.get(code, code.replace("_", " "))
+
+
+def each_of(results: Sequence[str]) -> str:
+    """Say how several calls ended: `all 3 were answered`, `three were answered, two were refused`."""
+    counts = Counter(results)
+    if len(results) == 1:
+        return RESULTS.get(results[0], results[0].replace("_", " "))
+    if len(counts) == 1:
+        lead = "both" if len(results) == 2 else f"all {len(results)}"
+        return f"{lead} {_of_several(results[0])}"
+    many = max(counts.values(), default=0) > 10
+    said = [f"{count if many else in_words(count)} {ended_each(one, count)}" for one, count in counts.items()]
+    return ", ".join(said)
+
+
+def ended_each(result: str, number: int) -> str:
+    """Say how so many calls ended, without the number: `was answered`, `were answered`."""
+    return _of_several(result) if number > 1 else RESULTS.get(result, result.replace("_", " "))
+
+
+def _of_several(result: str) -> str:
+    said = RESULTS.get(result, result.replace("_", " "))
+    return said.replace("was ", "were ", 1) if said.startswith("was ") else said.replace("has ", "have ", 1)
+
+
+def price_said(price: Any) -> str:
+    """Say a price row in USD per million tokens."""
+    kinds = (("input_pico_usd", "input"), ("output_pico_usd", "output"))
+    amounts = " / ".join(f"{per_million(price[name])}" for name, _ in kinds)
+    return f"USD {amounts} per million input / output tokens"
+
+
+def per_million(pico: int) -> str:
+    """Write pico-USD apiece as USD per million, nothing rounded."""
+    whole, _, fraction = f"{Decimal(pico).scaleb(-6):f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def people_decided(number: int) -> str:
+    """Say how many decisions of people there are."""
+    verb = "decision by a person is" if number == 1 else "decisions by people are"
+    said = f"{in_words(number)} {verb} on record"
+    return said[:1].upper() + said[1:]
+
+
+def in_numbers(number: int, noun: str) -> str:
+    return f"{in_words(number)} {noun}{'s' * (number != 1)}"
+
+
+def went(outcome: str) -> str:
+    """Say how an attempt went that gave no answer."""
+    return _WENT.get(outcome, outcome.replace("http_", "HTTP ").replace("_", " "))
+
+
+_WENT = {
+    "error": "an error in place of an answer", "empty": "an empty answer", "unreached": "no connection",
+    "no_credential": "no key for the provider", "timeout": "no answer in time", "cut": "an answer that broke off",
+    "cancelled": "a cancellation",
+}  # fmt: skip
 
 
 def score_said(entry: Entry, evidence: Evidence) -> str:
@@ -127,6 +223,17 @@ def asked_for(entry: Entry, evidence: Evidence) -> str:
     if route := entry.facts.get("route_ref") or entry.facts.get("route"):
         return str(route)
     return quoted(entry, "requested", evidence) if "requested" in entry.c else ""
+
+
+def stopped(entry: Entry, story: Story, evidence: Evidence) -> str:
+    """Say what a stop is of; a task by the name that a call of the story gives it."""
+    noun, _, what = str(entry.facts["scope"]).partition(":")
+    if noun == "all":
+        return "everything"
+    named = next((call.first for call in story.calls if noun == "task" and what == call.first.task), None)
+    if named and "task" in named.c:
+        return f"task {quoted(named, 'task', evidence)}"
+    return f"workflow {what}" if noun == "workflow" else f"the {noun}"
 
 
 def verb_of(entry: Entry) -> str:

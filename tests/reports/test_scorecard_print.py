@@ -47,7 +47,12 @@ def test_it_is_one_page(much: int) -> None:
 
 def test_the_densest_page_says_what_it_leaves_out() -> None:
     html = as_html(card(12), "Organisation", datetime(2026, 11, 28, tzinfo=UTC), 2)
-    for said in ("There is more to say", "8 further line(s) of quality", "Showing 4 of 12", "the last 2 of 12"):
+    for said in (
+        "There is more to say",
+        "Further lines of quality, on the page and in the CSV: 8",
+        "Showing 4 of 12",
+        "the last 2 of 12",
+    ):
         assert said in html
     assert NOTE.strip() not in html
     assert NOTE.strip() in as_html(card(3), "Organisation", datetime(2026, 11, 28, tzinfo=UTC))

@@ -63,7 +63,7 @@ def test_an_entry_opens_by_number_citation_and_id(on: Stage, get: Get, form: str
     assert (one["seq"], one["id"], one["call"], one["workflow"]) == (entry.seq, entry.id, entry.call, "agent")
     assert one["facts"] == json.loads(json.dumps(dict(entry.facts)))
     said = typed(on, "why", ref)
-    assert "call refused: route_unknown" in said
+    assert "call refused: it asked for a name that the configuration does not define" in said
     assert entry.call in said
     page = get(f"/why/{quote(ref)}")
     assert (page.status_code, f"/why/{entry.call}" in page.text) == (200, True)
@@ -73,6 +73,7 @@ def test_a_cited_fact_is_shown_in_both_ways_of_writing_it(on: Stage, get: Get) -
     seq = refused(on).seq
     for path in ("facts.reason_ref", "/facts/reason_ref"):
         (fact,) = get(f"/api/v1/why?q={quote(f'entry:{seq}#{path}')}").json()["facts"]
+        assert fact.pop("said") == "it asked for a name that the configuration does not define"
         assert fact == {"fact": f"entry:{seq}#{path}", "recorded": True, "value": "route_unknown"}
     (missing,) = get(f"/api/v1/why?q={quote(f'entry:{seq}#facts.nosuch')}").json()["facts"]
     assert (missing["recorded"], missing["value"]) == (False, None)

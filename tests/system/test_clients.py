@@ -382,7 +382,7 @@ def test_models_are_listed_and_asked_for_one_by_one_in_the_form_of_the_api(on: S
     names = [one.id for one in client.models.list()]
     assert "support" in names
     assert client.models.retrieve("support").id == "support"
-    with pytest.raises(openai.NotFoundError, match="no intent gpt-9 is configured"):
+    with pytest.raises(openai.NotFoundError, match="gpt-9 is not defined in the configuration"):
         client.models.retrieve("gpt-9")
     with pytest.raises(openai.AuthenticationError, match="not known here"):
         client.with_options(api_key="wl_prod_nobody").models.list()

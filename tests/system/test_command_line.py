@@ -36,7 +36,7 @@ def test_the_playbook_s_file_verbatim_leads_to_a_key_that_may_call(shell: Shell,
     shell.ok("workflow", "release", "support-agent", "--as", "admin", "--reason", "tested")
     assert "summarize_internal_docs" in shell.ok("config", "show")
     code, said, _ = shell("doctor")
-    assert "2 route(s)" in said
+    assert "2 routes" in said
     assert code == (0 if "providers with a key: none" not in said else 1)
     shell.ok("rebuild")
     shell.ok("migrate")
@@ -109,7 +109,7 @@ def test_a_token_must_be_the_named_person_s_and_roles_are_checked_in_the_transac
     assert (code, "is not ada's" in wrong) == (1, True)
     code, _, wrong = shell("person", "add", "bob", "--role", "viewer", "--as", "vera", token=vera)
     assert (code, "needs the role admin" in wrong) == (1, True)
-    code, _, wrong = shell("person", "grant", "ada", "admin", "--take", "--as", "ada")
+    code, _, wrong = shell("person", "grant", "ada", "admin", "--remove", "--as", "ada")
     assert (code, "last admin" in wrong) == (1, True)
 
 
@@ -306,7 +306,7 @@ def test_prompts_are_registered_promoted_and_listed(shell: Shell, tmp_path: Path
         said = shell.ok("prompt", "register", "reply", str(file), "--as", "ada", "--reason", "a try")
         assert said.startswith(f"reply: version {version};")
     shell.ok("prompt", "promote", "reply", "1", "--as", "ada", "--reason", "reviewed")
-    assert shell.ok("prompt", "list") == "reply  2 version(s)  1 in prod\n"
+    assert shell.ok("prompt", "list") == "reply  2 versions  1 in prod\n"
     assert shell.ok("prompt", "show", "reply", "1") == "Be kind to {{name}}.\n"
     assert shell.ok("prompt", "unregistered") == ""
     code, _, wrong = shell("prompt", "show", "reply", "3")
@@ -319,7 +319,7 @@ def test_what_could_not_be_served_is_said_when_a_file_is_checked_and_activated(s
     file = tmp_path / "wrong.yaml"
     file.write_text("routes: [{intent: a, primary: gemini-3.0-flsh}]", "utf-8")
     code, said, wrong = shell("config", "check", str(file))
-    assert (code, said) == (1, "wrong.yaml: 1 route(s), 0 workflow(s)\n")
+    assert (code, said) == (1, "wrong.yaml: 1 route, 0 workflows\n")
     assert "FIX  route a: gemini-3.0-flsh: no price known" in wrong  # whether or not the provider's key is here
     assert "(did you mean gemini-3.0-flash?)" in wrong
     code, said, wrong = shell("config", "activate", str(file), "--as", "ada", "--reason", "first")

@@ -214,7 +214,7 @@ def test_the_command_line_prints_the_sum(on: Stage, tmp_path: Path, capsys: pyte
     result = CliRunner().invoke(app, ["--home", str(on.settings.home), "costs", "--by", "model"])
     assert result.exit_code == 0, result.output
     assert "together EUR" in result.output
-    assert "count at an upper bound" in result.output
+    assert "at an upper bound" in result.output
     assert "USD per EUR of" in result.output
 
 

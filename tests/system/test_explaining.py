@@ -63,7 +63,7 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
         calls = long_task(on, 23)
         reverse(on, calls[-1])
         on.installation.checkpointer.sign(now=True)
-        evidence = LiveEvidence(on.installation)
+        evidence = LiveEvidence(on.installation, acts.time_zone(on.installation))
         whole = why("ticket:23", *evidence.resolve("ticket:23"), evidence)
         pages = [explain(on.installation, "ticket:23", page=number) for number in (1, 2, 3, 4, 5)]
         with pytest.raises(NothingFound, match="no page 6 of ticket:23, the last one is 5"):
@@ -76,6 +76,7 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
     assert moments == {one["seq"] for one in whole.timeline}
     for page, shown in zip(pages, (calls[:5], calls[5:10], calls[10:15], calls[15:20], calls[20:]), strict=True):
         assert (page.headline, page.calls, page.approvals) == (whole.headline, whole.calls, whole.approvals)
+        assert (page.verdict.text, [one["call"] for one in page.told]) == (whole.verdict.text, shown)
         assert {one["call"] for one in page.timeline if one["call"] and one["kind"] == "call.closed"} == set(shown)
         assert [one["call"] for one in page.timeline if one["kind"] == "override.recorded"] == [calls[-1]]
         assert not page.integrity.failures
@@ -83,8 +84,8 @@ def test_a_task_of_many_calls_is_told_page_by_page_with_nothing_lost(tmp_path: P
         totals = [one.answer for one in page.questions if one.number in (8, 10)]
         assert whole.questions[7].answer.splitlines()[-1].partition("Together")[2] in totals[0]
         assert totals[1] == whole.questions[9].answer
-        assert any(f"{23 - len(shown)} further call(s)" in line for line in page.unknown)
-        assert page.questions[0].answer.endswith("23 call(s); 23 answered.")
+        assert any(f"{23 - len(shown)} further calls" in line for line in page.unknown)
+        assert page.questions[0].answer.endswith("23 calls; all 23 were answered.")
 
 
 def test_a_long_task_is_told_the_same_from_links_that_say_nothing_in_brief(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def test_the_command_line_and_the_api_list_the_same_calls(
 def test_the_table_says_why_a_call_was_refused(on: Stage) -> None:
     said = typed(on, "calls", "--task", "ticket:7", "--refused")
     assert [line.rpartition("  ")[2] for line in said.splitlines()] == [
-        "result", "refused: no target", "refused: route unknown",
+        "result", "refused: no target could serve it",
+        "refused: it asked for a name that the configuration does not define",
     ]  # fmt: skip
 
 

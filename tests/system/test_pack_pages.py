@@ -166,7 +166,7 @@ def test_what_has_no_glyph_is_written_out_and_the_note_says_so(tmp_path: Path) -
     assert "مرحبا" in text
     assert "U+200C" not in text  # it shapes the letter before it
     assert "fonts-noto-core and fonts-noto-cjk" in text
-    assert "7 character(s) have no glyph" in text
+    assert "7 characters without a glyph" in text
 
 
 @pytest.mark.usefixtures("dejavu_alone")

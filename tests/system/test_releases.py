@@ -113,15 +113,17 @@ def test_a_refusal_records_the_intent_that_was_asked_for_and_seals_any_other_nam
         on.ask(tools=[tool])
     answer = told(on, "call.refused")
     assert on.entries("call.refused")[-1].facts["route"] == "support"
-    assert answer.headline.startswith("The call to support was refused")
-    assert "1 of the 1 tool(s) it offered are not granted" in " ".join(one.text for one in answer.narrative)
+    assert answer.verdict.text.startswith("The call of agent to support was refused")
+    assert "Not granted to its workflow: 1 of the 1 tool that it offered" in " ".join(
+        one.text for one in answer.narrative
+    )
     with pytest.raises(openai.NotFoundError):
         on.ask("my-secret-model")
     entry = on.entries("call.refused")[-1]
     assert "route" not in entry.facts
     assert "my-secret-model" not in str(entry)
     answer = told(on, "call.refused")
-    assert answer.headline.startswith("The call was refused")
+    assert answer.verdict.text.startswith("The call of agent was refused")
     assert "my-secret-model" in answer.narrative[0].text
 
 
@@ -129,7 +131,7 @@ def test_a_name_that_is_not_kept_is_not_guessed_at(on: Stage) -> None:
     with pytest.raises(openai.NotFoundError):
         on.ask("my-secret-model", key="quiet")
     text = as_text(told(on, "call.refused"))
-    assert "asked for" not in text.partition("who approved it")[0].replace("because it asked for a name that the", "")
+    assert "asked for" not in text.partition("who approved it")[0].replace("it asked for a name that the", "")
 
 
 def test_a_reversal_is_told_by_its_verb_and_is_no_approval(on: Stage) -> None:
@@ -202,5 +204,5 @@ def test_a_limit_that_was_added_and_hit_is_told(on: Stage) -> None:
     on.upstream.answer = cut
     on.ask()
     text = " ".join(one.text for one in told(on, "call.closed").narrative)
-    assert "It asked for no limit of its answer; the route's was set, 4096 tokens." in text
+    assert "It asked for no limit of its answer; the route's was set, 4,096 tokens." in text
     assert "The answer was cut off by the limit of the route, because the call had set none." in text

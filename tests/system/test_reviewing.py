@@ -107,7 +107,7 @@ def test_a_file_of_json_lines_is_imported_on_the_command_line(on: Stage, tmp_pat
     before, file = len(on.entries("evaluation.imported")), tmp_path / "results.jsonl"
     file.write_text("\n".join(json.dumps(RESULT | {"run": f"nightly-{number}"}) for number in range(3)), "utf-8")
     command = ["--home", str(on.settings.home), "evaluation", "import", str(file), "--as", "ada"]
-    for said in ("3 result(s) on record, 0 known before", "0 result(s) on record, 3 known before"):
+    for said in ("3 results on record, 0 known before", "0 results on record, 3 known before"):
         done = subprocess.run(
             [sys.executable, "-m", "gateway", *command], capture_output=True, text=True, timeout=60, check=False
         )

@@ -163,7 +163,7 @@ def test_incidents_are_counted_where_and_while_they_are_open(tmp_path: Path) -> 
         made = put(installation, ada, "incident", "agent", fields)
         assert lines_of(card_of(on))["incidents"].value == 1
         assert lines_of(card_of(on, "quiet"))["incidents"].value == 0
-        assert any("1 incident(s) are open" in one for one in card_of(on, "agent").decisions)
+        assert any("incidents open: 1" in one for one in card_of(on, "agent").decisions)
         put(installation, ada, "incident", "agent", {"state": "closed"}, incident=made)
         assert "0 open now" in lines_of(card_of(on))["incidents"].note
 
@@ -194,7 +194,9 @@ def test_every_count_of_calls_on_the_page_leads_to_just_those_calls(on: Stage) -
         assert bool(links) == bool(on.entries("call.closed"))
         for address, number in links:
             listed = reader.get(html.unescape(address)).text
-            assert listed.count('<td><a class="id"') == int(number), address
+            assert listed.count('<a class="id" href="/why/call_') == int(number), address
         recent = reader.get("/scorecard").text  # by day too
         for address, number in re.findall(r'<a href="(/calls\?[^"]+from=[^"]+)">(\d+)</a>', recent):
-            assert reader.get(html.unescape(address)).text.count('<td><a class="id"') == int(number), address
+            assert reader.get(html.unescape(address)).text.count('<a class="id" href="/why/call_') == int(number), (
+                address
+            )

@@ -31,6 +31,20 @@ RESULTS = {
 }  # fmt: skip
 
 
+NOBODY = ", and no person has decided anything about it."
+VERDICTS = {
+    "doc:onboarding": "The call of support-agent to summarize_internal_docs was answered" + NOBODY,
+    "doc:quarterly": "The call of support-agent to summarize_internal_docs got no answer from any target" + NOBODY,
+    "campaign:autumn": "The call of support-agent to marketing_copy was refused by the gateway before anything was sent: "
+    "its worst case did not fit under a daily cap.",
+    "ticket:4710": "The call of support-agent to complex_customer_support lost its answer when the upstream broke off"
+    + NOBODY,
+    "agent:invoice-77": "Of 5 calls of invoice-bot three were answered, two were refused; "
+    "Otto Approver stopped task “agent:invoice-77”.",
+    "ticket:4711": "support-agent proposed issue_refund(amount_eur = 480.0), and Otto Approver reversed it.",
+}
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, dict[str, str]]]:
     home = tmp_path_factory.mktemp("stories") / "home"
@@ -97,7 +111,7 @@ def test_every_sentence_names_facts_that_exist(told: tuple[World, dict[str, str]
     world, _ = told
     with opened(read_settings(world.settings.home, environment={})) as installation:
         for answer in answers.values():
-            pointers = [fact for sentence in answer["narrative"] for fact in sentence["facts"]]
+            pointers = [fact for one in (*answer["narrative"], answer["verdict"]) for fact in one["facts"]]
             assert pointers
             for pointer in pointers:
                 seq, _, path = pointer.removeprefix("entry:").partition("#")
@@ -112,6 +126,11 @@ def test_what_is_unknown_is_always_part_of_the_answer(answers: dict[str, Any]) -
         assert len(answer["unknown"]) >= 4
         assert answer["integrity"]["failures"] == []
         assert answer["integrity"]["proved"] == answer["integrity"]["checked"] > 0
+
+
+def test_the_verdict_says_what_happened_to_what_and_who_decided(answers: dict[str, Any]) -> None:
+    assert {task: answers[task]["verdict"]["text"] for task in VERDICTS} == VERDICTS
+    assert all(answer["verdict"]["facts"] for answer in answers.values())
 
 
 def test_approval_is_answered_at_three_levels(answers: dict[str, Any]) -> None:
