@@ -98,22 +98,26 @@ class Answer:
             raise UpstreamCut(f"its content-encoding is {coding}, which was not asked for")
         self.status, self.headers = status, headers
 
-    def take(self, data: bytes) -> None:
-        """Take a piece of the body.
+    def take(self, pieces: list[bytes]) -> None:
+        """Take pieces of the body.
 
         Raises:
             UpstreamCut: it is too large, or goes on after its end.
         """
         if self._decoder is not None:
-            if self._decoder.eof:
-                raise UpstreamCut("something follows its compressed body")
-            data = self._decoder.decompress(data, MAX_ANSWER + 1)
-        self._size += len(data)
+            pieces = [self._decoded(one, self._decoder) for one in pieces]
+        size = sum(map(len, pieces))
+        self._size += size
         if self._size > MAX_ANSWER:
             raise UpstreamCut(f"the answer is larger than {MAX_ANSWER} bytes")
-        if data:
-            self._chunks.append(data)
-            self._unread += len(data)
+        if size:
+            self._chunks += pieces
+            self._unread += size
+
+    def _decoded(self, data: bytes, decoder: "zlib._Decompress") -> bytes:
+        if decoder.eof:
+            raise UpstreamCut("something follows its compressed body")
+        return decoder.decompress(data, MAX_ANSWER + 1)
 
     def is_ahead(self) -> bool:
         """Tell whether so much waits for whoever reads that no more should be read from the network."""

@@ -36,6 +36,7 @@ class Exchange(Answer):
         """
         super().__init__(loop)
         self._fields: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
         self._header_bytes = self._untold = 0
         self._transport, self._ended = transport, ended
         self._parser = httptools.HttpResponseParser(self)
@@ -58,13 +59,24 @@ class Exchange(Answer):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             reusable, cause = False, error.__context__
             if not self._read_whole:
+                self._take_body()  # what came before the break is handed out first
                 self.fail(cause if isinstance(cause, UpstreamError) else UpstreamCut("it is not HTTP/1.1"))
+        self._take_body()
         if self._read_whole:
             self.finish(reusable=reusable and self._keeps_alive)
         if self.is_ahead() and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._tell()
+
+    def _take_body(self) -> None:
+        """Take the pieces of the body that one read brought: an event often is a piece of its own."""
+        if self._body:
+            pieces, self._body = self._body, []
+            try:
+                self.take(pieces)
+            except UpstreamCut as error:
+                self.fail(error)
 
     def expire(self) -> float:
         """Return how many seconds are left as things stand; when there are none, fail."""
@@ -122,7 +134,7 @@ class Exchange(Answer):
 
     def on_body(self, data: bytes) -> None:
         self._untold = 0
-        self.take(data)
+        self._body.append(data)
 
     def on_message_complete(self) -> None:
         self._read_whole = self.status >= 200

@@ -141,7 +141,7 @@ class _Pumped(Answer):
                 self.begin(response.status_code, _joined(response.headers))
                 self._tell()
                 async for data in response.stream:  # type: ignore[union-attr]
-                    self.take(data)
+                    self.take([data])
                     self._tell()
                     await self._until_taken()
                     self._allow(self._limits.idle)

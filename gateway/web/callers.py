@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import Any, cast
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -62,6 +62,29 @@ def let_go(send: Send) -> None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is not None:
         transport.abort()
+
+
+class Leaving:
+    """Whether a caller has left. Our server has a mark for it; where there is none, a task waits for its word."""
+
+    __slots__ = ("_server", "_task")
+
+    def __init__(self, receive: Receive) -> None:
+        server = getattr(receive, "__self__", None)
+        self._server: Any = server if hasattr(server, "disconnected") else None
+        self._task = None if self._server is not None else asyncio.ensure_future(_disconnected(receive))
+
+    def __call__(self) -> bool:
+        return bool(self._server.disconnected) if self._task is None else self._task.done()
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 async def with_comments(parts: AsyncIterator[bytes], every: float) -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.web.callers import MAX_BODY, Reading, Sending, body_of, let_go, with_comments
+from gateway.web.callers import MAX_BODY, Leaving, Reading, Sending, body_of, let_go, with_comments
 from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
@@ -163,11 +163,11 @@ class ChatCompletions:
     async def _send_stream(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
         head, beginning = await _begun(relay)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(relay, head, started)})
-        leaving = asyncio.ensure_future(_disconnected(receive))
+        leaving = Leaving(receive)
         sending = Sending(relay.is_stopped)
         self._sending.add(sending)
         try:
-            parts = _all_of(beginning, relay.stream(lambda: sending.late or leaving.done()))
+            parts = _all_of(beginning, relay.stream(lambda: sending.late or leaving()))
             every = relay.plan.keep_alive
             async for part in with_comments(parts, every) if every else parts:
                 await sending.send(send, _part(part))
@@ -237,11 +237,6 @@ async def _answered(answer: Awaitable[_T], relay: Relay) -> _T:
 def _internal(call: str) -> GatewayError:
     log.exception("a call failed after it was opened", call=call)
     return GatewayError("internal_error", "an internal error after the call was opened; it is on record")
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
 
 
 def _secret(headers: dict[str, str]) -> str | None:
