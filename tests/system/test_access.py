@@ -182,7 +182,7 @@ def test_signing_out_is_a_button_on_every_page_and_ends_the_session_of_the_brows
 
 def test_the_command_line_refuses_a_dead_token_in_one_line(tmp_path: Path) -> None:
     shell = Shell(tmp_path / "home")
-    shell.ok("init", "--admin", "ada")
+    shell.ok("init", "--origin", "localhost/test", "--admin", "ada")
     old = shell.ok("person", "add", "bob", "--role", "admin", "--as", "ada").strip()
     new = shell.ok("person", "token", "bob", "--as", "ada").strip()
     code, _, wrong = shell("person", "add", "eve", "--role", "viewer", "--as", "bob", token=old)
