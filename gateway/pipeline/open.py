@@ -118,9 +118,10 @@ def open_unit(
             raise ConfigurationMoved
         try:
             admitted = _require_admission(state, at, principal, workflow, record)
-            if not call.may_repeat:
+            undelivered = state.get(UNDELIVERED)
+            if (undelivered or ports.undelivered.known) and not call.may_repeat:
                 digest = partial(digest_of, call, principal, ports.contents.pseudonym)
-                require_new(state.get(UNDELIVERED), ports.undelivered, plan.repeat_window, at, digest)
+                require_new(undelivered, ports.undelivered, plan.repeat_window, at, digest)
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
