@@ -56,7 +56,8 @@ class Provider:
         given = '{"answer": "hello"}' if tool == "final_answer" else '{"name": "Rome"}'
         calls = [{"id": "c1", "type": "function", "function": {"name": tool, "arguments": given}}] if tool else []
         if not body.get("stream"):
-            return JSONResponse(completion(text, **({"tool_calls": calls} if calls else {})))
+            message: dict[str, Any] = {"tool_calls": calls} if calls else {}
+            return JSONResponse(completion(text, **message))
         delta = {"tool_calls": [calls[0] | {"index": 0}]} if calls else {"content": text}
         first = chunk({"role": "assistant"} | delta)
         answer: Response = await streaming(first, chunk({}, "tool_calls" if tool else "stop"), USAGE, DONE)(

@@ -2,7 +2,7 @@ import os
 import sys
 
 from pydantic import BaseModel
-from pydantic_ai import Agent, NativeOutput
+from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 
 
@@ -27,4 +27,4 @@ match sys.argv[1]:
 
         print(agent.run_sync(ask).output)
     case "structured":
-        print(Agent(model, output_type=NativeOutput(City)).run_sync(ask).output)
+        print(Agent(model, output_type=City).run_sync(ask).output)
