@@ -30,6 +30,7 @@ SITUATIONS = {
     "500": ("plain", ""),
     "withheld": ("plain", ""),
     "withheld, streamed": ("stream", ""),
+    "cut": ("stream", ""),
 }
 """How the client asks, and with which key if not with its own: one without budget, one without tools."""
 NEEDS = {"required": "`forced_tool: required`", "coder": "grants"}
@@ -60,7 +61,7 @@ def row(name: str, client: Client, on: Stage, provider: Provider, chosen: Namesp
     """What works, then every situation."""
     program, cells = "command" in client, []
     own, poor = ("coder", "coder-small") if program else ("agent", "small")
-    for mode, right in WORKS.items():
+    for mode, right in chosen.works.items():
         if (program and mode != "plain") or mode in client.get("without", ()):
             cells.append("")
             continue
@@ -70,9 +71,9 @@ def row(name: str, client: Client, on: Stage, provider: Provider, chosen: Namesp
                 cell, printed = measured(name, client, mode, more, "", on, provider, chosen)
                 cell += f" with {needed}"
         cells.append(f"yes {cell}" if right in printed else "NO")
-    if "NO" in cells[0]:
-        return cells + [""] * len(SITUATIONS)
-    for situation, (mode, key) in SITUATIONS.items():
+    if "NO" in cells[:1]:
+        return cells + [""] * len(chosen.situations)
+    for situation, (mode, key) in chosen.situations.items():
         if situation in client.get("without", ()):
             cells.append("")
             continue
@@ -85,9 +86,13 @@ def arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clients", type=Path, default=Path("~/clients").expanduser(), help="where they are installed")
     parser.add_argument("--only", help="names, with commas")
+    parser.add_argument("--situations", help="names, with commas; what works is not tried then")
     parser.add_argument("--seconds", type=float, default=30, help="after which a client is cut off")
     parser.add_argument("--width", type=int, default=100, help="of what is shown of a client's last line")
     chosen = parser.parse_args()
+    names = chosen.situations.split(",") if chosen.situations else SITUATIONS
+    chosen.works = {} if chosen.situations else WORKS
+    chosen.situations = {name: SITUATIONS[name] for name in names}
     node = chosen.clients / "node" / "node_modules" / "node" / "bin"
     os.environ["PATH"] = f"{node}{os.pathsep}{os.environ['PATH']}"
     return chosen
@@ -100,7 +105,7 @@ def main() -> None:
     listed: dict[str, Client] = tomllib.loads((SCRIPTS / "clients.toml").read_text("utf-8"))
     chosen.folder = Path(tempfile.mkdtemp(prefix="bench-clients-"))
     conditions(chosen.folder)
-    lines = [["client", *WORKS, *SITUATIONS]]
+    lines = [["client", *chosen.works, *chosen.situations]]
     lines.append(["---"] * len(lines[0]))
     try:
         with standing(chosen.folder / "home") as (on, provider):

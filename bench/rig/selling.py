@@ -60,9 +60,8 @@ class Provider:
             return JSONResponse(completion(text, **message))
         delta = {"tool_calls": [calls[0] | {"index": 0}]} if calls else {"content": text}
         first = chunk({"role": "assistant"} | delta)
-        answer: Response = await streaming(first, chunk({}, "tool_calls" if tool else "stop"), USAGE, DONE)(
-            request, body
-        )
+        rest = () if self.situation == "cut" else (chunk({}, "tool_calls" if tool else "stop"), USAGE, DONE)
+        answer: Response = await streaming(first, *rest, cut=not rest)(request, body)
         return answer
 
 
