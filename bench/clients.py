@@ -29,7 +29,7 @@ SITUATIONS = {
     "429 once": ("plain", ""),
     "500": ("plain", ""),
     "withheld": ("plain", ""),
-    "withheld, streamed": ("stream", ""),
+    "withheld stream": ("stream", ""),
     "cut": ("stream", ""),
 }
 """How the client asks, and with which key if not with its own: one without budget, one without tools."""
