@@ -1,7 +1,9 @@
 """Clients of clients.toml: whether they are there, which they are, and one user call of one of them."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from argparse import Namespace
@@ -50,6 +52,14 @@ def command_of(name: str, client: Client, mode: str, home: Path, folder: Path) -
     return ["node", "ask.mjs", mode]
 
 
+def end_daemons(home: Path) -> None:
+    """End what a client left behind in a session of its own: it has the folder of this one call in its environment."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"HOME={home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
 def run(name: str, client: Client, mode: str, key: str, on: Stage, chosen: Namespace) -> tuple[str, int | None]:
     """Make one user call; returns what the client printed, and its exit code, None if it was cut off."""
     home = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=chosen.folder))
@@ -73,4 +83,5 @@ def run(name: str, client: Client, mode: str, key: str, on: Stage, chosen: Names
         except subprocess.TimeoutExpired:
             code = None
         stop(process, 9)
+    end_daemons(home)
     return (home / "log").read_text("utf-8", "replace"), code
