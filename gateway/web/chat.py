@@ -29,6 +29,9 @@ from ledger.amounts import eur
 from ledger.errors import LedgerUnavailable
 from ledger.ids import new_id
 
+EVENT_SECONDS = 0.3
+"""How long an error event stands before the stream is broken off: clients that get both at once (Cline, opencode) lose
+the event, take it for a fault of the network and repeat."""
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
 LEFT = "the caller took nothing more of it"
@@ -188,6 +191,7 @@ class ChatCompletions:
             self._metrics.closed(broken.code, time.perf_counter() - started)
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
             await send(_part(openai_event(broken, relay.call.id)))
+            await asyncio.wait([leaving], timeout=EVENT_SECONDS)
             raise StreamBroken(broken.code) from error
         finally:
             self._sending.discard(sending)

@@ -32,6 +32,7 @@ from gateway.settings import read_settings
 from gateway.store.evidence import LiveEvidence
 from gateway.store.ports import EvidenceInLedger
 from gateway.store.rebuild import replay
+from gateway.web.chat import EVENT_SECONDS
 from ledger.errors import LedgerUnavailable
 
 pytestmark = pytest.mark.slow
@@ -254,6 +255,21 @@ def test_an_error_after_something_was_passed_on_breaks_the_stream_and_no_other_t
     (closed,) = on.settled("call.closed")
     assert len(closed.facts["attempts"]) == 1
     assert closed.facts["cost_state"] == "upper_bound"
+
+
+def test_an_error_event_stands_a_moment_before_the_stream_is_broken_off(on: Stage) -> None:
+    """Cline and opencode lose an event that comes together with the end of the connection."""
+    on.upstream.answer = streaming(chunk({"content": "hel"}), event(WORDS))
+    body = {"model": "support", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    headers, told = {"authorization": f"Bearer {on.keys['agent']}"}, 0.0
+    with (
+        pytest.raises(httpx2.RemoteProtocolError),
+        httpx2.stream("POST", f"{on.url}/v1/chat/completions", json=body, headers=headers) as answer,
+    ):
+        for part in answer.iter_raw():
+            told = time.monotonic() if b"Overloaded" in part else told
+    assert told
+    assert time.monotonic() - told > EVENT_SECONDS / 2
 
 
 PAID = {
