@@ -191,7 +191,8 @@ class ChatCompletions:
             self._metrics.closed(broken.code, time.perf_counter() - started)
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
             await send(_part(openai_event(broken, relay.call.id)))
-            await asyncio.wait([leaving], timeout=EVENT_SECONDS)
+            if not leaving():
+                await asyncio.sleep(EVENT_SECONDS)
             raise StreamBroken(broken.code) from error
         finally:
             self._sending.discard(sending)
