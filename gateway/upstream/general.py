@@ -4,6 +4,7 @@ Its connection pools are used below its client: no cookies, no redirects, no cre
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,11 +40,11 @@ class _Limits:
 class _Pool:
     """Connections by one way, until they are too old."""
 
-    def __init__(self, network: Network, now: float) -> None:
-        self.old_from, self.in_use = now + AGE_SECONDS, 0
+    def __init__(self, network: Network, context: ssl.SSLContext, now: float) -> None:
+        self.context, self.old_from, self.in_use = context, now + AGE_SECONDS, 0
         try:
             self.transport = httpx2.AsyncHTTPTransport(
-                verify=context_of(network), proxy=network.proxy, http2=network.http2, trust_env=False,
+                verify=context, proxy=network.proxy, http2=network.http2, trust_env=False,
                 limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=IDLE_SECONDS),
             )  # fmt: skip
         except (ImportError, ValueError, httpx2.InvalidURL) as error:  # no h2, no socksio, no such kind of proxy
@@ -71,16 +72,16 @@ class GeneralTransport:
         return answer
 
     async def _pool(self, network: Network) -> _Pool:
-        now = asyncio.get_running_loop().time()
+        now, context = asyncio.get_running_loop().time(), context_of(network)
         pool = self._pools.get(network)
-        if pool is not None and now >= pool.old_from:
+        if pool is not None and (now >= pool.old_from or pool.context is not context):  # or a file of it changed
             self._old.add(self._pools.pop(network))
             pool = None
         for one in [one for one in self._old if not one.in_use]:
             self._old.discard(one)
             await one.transport.aclose()
         if pool is None:
-            pool = self._pools[network] = _Pool(network, now)
+            pool = self._pools[network] = _Pool(network, context, now)
         return pool
 
     async def close(self) -> None:
@@ -103,12 +104,13 @@ class _Pumped(Answer):
         self._running = running
         running.add(self)
         self._pool, self._limits = pool, limits
+        pool.in_use += 1
         self._more = asyncio.Event()
         self._silence = asyncio.timeout(None)
         self.task = self._loop.create_task(self._pump(request))
+        self.task.add_done_callback(self._over)  # also of a task that was cancelled before it began
 
     async def _pump(self, request: httpx2.Request) -> None:
-        self._pool.in_use += 1
         try:
             async with asyncio.timeout(self._limits.total) as whole:
                 await self._exchange(request)
@@ -124,9 +126,11 @@ class _Pumped(Answer):
         except Exception as error:  # noqa: BLE001 - whatever a server makes a library raise is no answer
             self.fail(UpstreamCut(f"it is not HTTP ({type(error).__name__})"))
         finally:
-            self._pool.in_use -= 1
-            self._running.discard(self)
             request.extensions = {}  # they refer to us: the answer must not wait for the garbage collector
+
+    def _over(self, _task: "asyncio.Task[None]") -> None:
+        self._pool.in_use -= 1
+        self._running.discard(self)
 
     async def _exchange(self, request: httpx2.Request) -> None:
         request.extensions = {

@@ -128,17 +128,32 @@ def test_a_private_authority_is_believed_beside_the_public_ones(provider: tuple[
         asked(url, Network(general=general))
 
 
-def test_a_certificate_that_was_exchanged_is_read_again(provider: tuple[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("general", [False, True], ids=["ours", "httpx"])
+def test_a_certificate_that_was_exchanged_is_read_again(
+    provider: tuple[str, Path], tmp_path: Path, general: bool
+) -> None:
+    """By one running gateway: with the next call."""
     url, folder = provider
-    kept = tmp_path / "ca.pem"
-    trustme.CA().cert_pem.write_to_path(str(kept))
-    with pytest.raises(UpstreamUnreached, match="certificate is not accepted"):
-        asked(url, Network(ca_file=str(kept)))
-    kept.write_bytes((folder / "ca.pem").read_bytes())
-    assert asked(url, Network(ca_file=str(kept)))
-    kept.write_text("no certificate")
-    with pytest.raises(UpstreamUnreached, match="ca_file or client_certificate cannot be used"):
-        asked(url, Network(ca_file=str(kept)))
+    kept, strange = tmp_path / "ca.pem", tmp_path / "strange.pem"
+    trustme.CA().cert_pem.write_to_path(str(strange))
+
+    async def use() -> None:
+        upstream = HttpUpstream(lambda _name: Endpoint(url, "sk-1", Network(ca_file=str(kept), general=general)))
+        for place, wrong in ((strange, "certificate is not accepted"), (folder / "ca.pem", "")):
+            kept.write_bytes(place.read_bytes())
+            if wrong:
+                with pytest.raises(UpstreamUnreached, match=wrong):
+                    await upstream.send(TARGET, b"{}", timeout=20)
+            else:
+                assert await (await upstream.send(TARGET, b"{}", timeout=20)).read()
+        kept.write_text("no certificate")
+        if general:  # ours may still hold a connection that was made before
+            with pytest.raises(UpstreamUnreached, match="ca_file or client_certificate cannot be used"):
+                await upstream.send(TARGET, b"{}", timeout=20)
+        await upstream.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(use())
 
 
 def test_http2_is_spoken_where_the_server_does_and_one_connection_serves_many(provider: tuple[str, Path]) -> None:

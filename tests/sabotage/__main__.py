@@ -53,8 +53,24 @@ SABOTAGES = (
         "tests/system/test_auditors.py::test_the_access_ends_with_the_box_and_can_be_given_anew",
     ),
     Sabotage(
+        "3", "settings that a pooler drops are noticed", "ledger/store/engine.py",
+        '            if found != value and name != "timezone":', "            if False:",
+        "tests/system/test_pooler.py::test_settings_that_a_pooler_drops_are_refused_by_name_until_the_role_has_them",
+    ),
+    Sabotage(
+        "5", "forwarded headers count from named networks only", "gateway/server.py",
+        '"proxy_headers": bool(settings.trusted_proxies), "forwarded_allow_ips": settings.trusted_proxies,',
+        '"proxy_headers": True, "forwarded_allow_ips": "*",',
+        "tests/system/test_behind_proxy.py::test_forwarded_headers_count_from_named_networks_only",
+    ),
+    Sabotage(
+        "3", "by httpx2 no answer is taken for the next one", "gateway/upstream/general.py",
+        'if response.extensions.get("http_version", b"").startswith(b"HTTP/1"):', "if False:",
+        "tests/gateway/test_upstream.py::test_bytes_that_nobody_asked_for_are_never_the_next_answer",
+    ),
+    Sabotage(
         "3", "a paid call is not bought again when it is repeated", "gateway/pipeline/open.py",
-        "            if not call.may_repeat:", "            if False:",
+        "            if (undelivered or ports.undelivered.known) and not call.may_repeat:", "            if False:",
         "tests/system/test_clients.py::test_a_paid_call_is_not_bought_again_when_a_client_repeats_it",
     ),
     Sabotage(
