@@ -95,7 +95,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._prefix is not None and scope["type"] == "http":
-            scope, send = self._prefix.applied(scope, send)
+            send = self._prefix.applied(scope, send)
         hot = scope["type"] == "http" and scope["path"] == HOT
         chosen: ASGIApp = self._chat if hot else self._rest
         await chosen(scope, receive, send)

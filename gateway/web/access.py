@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.web.callers import Onward
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -22,21 +24,26 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, said = time.perf_counter(), ["-", "-"]
-
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                call = dict(message.get("headers", ())).get(b"x-whyledger-call", b"-")
-                said[:] = str(message["status"]), call.decode("latin-1")
-            await send(message)
-
+        started, noting = time.perf_counter(), _Noting(send)
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, noting.send)
         finally:
             milliseconds = (time.perf_counter() - started) * 1000
             at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
             method = scope["method"] if scope["method"] in METHODS else "-"
-            self._write(f"{at}Z {method} {_route(scope)} {' '.join(said)} {milliseconds:.0f} ms")
+            self._write(f"{at}Z {method} {_route(scope)} {noting.status} {noting.call} {milliseconds:.0f} ms")
+
+
+class _Noting(Onward):
+    """An answer, of which the status and the id of the call are noted."""
+
+    status = call = "-"
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            call = dict(message.get("headers", ())).get(b"x-whyledger-call", b"-")
+            self.status, self.call = str(message["status"]), call.decode("latin-1")
+        await self._onward(message)
 
 
 def _route(scope: Scope) -> str:

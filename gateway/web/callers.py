@@ -57,6 +57,18 @@ async def body_of(scope: Scope, receive: Receive, reading: Reading) -> bytes:
         raise Refused("invalid_request", f"the body did not arrive within {BODY_SECONDS:g} s", stage=0) from None
 
 
+class Onward:
+    """What stands between an application and its server and passes answers on. Whoever must drop the connection still
+    finds it behind a `send` of this."""
+
+    def __init__(self, send: Send) -> None:
+        self._onward = send
+
+    @property
+    def transport(self) -> Any:
+        return getattr(getattr(self._onward, "__self__", None), "transport", None)
+
+
 def let_go(send: Send) -> None:
     """Drop the connection of a caller who reads nothing; a server that closes it in order would wait for them."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)

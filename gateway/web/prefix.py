@@ -5,9 +5,10 @@ on their way out. Markup is ours and data in it are escaped, so an attribute tha
 """
 
 import re
-from typing import Any
 
 from starlette.types import Message, Scope, Send
+
+from gateway.web.callers import Onward
 
 _LINK = re.compile(rb'\b(href|action|src)="/(?!/)')
 _ADDRESSES = (b"location", b"x-whyledger-why")
@@ -19,26 +20,22 @@ class Prefix:
     def __init__(self, path: str) -> None:
         self._path = path.encode("ascii")
 
-    def applied(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
-        """Return the request without the prefix, whether or not the proxy took it away, and where its answer goes."""
+    def applied(self, scope: Scope, send: Send) -> Send:
+        """Take the prefix from a request, unless the proxy did; returns where its answer goes."""
         path: str = scope["path"]
         root = self._path.decode()
         if path == root or path.startswith(f"{root}/"):
-            scope = {**scope, "path": path[len(root) :] or "/", "raw_path": None}
-        return scope, _Outward(self._path, send).send
+            scope["path"], scope["raw_path"] = path[len(root) :] or "/", None
+        return _Outward(self._path, send).send
 
 
-class _Outward:
+class _Outward(Onward):
     """An answer on its way out."""
 
     def __init__(self, path: bytes, send: Send) -> None:
-        self._path, self._send = path, send
+        super().__init__(send)
+        self._path = path
         self._page: Message | None = None  # the head of a page, held until its body is known
-
-    @property
-    def transport(self) -> Any:
-        """The connection, for whoever must drop it."""
-        return getattr(getattr(self._send, "__self__", None), "transport", None)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -52,9 +49,9 @@ class _Outward:
             sized = [(name, value) for name, value in head["headers"] if name != b"content-length"]
             if not message.get("more_body"):
                 sized.append((b"content-length", str(len(body)).encode()))
-            await self._send({**head, "headers": sized})
+            await self._onward({**head, "headers": sized})
             message = {**message, "body": body}
-        await self._send(message)
+        await self._onward(message)
 
     def _moved(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
         ours = name.lower() in _ADDRESSES and value.startswith(b"/") and not value.startswith(b"//")
