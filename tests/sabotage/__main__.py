@@ -224,7 +224,7 @@ SABOTAGES = (
         "2", "a broken stream has no clean end",
         "gateway/web/chat.py",
         "            raise StreamBroken(broken.code) from error\n",
-        "            pass\n",
+        '            await send({"type": "http.response.body", "body": b"", "more_body": False})\n',
         PROMISES + "test_a_broken_upstream_stream_closes_the_call_and_never_ends_cleanly",
     ),
     Sabotage(
