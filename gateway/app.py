@@ -76,7 +76,12 @@ class Gateway:
         self._packs = Packs(settings.home / "packs")
         self._chat = ChatCompletions(self._filled_ports, self.metrics)
         self._rest = FastAPI(
-            title="WhyLedger", version=version("whyledger"), lifespan=self._lifespan, docs_url=None, redoc_url=None
+            title="WhyLedger",
+            version=version("whyledger"),
+            lifespan=self._lifespan,
+            docs_url=None,
+            redoc_url=None,
+            servers=[{"url": settings.root_path}] if settings.root_path else None,
         )
         self._rest.include_router(api.router(lambda: self.running, self._filled_ports, lambda: not self.lease_lost))
         self._rest.include_router(openai.router(self._filled_ports))

@@ -47,7 +47,7 @@ def command_of(name: str, client: Client, mode: str, home: Path, folder: Path) -
         return [str(folder / client["command"][0]), *client["command"][1:]]
     if "pip" in client:
         return [str(folder / "bin" / "python"), "-P", str(SCRIPTS / f"{name}.py"), mode]
-    shutil.copy(SCRIPTS / f"{name}.mjs", home / "ask.mjs")
+    shutil.copy(SCRIPTS / f"{client.get('script', name)}.mjs", home / "ask.mjs")
     (home / "node_modules").symlink_to(folder / "node_modules")
     return ["node", "ask.mjs", mode]
 

@@ -227,7 +227,7 @@ def _whole(running: Running, site: Site, body: bytes, connections: int, seconds:
 
 
 def _streams(running: Running, *, slow: bool) -> dict[str, Any]:
-    figures = {}
+    figures: dict[str, Any] = {}
     for point, pace, connections, total in (
         ("sse1", "-gap2", 1, 40),
         ("sse16", "-gap5", 16, 160 if slow else 320),
@@ -235,5 +235,8 @@ def _streams(running: Running, *, slow: bool) -> dict[str, Any]:
     ):
         body = load.chat_body(load.MODEL + pace, stream=True)
         for count in (5 if connections == 1 else 16, total):  # the first is the warm-up
+            before = cpu_seconds(running.process.pid) if running.process else 0.0
             figures[point] = load.streams(running.url, body, running.headers, connections=connections, total=count)
+            if running.process:
+                figures[point]["cpu_us"] = (cpu_seconds(running.process.pid) - before) / count * 1e6
     return figures

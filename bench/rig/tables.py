@@ -42,8 +42,9 @@ def print_tables(figures: Figures, absent: Mapping[str, str], connections: Seque
     heads += [f"CPU us/call {most} median (best)", "PSS MiB idle / load", "start s", "fdatasync ms", "errors"]
     _print(heads, [*rows, *([name, f"not installed: {why}"] for name, why in absent.items())])
     heads = ["gateway", "TTFT p50 c1 ms", "added TTFT c1 ms", "c16, 5 ms gap: TTFT p50 / p99 ms"]
-    heads += ["stream p50 ms (ideal 150)", "events/s", "c16, no gap: streams/s", "events per stream", "bad"]
-    rows = [_streams(name, rounds, figures["direct"]) for name, rounds in figures.items()]
+    heads += ["stream p50 ms (ideal 150)", "events/s", "c16, no gap: streams/s", "CPU us/stream"]
+    heads += ["CPU us/event, over a whole answer", "events per stream", "bad"]
+    rows = [_streams(name, rounds, figures["direct"], most) for name, rounds in figures.items()]
     _print(heads, [*rows, *([name, "not installed"] for name in absent)])
 
 
@@ -85,7 +86,7 @@ def _whole(name: str, rounds: Rounds, direct: Rounds, points: Sequence[str]) -> 
     ]
 
 
-def _streams(name: str, rounds: Rounds, direct: Rounds) -> list[str]:
+def _streams(name: str, rounds: Rounds, direct: Rounds, most: str) -> list[str]:
     good = [one for one in _good(rounds) if one["sse1"].get("ok")]
     bad = sum(one[point].get("bad", 0) for one in _good(rounds) for point in ("sse1", "sse16", "sse_max"))
     first = median(good, "sse1", "ttft_p50_ms")
@@ -97,6 +98,13 @@ def _streams(name: str, rounds: Rounds, direct: Rounds) -> list[str]:
         shown(median(good, "sse16", "total_p50_ms"), 0),
         shown(median(good, "sse16", "events_per_s"), 0),
         shown(median(good, "sse_max", "streams_per_s"), 0),
+        shown(median(good, "sse_max", "cpu_us"), 0),
+        shown(
+            over(
+                beyond(median(good, "sse_max", "cpu_us"), _cpu(good, most)),
+                median(good, "sse_max", "events_per_stream"),
+            )
+        ),
         shown(median(good, "sse_max", "events_per_stream"), 1),
         str(bad),
     ]
@@ -110,6 +118,9 @@ def print_gates(figures: Figures, product: str, baseline: str, connections: Sequ
 
     def rate(peer: str) -> float | None:
         return over(median(us, most, "rps"), median(figures.get(peer, none), most, "rps"))
+
+    def streams(peer: str) -> float | None:
+        return over(median(us, "sse_max", "streams_per_s"), median(figures.get(peer, none), "sse_max", "streams_per_s"))
 
     def added(rounds: Rounds) -> float | None:
         return beyond(median(rounds, first, "p50_ms"), median(direct, first, "p50_ms"))
@@ -125,6 +136,8 @@ def print_gates(figures: Figures, product: str, baseline: str, connections: Sequ
         (f"calls/s {most} / litellm", rate("litellm"), ">=", 20.0),
         (f"calls/s {most} / portkey-pinned", rate("portkey-pinned"), ">=", 2.0),
         (f"calls/s {most} / nginx", rate("nginx"), ">=", 0.035),
+        (f"streams/s c16 / {baseline}", streams(baseline), ">=", 0.55),
+        ("streams/s c16 / portkey-pinned", streams("portkey-pinned"), ">=", 4.0),
         ("60 ms upstream, calls/s / direct", over(median(us, "slow60", "rps"), median(direct, "slow60", "rps")), ">=", 0.8),
         ("added TTFT c1, ms (1.5 ms + 1 fsync)", ttft, "<=", None if fsync is None else 1.5 + fsync),
         ("start to first answer / litellm", start, "<=", 0.2),

@@ -119,8 +119,8 @@ class Provider(Section):
     """PEM file with the certificate and the key that the provider wants to see."""
     http2: bool = False
     """Speak HTTP/2 where the server does."""
-    transport: Literal["own", "httpx"] | None = None
-    """Which client carries the calls. If left out: ours, or httpx where a proxy or HTTP/2 needs it."""
+    transport: Literal["httpx"] | None = None
+    """Which client carries the calls. If left out: ours, but httpx where a proxy or HTTP/2 needs it."""
     simulated: bool = False
     """Labelled as simulated in every entry: no model answers here."""
 

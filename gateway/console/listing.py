@@ -51,12 +51,11 @@ def list_calls(
     Raises:
         ValueError: no day.
     """
-    size = installation.reader.head().size
-    first, last = _bounds(installation, chosen, size)
+    size, zone = installation.reader.head().size, time_zone(installation)
+    first, last = _bounds(installation, chosen, size, zone)
     start = last if before is None else min(before, last)
     linked = _linked(installation, chosen)
     stop = first if look is None or linked is not None else max(first, start - look)
-    zone = time_zone(installation)
     rows: list[dict[str, Any]] = []
     at = stop
     for entry in _of(installation, linked, start, stop) if linked is not None else _backwards(
@@ -90,7 +89,7 @@ def _of(installation: Installation, linked: list[int], high: int, low: int) -> I
         yield from reversed(installation.reader.entries(seqs[max(0, end - _CHUNK) : end]))
 
 
-def _bounds(installation: Installation, chosen: Mapping[str, str], size: int) -> tuple[int, int]:
+def _bounds(installation: Installation, chosen: Mapping[str, str], size: int, zone: str) -> tuple[int, int]:
     """Return the first entry of the first day that is asked for, and the first after the last.
 
     Raises:
@@ -98,7 +97,6 @@ def _bounds(installation: Installation, chosen: Mapping[str, str], size: int) ->
     """
     if not chosen.get("from") and not chosen.get("to"):
         return 0, size
-    zone = time_zone(installation)
     low, high = (instant(chosen[name], zone) if chosen.get(name) else None for name in ("from", "to"))
     return _first_since(installation, low, size) if low else 0, _first_since(installation, high, size) if high else size
 

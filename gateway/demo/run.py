@@ -143,11 +143,12 @@ def _tamper(composed: Composed, pack: Path, world: World, home: Path) -> bool:
     }
     if data.startswith(b"%PDF-"):
         copies["the seal cut off"] = tampering.without_seal(data)
-    refused = True
+    refused = 0
     for name, changed in copies.items():
         copy = home / "tampered"
         copy.write_bytes(changed)
         console.print(f"  {name}")
-        refused &= _verify(copy, world.vkey, home / "head.note", quiet=True) == 1
+        refused += _verify(copy, world.vkey, home / "head.note", quiet=True) == 1
         copy.unlink()
-    return refused
+    console.print(f"  {refused} of {len(copies)} copies were refused")
+    return refused == len(copies)

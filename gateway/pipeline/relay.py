@@ -42,6 +42,8 @@ class Head(NamedTuple):
     cache: str
     cost_nano_eur: int | None
     """None while a stream runs: its cost is known at its end."""
+    early: bool = False
+    """No target has answered yet, so how long the gateway itself took is not known."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -114,13 +116,13 @@ class Relay:
             return Head(content_type="text/event-stream", cache="hit", cost_nano_eur=None)
         upstream = await self._answer()
         content_type = upstream.headers.get("content-type", "")
-        if not content_type.lower().startswith("text/event-stream"):
-            content_type = "text/event-stream"  # whatever the provider calls it, events are what goes out
-        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=None)
+        head = self.early_head()  # whatever the provider calls it, events are what goes out
+        events = content_type.lower().startswith(head.content_type)
+        return head._replace(content_type=content_type, early=False) if events else head._replace(early=False)
 
     def early_head(self) -> Head:
         """Return the head of a stream that has not begun."""
-        return Head(content_type="text/event-stream", cache=self._cache_word(), cost_nano_eur=None)
+        return Head(content_type="text/event-stream", cache=self._cache_word(), cost_nano_eur=None, early=True)
 
     async def stream(self, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Stages 9 and 10 of a stream: yield what goes to the client; its end is in `tail` once the close is durable.

@@ -252,7 +252,6 @@ def _secret(headers: dict[str, str]) -> str | None:
 
 
 def _headers(relay: Relay, head: Head, started: float) -> Headers:
-    overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
     headers = [
         (b"content-type", head.content_type.encode("latin-1", "replace")),
         (b"x-request-id", relay.call.id.encode()),
@@ -260,8 +259,10 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
         (b"x-whyledger-why", f"/why/{relay.call.id}".encode()),
         (b"x-whyledger-decision", b"allow"),
         (b"x-whyledger-cache", head.cache.encode()),
-        (b"x-whyledger-overhead-ms", f"{overhead:.2f}".encode()),
     ]
+    if not head.early:
+        overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
+        headers.append((b"x-whyledger-overhead-ms", f"{overhead:.2f}".encode()))
     if relay.call.stream:  # no proxy may hold events back, compress them or give them to somebody else
         headers += [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
     if relay.plan.output_limit_set:

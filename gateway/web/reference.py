@@ -30,12 +30,12 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
         for method, one in methods.items():
             parameters = [
                 {"name": p["name"], "in": p["in"], "type": _type(p.get("schema", {})), "required": p.get("required"),
-                 "about": p.get("description", "")}
+                 "about": _plain(p.get("description", ""))}
                 for p in one.get("parameters", [])
             ]  # fmt: skip
-            answers = [(status, answer.get("description", "")) for status, answer in one.get("responses", {}).items()]
+            answers = sorted((status, answer.get("description", "")) for status, answer in one["responses"].items())
             yield Operation(
-                method.upper(), path, one.get("summary", ""), one.get("description", ""), parameters,
+                method.upper(), path, one.get("summary", ""), _plain(one.get("description", "")), parameters,
                 list(_members(document, one.get("requestBody", {}))), answers,
             )  # fmt: skip
 
@@ -44,13 +44,18 @@ def _members(document: dict[str, Any], body: dict[str, Any]) -> Iterator[tuple[s
     schema = body.get("content", {}).get("application/json", {}).get("schema", {})
     schema = _resolved(document, schema)
     for name, one in schema.get("properties", {}).items():
-        yield name, _type(one), one.get("description", ""), name in schema.get("required", [])
+        yield name, _type(one), _plain(one.get("description", "")), name in schema.get("required", [])
 
 
 def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     name = schema.get("$ref", "").rpartition("/")[2]
     found: dict[str, Any] = document.get("components", {}).get("schemas", {}).get(name, schema)
     return found
+
+
+def _plain(text: str) -> str:
+    """Return a description without the marks that other readers of the document turn into another letter."""
+    return text.replace("`", "")
 
 
 def _type(schema: dict[str, Any]) -> str:

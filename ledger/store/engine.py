@@ -140,15 +140,16 @@ def require_durable(engine: Engine) -> None:
 
 def _require_session(engine: Engine) -> None:
     """Refuse sessions without our settings: a pooler that leaves them out would do so without a word."""
+    needed = {name: value for name, value in _SESSION.items() if name != "timezone"}  # nothing promised rests on that
+    asked = ", ".join(f"current_setting('{name}')" for name in needed)
     with engine.connect() as connection:
-        role = connection.exec_driver_sql("SELECT current_user").scalar_one()
-        for name, value in _SESSION.items():
-            found = str(connection.exec_driver_sql(f"SHOW {name}").scalar_one())
-            if found != value and name != "timezone":  # whose names are many; nothing promised rests on it
-                raise LedgerUnavailable(
-                    f"sessions run with {name}={found} and need {value}: something between us and it, such as "
-                    f"PgBouncer, drops it. ALTER ROLE {role} SET {name} = '{value}' (docs/guides/operate.md, Poolers)"
-                )
+        role, *settings = connection.exec_driver_sql(f"SELECT current_user, {asked}").one()
+    for (name, value), found in zip(needed.items(), settings, strict=True):
+        if found != value:
+            raise LedgerUnavailable(
+                f"sessions run with {name}={found} and need {value}: something between us and it, such as PgBouncer, "
+                f"drops it. ALTER ROLE {role} SET {name} = '{value}' (docs/guides/operate.md, Poolers)"
+            )
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:

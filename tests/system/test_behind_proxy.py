@@ -186,6 +186,7 @@ def test_the_description_of_the_api_needs_no_other_server(site: Site) -> None:
     with site.browser() as browser:
         page = browser.get("/llm/docs")
         document = browser.get("/llm/openapi.json").json()
+    assert document["servers"] == [{"url": "/llm"}]
     assert "<script" not in page.text and "http" not in re.sub(r"<[^>]*>", "", page.text).replace("HTTP", "")
     for path, methods in document["paths"].items():
         for method in methods:

@@ -638,6 +638,7 @@ def test_a_stream_keeps_its_caller_alive_before_and_between_events(tmp_path: Pat
                 seen += data
                 if seen.count(b": keep-alive\n\n") >= 2:
                     release.set()
+        assert "x-whyledger-overhead-ms" not in got.headers, "the model's thinking is not ours"
         before, _, after = seen.partition(b'"hel"')
         assert got.status_code == 200 and before.count(b": keep-alive\n\n") >= 2 and after.count(b": keep-alive") >= 1
         assert after.endswith(DONE)

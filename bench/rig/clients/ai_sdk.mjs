@@ -1,8 +1,10 @@
-import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, isStepCount, Output, streamText, tool } from "ai";
 import { z } from "zod";
 
-const model = createOpenAI().chat("support");
+const settings = { name: "gateway", supportsStructuredOutputs: true, baseURL: process.env.OPENAI_BASE_URL, apiKey: process.env.OPENAI_API_KEY };
+const model = process.env.COMPATIBLE
+  ? (await import("@ai-sdk/openai-compatible")).createOpenAICompatible(settings)("support")
+  : (await import("@ai-sdk/openai")).createOpenAI().chat("support");
 const City = z.object({ name: z.string() });
 const prompt = process.env.ASK;
 const execute = async ({ name }) => (console.log("lookup", name), name);
