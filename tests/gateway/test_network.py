@@ -187,6 +187,15 @@ def test_nothing_was_sent_where_no_proxy_listens(kind: str) -> None:
         asked("https://api.example.com/v1", Network(proxy=f"{kind}://127.0.0.1:{free_port()}"))
 
 
+@pytest.mark.parametrize(
+    "proxy", ["ftp://u:s3cret@p:1", "http://u:s3cret@127.0.0.1:1", "http://u:s3cret@p:99999", "socks5://u:s3cret@127.0.0.1:1"]
+)  # fmt: skip
+def test_no_error_quotes_the_password_of_a_proxy(proxy: str) -> None:
+    with pytest.raises(UpstreamUnreached) as refused:
+        asked("https://api.example.com/v1", Network(proxy=proxy))
+    assert "s3cret" not in str(refused.value)
+
+
 def test_a_pool_that_is_too_old_is_left_for_a_new_one(
     provider: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
