@@ -1,7 +1,7 @@
 """The composition root: opens the installation, fills the ports, runs the timers, serves.
 
-/v1/chat/completions    the hot route, raw ASGI
-everything else         FastAPI: the own API, the pages, the API docs
+the paths of places.py   the hot route, raw ASGI
+everything else          FastAPI: the own API, the pages, the API docs
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from gateway.store.installation import Installation, opened
 from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
 from gateway.upstream.client import HttpUpstream
 from gateway.web import api, console, economics, evaluation, lists, openai, packs, pages, reference, scorecard
-from gateway.web.chat import ChatCompletions
+from gateway.web.calls import Calls
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
 from gateway.web.openapi import document_hot_routes
+from gateway.web.places import place_of
 from gateway.web.prefix import Prefix
 from ledger.entry import b64
 from ledger.errors import LedgerError, LedgerUnavailable, LogWentBack
 from ledger.ids import new_id
 
-HOT = "/v1/chat/completions"
 IDLE_TICKS = 3
 POLL_SECONDS = 0.5
 CHECKPOINT_SECONDS = 1.0
@@ -74,7 +74,7 @@ class Gateway:
         """The start or the end failed for a reason that nobody expected, and that is logged."""
         self._prefix = Prefix(settings.root_path) if settings.root_path else None
         self._packs = Packs(settings.home / "packs")
-        self._chat = ChatCompletions(self._filled_ports, self.metrics)
+        self._calls = Calls(self._filled_ports, self.metrics)
         self._rest = FastAPI(
             title="WhyLedger",
             version=version("whyledger"),
@@ -101,9 +101,11 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._prefix is not None and scope["type"] == "http":
             send = self._prefix.applied(scope, send)
-        hot = scope["type"] == "http" and scope["path"] == HOT
-        chosen: ASGIApp = self._chat if hot else self._rest
-        await chosen(scope, receive, send)
+        place = place_of(scope["path"], scope["query_string"]) if scope["type"] == "http" else None
+        if place is None:
+            await self._rest(scope, receive, send)
+        else:
+            await self._calls.answer(place, scope, receive, send)
 
     @property
     def running(self) -> Installation:
@@ -195,16 +197,16 @@ class Gateway:
         async def renew() -> None:
             # Without calls there is nothing that another process could take for interrupted: a lease that has two
             # ticks left is long enough, and each renewal is a write.
-            if self._chat.is_busy or halting.was_halted or next(ticks) % IDLE_TICKS == 0:
+            if self._calls.is_busy or halting.was_halted or next(ticks) % IDLE_TICKS == 0:
                 await self._renew(installation, boot, halting)
             if not halting.halted:
                 evidence.settle_owed()
                 await asyncio.to_thread(_sweep, installation, build, boot)
 
         async def refresh() -> None:
-            self._chat.hurry()
+            self._calls.hurry()
             await rules.refresh()
-            self._chat.enforce_stops()
+            self._calls.enforce_stops()
 
         async def count() -> None:
             if not halting.halted:

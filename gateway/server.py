@@ -13,7 +13,7 @@ from gateway import logs
 from gateway.app import Gateway, admin_app
 from gateway.settings import Settings
 from gateway.web.access import AccessLog
-from gateway.web.chat import StreamBroken
+from gateway.web.calls import StreamBroken
 
 
 class _Main(uvicorn.Server):

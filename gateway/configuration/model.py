@@ -92,11 +92,23 @@ def _rows(value: Any) -> Any:
 PriceRows = Annotated[tuple[Price, ...], BeforeValidator(_rows), Field(min_length=1)]
 
 
+DialectName = Literal[
+    "openai.chat", "openai.responses", "openai.embeddings", "openai.completions", "anthropic.messages", "gemini"
+]
+
+
 class Provider(Section):
-    """An upstream that speaks the OpenAI chat-completions format."""
+    """An upstream, and the formats that it speaks."""
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+$")
-    """Up to and without `/chat/completions`."""
+    """Up to and without `/chat/completions`, `/messages` or `/models/`."""
+    dialects: Annotated[tuple[DialectName, ...], Listed, Field(min_length=1)] = (
+        "openai.chat", "openai.responses", "openai.embeddings", "openai.completions",
+    )  # fmt: skip
+    """The formats that it speaks."""
+    key_header: Literal["authorization", "api-key", "x-api-key", "x-goog-api-key"] | None = None
+    """The header for its key; if left out, the one of the format: `authorization` as a bearer token, for Anthropic
+    `x-api-key`, for Gemini `x-goog-api-key`."""
     key: str | None = None
     """`env:NAME` or `file:PATH`."""
     models: Texts

@@ -12,17 +12,14 @@ from typing import Any
 import orjson
 
 from gateway.dialects.openai_usage import count_of, is_usage, read_usage, summed
-from gateway.dialects.openai_wire import BOM, Event
+from gateway.dialects.protocol import Called, Unreadable
+from gateway.dialects.sse import BOM, Event
 from gateway.pricing.money import Reported
 
 _READ = frozenset(
     {"choices", "delta", "message", "tool_calls", "function_call", "function", "custom", "name", "arguments", "index"}
 )
 """Members that decide what is called. Some clients take them in any case of letters."""
-
-
-class Unreadable(Exception):
-    """The answer, or a part of it, is not what it should be: no check can pass over it."""
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class _Called:
 
 
 @dataclass(slots=True)
-class Transcript:
+class ChatTranscript:
     """What an answer, whole or streamed, has said so far."""
 
     choices: int = 1
@@ -132,13 +129,13 @@ class Transcript:
         """The stream has ended without `[DONE]`: it is whole if each choice that appeared has its finish."""
         self.finished = self.finished or (bool(self._ended) and self._ended >= self._seen)
 
-    def tool_calls(self) -> list[tuple[str, str]]:
-        """Return (name, arguments) of each tool call in order. Without either there is no call."""
+    def tool_calls(self) -> list[Called]:
+        """Without name and arguments there is no call."""
         called = [one for _, one in sorted(self._calls.items()) if one.name or one.arguments]
-        calls = [(one.name, one.arguments) for one in called]
+        calls = [Called(one.name, one.arguments) for one in called]
         known = {one.name for one in called}
         others = [one.other for one in called if one.other] + [name for name in self._beside if name not in known]
-        return calls + [(name, "") for name in dict.fromkeys(others)]
+        return calls + [Called(name, "") for name in dict.fromkeys(others)]
 
     def reported(self) -> Reported | None:
         """Return what the answer says of its usage and cost."""

@@ -1,16 +1,23 @@
-"""What a provider says went wrong: read in any of the forms in which it is written, and written in the format's own."""
+"""What a provider says went wrong: read in any form in which providers write it, and written as OpenAI does."""
 
 from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.dialects.openai_wire import Event
+from gateway.dialects.sse import Event
 
 MAX_SAID = 300
 """Characters of a provider's message that are passed on."""
 EMPTY: dict[str, Any] = {"message": "an empty answer"}
 """In place of an error where there is no answer at all."""
 _EXHAUSTED = frozenset({"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"})
+
+
+_TYPES = {
+    400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
+    404: "not_found_error", 405: "invalid_request_error", 413: "invalid_request_error", 415: "invalid_request_error",
+    429: "rate_limit_error",
+}  # fmt: skip
 
 
 class Said(NamedTuple):
@@ -20,29 +27,6 @@ class Said(NamedTuple):
     message: str = ""
     exhausted: bool = False
     """A quota is gone: a limit that waiting does not mend."""
-
-
-def error_in(body: bytes) -> Any:
-    """Return the error that a body with status 200 is instead of an answer, `EMPTY` where it is nothing, or None."""
-    if b'"choices"' in body:  # as nearly all have it
-        return None
-    if not body.strip():
-        return EMPTY
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return value.get("error") if isinstance(value, dict) and not value.get("choices") else None
-
-
-def error_of(event: Event) -> Any:
-    """Return the error that the first event of a stream is, `EMPTY` where it is the end already, or None."""
-    if event.done:
-        return EMPTY
-    value = event.value or {}
-    if event.error or (value.get("error") and not value.get("choices")):
-        return value.get("error") or value or True
-    return None
 
 
 def said_by(body: bytes) -> Said:
@@ -67,11 +51,51 @@ def _said_in(error: Any) -> Said:
     return Said(words[0] if words else None, message, not _EXHAUSTED.isdisjoint(words))
 
 
-def as_error(said: Any) -> bytes | None:
-    """Return what a provider said went wrong in the envelope of the format, so that clients find its words."""
-    if said is None or said is True:
+class Envelope:
+    """How errors stand in the formats of OpenAI."""
+
+    id_header = b"x-request-id"
+    answer_mark = b'"choices"'
+    """What nearly every body that is an answer holds."""
+
+    def error_in(self, body: bytes) -> Any:
+        if self.answer_mark in body:
+            return None
+        if not body.strip():
+            return EMPTY
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        return value.get("error") if isinstance(value, dict) and not value.get("choices") else None
+
+    def error_of(self, event: Event) -> Any:
+        if event.done:
+            return EMPTY
+        value = event.value or {}
+        if event.error or (value.get("error") and not value.get("choices")):
+            return value.get("error") or value or True
         return None
-    body = said if isinstance(said, dict) else {"message": str(said)}
-    if isinstance(inner := body.get("error"), dict):
-        body = inner
-    return orjson.dumps({"error": {"message": str(body.get("detail") or "no message"), "type": "server_error"} | body})
+
+    def as_error(self, said: Any) -> bytes | None:
+        if said is None or said is True:
+            return None
+        body = said if isinstance(said, dict) else {"message": str(said)}
+        if isinstance(inner := body.get("error"), dict):
+            body = inner
+        words = {"message": str(body.get("detail") or "no message"), "type": "server_error"}
+        return orjson.dumps({"error": words | body})
+
+    def is_error(self, body: bytes) -> bool:
+        try:
+            return isinstance(orjson.loads(body)["error"]["message"], str)
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    def error(self, status: int, code: str, message: str, call: str) -> bytes:
+        """Return an error of ours, with our id of the call beside it."""
+        body = {"message": message, "type": _TYPES.get(status, "server_error"), "param": None, "code": code}
+        return orjson.dumps({"error": body, "whyledger_call": call})
+
+    def error_event(self, error: bytes) -> bytes:
+        return b"data: " + error + b"\n\n"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
-from gateway.dialects.openai_error import EMPTY, Said, as_error, said_by
-from gateway.dialects.openai_wire import rewrite
+from gateway.dialects.openai_error import EMPTY, Said, said_by
+from gateway.dialects.protocol import Outgoing, Server
 from gateway.dialects.words import as_identifier
 from gateway.errors import AnswerWithheld, Limited, UpstreamFailed
 from gateway.pipeline.beginning import Begun
@@ -66,10 +66,8 @@ async def first_answer(
     failure: UpstreamFailed | None = None
     limits, soonest = 0, math.inf
     for target in plan.targets:
-        body = rewrite(
-            call.request, model=target.model, limit_field=target.limit_field, limit=plan.output_limit,
-            asks_usage=target.asks_usage,
-        )  # fmt: skip
+        server = Server(target.model, plan.output_limit, target.limit_field, target.asks_usage)
+        outgoing = target.pair.outgoing(call.asked, server)
         for round_ in range(plan.max_retries + 1):
             if failure is not None and len(tries.made) >= MAX_ATTEMPTS:
                 raise failure
@@ -77,7 +75,7 @@ async def first_answer(
                 raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
             if tries.made and tries.made[-1].billed == "unknown":
                 await _require_second_reservation(plan, opened, ports)
-            answer = await _one(call, target, body, plan, tries, ports)
+            answer = await _one(call, target, outgoing, plan, tries, ports)
             if not isinstance(answer, UpstreamFailed):
                 return target, answer
             failure = answer
@@ -109,7 +107,7 @@ async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) 
 
 
 async def _one(
-    call: Call, target: Target, body: bytes, plan: Plan, tries: Tries, ports: Ports
+    call: Call, target: Target, outgoing: Outgoing, plan: Plan, tries: Tries, ports: Ports
 ) -> Begun | UpstreamFailed:
     started = monotonic()
     request_id: str | None = None
@@ -117,16 +115,18 @@ async def _one(
     def note(outcome: str, billed: str, status: int | None = None, said: Said = NOTHING_SAID) -> None:
         spent = int((monotonic() - started) * 1000)
         code = as_identifier(said.code) if said.code else None
-        tries.made.append(Attempt(target, outcome, billed, status, spent, request_id, code, said.message))
+        tries.made.append(
+            Attempt(target, outcome, billed, status, spent, request_id, code, said.message, outgoing.dropped)
+        )
 
     try:
         answer = await ports.upstream.send(
-            target, body, timeout=plan.timeout, first_byte=plan.first_byte, whole_answer=plan.whole_answer
+            target, outgoing, timeout=plan.timeout, first_byte=plan.first_byte, whole_answer=plan.whole_answer
         )
         request_id, tries.current = _request_id(answer.headers), answer
         if answer.status == 200:
-            begun = Begun(answer)
-            wrong = await (begun.look_at_stream() if call.stream else begun.look_at_whole())
+            begun = Begun(answer, target.pair.server)
+            wrong = await (begun.look_at_stream() if call.asked.stream else begun.look_at_whole())
             if wrong is None:
                 note("answered", "reported", 200)
                 return begun
@@ -134,7 +134,7 @@ async def _one(
             if wrong is EMPTY:
                 note("empty", "no", 200)
                 return UpstreamFailed("upstream_failed", f"{target.provider} gave an empty answer")
-            content = answer.redacted(as_error(wrong) or b"{}")
+            content = answer.redacted(call.dialect.as_error(wrong) or b"{}")
             note("error", "no", 200, said := said_by(content))
             code = "exhausted" if said.exhausted else "upstream_failed"
             return UpstreamFailed(code, f"{target.provider} answered with an error: {said.message}", body=content)
@@ -155,7 +155,7 @@ async def _one(
         raise
     said = said_by(content)
     note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status, said)
-    return _failed(target, answer, content, said)
+    return _failed(target, answer, target.pair.error(content, answer.status), said)
 
 
 def _failed(target: Target, answer: UpstreamAnswer, content: bytes, said: Said) -> UpstreamFailed:

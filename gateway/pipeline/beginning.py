@@ -6,16 +6,18 @@ Until something was passed on, another target can still serve the call.
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from gateway.dialects.openai_error import EMPTY, error_in, error_of
-from gateway.dialects.openai_wire import Event, EventReader, EventTooLarge
+from gateway.dialects.openai_error import EMPTY
+from gateway.dialects.protocol import Dialect
+from gateway.dialects.sse import Event, EventReader, EventTooLarge
 from gateway.pipeline.ports import UpstreamAnswer, UpstreamError
 
 
 class Begun:
     """An answer whose beginning was read; it reads on as it came."""
 
-    def __init__(self, answer: UpstreamAnswer) -> None:
-        self._answer, self._events = answer, _events_of(answer)
+    def __init__(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
+        self._answer, self._dialect = answer, dialect
+        self._events = _events_of(answer, dialect.reader())
         self.headers: Mapping[str, str] = answer.headers
         self._taken: list[list[Event]] = []
         self._body: bytes | None = None
@@ -28,7 +30,7 @@ class Begun:
         except UpstreamError as error:
             self._error = error
             return None
-        return error_in(self._body)
+        return self._dialect.error_in(self._body)
 
     async def look_at_stream(self) -> Any:
         """Read up to the first event; return the error that it is, `EMPTY` if there is none, or None."""
@@ -42,7 +44,7 @@ class Begun:
         except (UpstreamError, EventTooLarge) as error:
             self._error = error
             return None
-        return EMPTY if last is None else error_of(last)
+        return EMPTY if last is None else self._dialect.error_of(last)
 
     async def read(self) -> bytes:
         """Return the whole body. Raises `UpstreamError`."""
@@ -65,8 +67,7 @@ class Begun:
         self._answer.close()
 
 
-async def _events_of(answer: UpstreamAnswer) -> AsyncIterator[list[Event]]:
-    reader = EventReader()
+async def _events_of(answer: UpstreamAnswer, reader: EventReader) -> AsyncIterator[list[Event]]:
     async for chunk in answer.chunks():
         yield reader.feed(chunk)
     if rest := reader.finish():

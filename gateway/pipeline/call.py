@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.dialects.openai_chat import CHAT
+from gateway.dialects.pairs import SAME, Pair
+from gateway.dialects.protocol import Asked, Dialect
 from gateway.pricing.money import Reported
 from gateway.pricing.prices import PriceHistory
 from ledger.entry import Vetted, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-OWN = "call"
-"""The `task_source` of a call that names no task, and so is its own."""
 
 
 class Arrival(NamedTuple):
@@ -21,6 +22,9 @@ class Arrival(NamedTuple):
     """Our id of the call, given before anything can fail."""
     headers: Mapping[str, str]
     body: bytes
+    dialect: Dialect = CHAT
+    path: str = ""
+    """Below the base URL of the dialect."""
 
 
 class PromptUse(NamedTuple):
@@ -40,32 +44,17 @@ class PromptUse(NamedTuple):
 
 
 class Call(NamedTuple):
-    """Stage 1: a request in the OpenAI chat dialect. `request` keeps every field that was sent."""
+    """Stage 1: a request in the dialect of its caller."""
 
     id: str
-    dialect: str
-    request: Mapping[str, Any]
+    dialect: Dialect
+    asked: Asked
     body: bytes
-    requested: str
-    """The `model` as written: an intent, or a model for the direct route."""
-    stream: bool
     task_id: str
     task_source: str
     subject_id: str | None
     content: str
     """`full` or `none`, as asked by header; the stricter of this and the workflow's counts."""
-    tools: tuple[str, ...]
-    """Names of the tools that the request defines."""
-    forced: str
-    """The function that `tool_choice` names; empty for none."""
-    required: bool
-    """`tool_choice` is `required`."""
-    output_limit: int | None
-    choices: int
-    input_bound: int
-    """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
-    instructions: str = ""
-    """The system text that it begins with."""
     may_repeat: bool = False
     """The caller wants it bought again, if it is a repetition."""
     component: str = ""
@@ -106,6 +95,8 @@ class Target:
     alias_of: str | None
     prices: PriceHistory
     simulated: bool
+    pair: Pair = SAME[CHAT.name]
+    """How the caller's dialect is put to it."""
     limit_field: str = "max_completion_tokens"
     asks_usage: bool = True
     facts: Vetted = field(init=False, compare=False, repr=False)
@@ -173,6 +164,8 @@ class Attempt(NamedTuple):
     """The word by which the provider says what went wrong."""
     said: str = ""
     """Its sentence, for sealing."""
+    dropped: tuple[str, ...] = ()
+    """Members of the request that its format has no place for."""
 
     def facts(self) -> dict[str, Any]:
         facts = self.target.facts | {
@@ -182,6 +175,8 @@ class Attempt(NamedTuple):
             facts["request_id"] = self.request_id
         if self.code:
             facts["error"] = self.code
+        if self.dropped:
+            facts["dropped"] = list(self.dropped)
         return facts
 
 
@@ -193,6 +188,8 @@ class ToolCall(NamedTuple):
     granted: bool
     output_format: bool = False
     """It is the form that the request forced its answer into, and no tool."""
+    provider_run: bool = False
+    """The provider ran it itself."""
 
 
 class Outcome(NamedTuple):

@@ -7,10 +7,10 @@ the record.
 from collections import Counter
 from collections.abc import Sequence
 
-from gateway.dialects.openai_answer import Transcript, Unreadable
-from gateway.dialects.openai_wire import Event, is_usage_only, wants_usage
+from gateway.dialects.protocol import Asked, Dialect, Transcript, Unreadable, Writer
+from gateway.dialects.sse import Event
 from gateway.dialects.words import decoded
-from gateway.pipeline.call import Call, Check, Outcome, ToolCall
+from gateway.pipeline.call import Check, Outcome, ToolCall
 from gateway.pipeline.grants import Grants
 
 MAX_KEPT = 20 * 1024 * 1024
@@ -40,12 +40,16 @@ class Judge:
     """Reads one answer as it comes."""
 
     __slots__ = (
-        "_begun", "_called", "_format", "_grants", "_held", "_kept", "_key", "_room", "_stream", "_undecided",
-        "_usage_too", "complete", "cut", "sent", "transcript", "unread",
+        "_asked", "_begun", "_called", "_dialect", "_format", "_grants", "_held", "_kept", "_key", "_room",
+        "_undecided", "_writer", "complete", "cut", "sent", "transcript", "unread",
     )  # fmt: skip
 
-    def __init__(self, call: Call, grants: Grants, output_format: str, key: str, room: Room) -> None:
-        self.transcript = Transcript(call.choices)
+    def __init__(
+        self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, output_format: str, key: str,
+        room: Room,
+    ) -> None:  # fmt: skip
+        """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another."""
+        self.transcript: Transcript = dialect.transcript(asked)
         self.complete = False
         """All of it came."""
         self.unread = ""
@@ -55,8 +59,8 @@ class Judge:
         self.cut = False
         """Not all of it is kept."""
         self._key, self._room = key, room
-        self._grants, self._format, self._stream = grants, output_format, call.stream
-        self._usage_too = call.stream and wants_usage(call.request)
+        self._grants, self._format, self._asked = grants, output_format, asked
+        self._dialect, self._writer = dialect, writer
         self._held: list[bytes] = []
         self._undecided: list[bytes] = []
         self._begun = False  # a name that may still come to a granted one is in the air
@@ -73,7 +77,11 @@ class Judge:
             return "unreadable"
         if self.transcript.error:
             return "failed"
-        return "refused_answer" if self._not_granted() else "answered"
+        if self._not_granted():
+            return "refused_answer"
+        if self._writer:
+            self.sent = [self._writer.whole(body)]
+        return "answered"
 
     def events(self, events: Sequence[Event]) -> tuple[str, bytes]:
         """Read events of a stream; return how things stand, and what may leave now.
@@ -87,14 +95,15 @@ class Judge:
             if result != "answered":
                 self.drain(events[position:], seen=1)
                 return result, b"".join(ready)
-            if not is_usage_only(event) or self._usage_too:  # else it was asked for by us, not by the client
-                self._keep(event.raw)
+            if not self._dialect.is_extra(event, self._asked):
+                raw = self._written(event)
+                self._keep(raw)
                 if ending:
-                    self._held.append(event.raw)
+                    self._held.append(raw)
                 elif self._begun or self._held or self._undecided:
-                    self._pass_on(event.raw, ready)
+                    self._pass_on(raw, ready)
                 else:
-                    ready.append(event.raw)
+                    ready.append(raw)
             if event.done:
                 self.complete = True
                 break
@@ -112,7 +121,7 @@ class Judge:
         for position, event in enumerate(events):
             if position >= seen:
                 self._see(event)
-            self._keep(event.raw)
+            self._keep(self._written(event))
             self.complete = self.complete or event.done
 
     def end(self) -> str:
@@ -122,11 +131,19 @@ class Judge:
             self.complete = self.transcript.finished
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
-        return "refused_answer" if self._not_granted() else "answered"
+        if self._not_granted():
+            return "refused_answer"
+        if self._writer and (last := self._writer.end()):
+            self._keep(last)
+            self._held.append(last)
+        return "answered"
 
     def rest(self) -> bytes:
         """Return what was held back."""
         return b"".join([*self._undecided, *self._held])
+
+    def _written(self, event: Event) -> bytes:
+        return self._writer.event(event) if self._writer else event.raw
 
     def _see(self, event: Event) -> bool:
         """Read an event; returns True while the answer may end with it."""
@@ -148,7 +165,7 @@ class Judge:
         return "unreadable" if self.unread else "answered"
 
     def _not_granted(self) -> list[str]:
-        return [name for name, _ in self.transcript.tool_calls() if not self._grants.allow(name)]
+        return [one.name for one in self.transcript.tool_calls() if not self._grants.allow(one.name)]
 
     def _keep(self, raw: bytes) -> None:
         size = len(raw)
@@ -167,12 +184,19 @@ class Judge:
         """Return what is to be recorded of the answer."""
         said = self.transcript
         tools = tuple(
-            ToolCall(name, arguments, self._grants.allow(name), output_format=bool(name) and name == self._format)
-            for name, arguments in said.tool_calls()
+            ToolCall(
+                one.name,
+                one.arguments,
+                self._grants.allow(one.name),
+                output_format=bool(one.name) and one.name == self._format,
+                provider_run=one.provider_run,
+            )
+            for one in said.tool_calls()
         )
         return Outcome(
             result=result, finish=said.finish, reported=said.reported(),
-            raw_usage=said.raw_usage() if self._stream else None, model=said.model, service_tier=said.service_tier,
+            raw_usage=said.raw_usage() if self._asked.stream or self._writer else None, model=said.model,
+            service_tier=said.service_tier,
             complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=self._checks(tools),
             answer=decoded(b"".join(self.sent)) if self.sent else None,
         )  # fmt: skip

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
+from gateway.dialects.identity import OWN
 from gateway.dialects.words import as_identifier, decoded
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
-from gateway.pipeline.call import OWN, Call, Check, Opened, Plan, Principal
+from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.rules import Rules, stop_among
@@ -126,7 +127,9 @@ def open_unit(
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
             day = day_in_zone(zone, at)
-            draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=plan.route)
+            draft = refused_draft(
+                refusal, call.dialect.name, call, principal, record, rules, ports, day, route=plan.route
+            )
             return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
         facts = _facts(call, principal, workflow, plan, [*checks, *extra], record, ports) | {"budgets": counted}
         draft = Draft(
@@ -229,18 +232,18 @@ def _facts(
     ports: Ports,
 ) -> dict[str, Any]:
     more: dict[str, Any] = {"prompt": call.prompt.label, "prompt_by": call.prompt.by} if call.prompt else {}
-    if call.instructions and not call.prompt and record.keep:
-        more["instructions"] = ports.contents.pseudonym("instructions", call.instructions)
+    if call.asked.instructions and not call.prompt and record.keep:
+        more["instructions"] = ports.contents.pseudonym("instructions", call.asked.instructions)
     if call.component:
         more["component"] = call.component
     if shape := output_format(call, workflow):
         more["output_format"] = as_identifier(shape)
     return more | {
-        "boot": ports.boot, "dialect": call.dialect, "stream": call.stream, "environment": principal.environment,
-        "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
+        "boot": ports.boot, "dialect": call.dialect.name, "stream": call.asked.stream,
+        "environment": principal.environment, "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
         **plan.facts, "task_source": call.task_source,
-        "content": "full" if call.content == "full" else "none", "tools_defined": len(call.tools),
-        "input_bound_tokens": call.input_bound, "output_bound_tokens": plan.output_limit * call.choices,
+        "content": "full" if call.content == "full" else "none", "tools_defined": len(call.asked.tools),
+        "input_bound_tokens": call.asked.input_bound, "output_bound_tokens": plan.output_limit * call.asked.choices,
         "output_limit_set": plan.output_limit_set, "cache_ttl": plan.cache_ttl,
         "reserved_nano_eur": plan.reserved,
         "passed": [check.id for check in checks if check.verdict == "pass"],
@@ -249,14 +252,14 @@ def _facts(
 
 
 def refused_draft(
-    refusal: Refused, call: Call | None, principal: Principal, record: Record, rules: Rules | None, ports: Ports,
-    day: str, *, route: str | None = None, call_id: str | None = None,
+    refusal: Refused, dialect: str, call: Call | None, principal: Principal, record: Record, rules: Rules | None,
+    ports: Ports, day: str, *, route: str | None = None, call_id: str | None = None,
 ) -> Draft:  # fmt: skip
     """Return the entry of a refusal: a refusal is evidence too."""
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "reason_ref": refusal.code,
         "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
-        "dialect": call.dialect if call else "openai.chat", "task_source": call.task_source if call else "none",
+        "dialect": dialect, "task_source": call.task_source if call else "none",
     }  # fmt: skip
     facts |= ({"route": route} if route else {}) | _prompt(call)
     return Draft(
@@ -267,7 +270,9 @@ def refused_draft(
     )  # fmt: skip
 
 
-async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: Principal, ports: Ports) -> None:
+async def refuse(
+    refusal: Refused, call_id: str, call: Call | None, principal: Principal, ports: Ports, *, dialect: str
+) -> None:
     """Put a refusal of stages 1 to 6 on record; durable when this returns.
 
     A revoked key gets a few entries a minute, not one per try, so that a stranger who found it cannot write the log.
@@ -279,13 +284,13 @@ async def refuse(refusal: Refused, call_id: str, call: Call | None, principal: P
     except Refused:
         rules = None
     workflow = rules.workflow(principal.workflow) if rules else None
-    route = call.requested if call and rules and rules.configuration.route(call.requested) else None
+    route = call.asked.model if call and rules and rules.configuration.route(call.asked.model) else None
     if call:
-        record = await record_of(call, workflow, ports, requested=None if route else call.requested)
+        record = await record_of(call, workflow, ports, requested=None if route else call.asked.model)
     else:
         record = Record(entry_id=new_id("ent", ports.clock()))
     day = day_in_zone(rules.configuration.organisation.time_zone if rules else "UTC", ports.clock())
-    draft = refused_draft(refusal, call, principal, record, rules, ports, day, route=route, call_id=call_id)
+    draft = refused_draft(refusal, dialect, call, principal, record, rules, ports, day, route=route, call_id=call_id)
     rows = [row_of(day, draft.workflow, draft.facts, NOTHING)]
     unit = Unit(keys=lambda _at: rows, run=lambda state, _at: Step(drafts=[draft], changes=changes_of(draft, state)))
     try:

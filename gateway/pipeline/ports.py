@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.call import Principal, Target
 from gateway.pipeline.judging import Room
 from gateway.pipeline.repeats import Memory
@@ -65,10 +66,10 @@ class UpstreamAnswer(Protocol):
 
 class Upstream(Protocol):
     async def send(
-        self, target: Target, body: bytes, *, timeout: float, first_byte: float | None = None,
+        self, target: Target, outgoing: Outgoing, *, timeout: float, first_byte: float | None = None,
         whole_answer: float | None = None,
     ) -> UpstreamAnswer:  # fmt: skip
-        """POST a chat completion and return when the response head is there.
+        """POST a request and return when the response head is there.
 
         Args:
             timeout: the longest silence, in seconds.

@@ -14,6 +14,8 @@ from gateway.pipeline.call import Call, PromptUse
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]{0,63})\s*\}\}")
 """As the prompts of the OpenAI API write them: `{{name}}`."""
 _MEMBERS = {"id", "version", "variables"}
+SYSTEM_BYTES = 100
+"""What a message of the system has around its text, in any dialect."""
 
 
 class PromptVersion(NamedTuple):
@@ -58,21 +60,22 @@ def with_prompt(call: Call, environment: str, book: PromptBook) -> Call:
     Raises:
         Refused: `prompt_invalid`, naming what is wrong with `prompt`.
     """
-    asked = call.request.get("prompt")
+    asked = call.asked.fields.get("prompt")
     if not isinstance(asked, dict):
-        found = book.by_text.get(call.instructions) if call.instructions else None
+        found = book.by_text.get(call.asked.instructions) if call.asked.instructions else None
         if found is None:
             return call
         return call._replace(prompt=PromptUse(found[0], found[1].number, "text", found[1].digest, None))
     name, one, by = _chosen(asked, environment, book)
     given = asked.get("variables")
     text = _rendered(name, one, {} if given is None else given)
-    message = {"role": "system", "content": text}
-    fields = {key: value for key, value in call.request.items() if key != "prompt"}
+    fields = call.dialect.with_instructions(
+        {key: value for key, value in call.asked.fields.items() if key != "prompt"}, text
+    )
+    bound = call.asked.input_bound + len(orjson.dumps(text)) + SYSTEM_BYTES
     return call._replace(
-        request=fields | {"messages": [message, *fields["messages"]]},
+        asked=call.asked._replace(fields=fields, input_bound=bound),
         prompt=PromptUse(name, one.number, by, one.digest, text),
-        input_bound=call.input_bound + len(orjson.dumps(message)),
     )
 
 

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import NamedTuple
 
 from gateway.configuration.model import Workflow
-from gateway.dialects.openai_error import as_error
-from gateway.dialects.openai_wire import Event, EventTooLarge
+from gateway.dialects.pairs import SAME, Pair
+from gateway.dialects.sse import Event, EventTooLarge
 from gateway.dialects.words import decoded
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
@@ -75,9 +75,12 @@ class Relay:
     _first_byte: float | None = None
 
     def __post_init__(self) -> None:
-        form = output_format(self.call, self.workflow)
+        self._judge = self._judge_of(SAME[self.call.dialect.name])
+
+    def _judge_of(self, pair: Pair) -> Judge:
+        asked, form = self.call.asked, output_format(self.call, self.workflow)
         grants = grants_of(self.workflow.tools, form)
-        self._judge = Judge(self.call, grants, form, self.principal.key, self.ports.room)
+        return Judge(asked, pair.server, pair.writer(asked), grants, form, self.principal.key, self.ports.room)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -107,7 +110,8 @@ class Relay:
             raise self._broken(result)
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
-        return Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost), body
+        head = Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
+        return head, b"".join(self._judge.sent)
 
     async def begin(self) -> Head:
         """Stage 8 of a stream: return when the first target has answered, or the cache will."""
@@ -179,7 +183,7 @@ class Relay:
         if result == "unreadable":
             unread = self._judge.unread
             return AnswerWithheld("upstream_unreadable", f"{unread}; what could not be checked was withheld")
-        said = as_error(self._judge.transcript.error)
+        said = self.call.dialect.as_error(self._judge.transcript.error)
         message = "the upstream answered with an error" if result == "failed" else "the upstream broke off its answer"
         return UpstreamFailed("upstream_failed", message, body=said)
 
@@ -193,6 +197,8 @@ class Relay:
             self.stages["attempt"] = monotonic() - waited
             await self.end(Outcome(result="stopped" if self.is_stopped() else "failed"))
             raise
+        if self.target.pair.server is not self.call.dialect:
+            self._judge = self._judge_of(self.target.pair)
         self.stages["attempt"] = monotonic() - waited
         self.upstream_seconds += self.stages["attempt"]
         return self._upstream
@@ -219,6 +225,11 @@ class Relay:
             key=self.principal.key, workflow=self.principal.workflow, task_id=self.call.task_id
         )
         return stop is not None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Members of the request that the target's format had no place for."""
+        return self.tries.made[-1].dropped if self.tries.made else ()
 
     def _withheld(self) -> AnswerWithheld:
         return AnswerWithheld(

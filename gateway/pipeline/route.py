@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from gateway.configuration.load import provider_of
 from gateway.configuration.model import Configuration, Route
+from gateway.dialects.pairs import pair_of
 from gateway.errors import Refused
 from gateway.pipeline.call import Call, Plan, Principal, Target
 from gateway.pipeline.rules import Rules
@@ -44,18 +45,19 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
     Raises:
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
-    choice = _choice(call.requested, principal, rules, at)
+    choice = _choice(call.asked.model, call.dialect.name, principal, rules, at)
     route = choice.route
-    if route.max_input_tokens is not None and call.input_bound > route.max_input_tokens:
+    if route.max_input_tokens is not None and call.asked.input_bound > route.max_input_tokens:
         raise Refused(
             "input_too_large",
-            f"the input may be {call.input_bound} tokens; route {route.intent} allows {route.max_input_tokens}",
+            f"the input may be {call.asked.input_bound} tokens; route {route.intent} allows {route.max_input_tokens}",
             stage=6,
-            inputs={"bound": call.input_bound, "limit": route.max_input_tokens},
+            inputs={"bound": call.asked.input_bound, "limit": route.max_input_tokens},
         )
-    output = call.output_limit or route.max_output_tokens
-    bounds = call.input_bound, output * call.choices
-    rows, searches = _billable(choice.prices, call), any("search" in name for name in call.tools)
+    asked = call.asked
+    output = route.max_output_tokens if asked.output_limit is None else asked.output_limit
+    bounds = asked.input_bound, output * asked.choices
+    rows, searches = _billable(choice.prices, call), any("search" in name for name in call.asked.tools)
     return Plan(
         route=route.intent,
         direct=choice.direct,
@@ -69,9 +71,9 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
         keep_alive=route.keep_alive,
         repeat_window=route.repeat_window,
         output_limit=output,
-        output_limit_set=call.output_limit is None,
-        cache_ttl=0 if call.tools else route.cache_ttl,
-        reserved=max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
+        output_limit_set=call.asked.output_limit is None,
+        cache_ttl=0 if call.asked.tools else route.cache_ttl,
+        reserved=0 if asked.free else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
     )
@@ -79,19 +81,19 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
 
 def _billable(rows: tuple[PriceRow, ...], call: Call) -> list[PriceRow]:
     """Return the rows that a call may be billed by: of the tier it asks for, or of those it may be given unasked."""
-    asked = call.request.get("service_tier")
+    asked = call.asked.fields.get("service_tier")
     tiers = UNASKED if asked in (None, "auto") else {asked}
     return [row for row in rows if row.tier is None or row.tier in STANDARD or row.tier in tiers]
 
 
-def _choice(requested: str, principal: Principal, rules: Rules, at: datetime) -> Choice:
+def _choice(requested: str, dialect: str, principal: Principal, rules: Rules, at: datetime) -> Choice:
     """Return what the rules say about this model name; worked out once per rules and half hour."""
-    place = requested, principal.environment, principal.workflow, segment_of(at)
+    place = requested, dialect, principal.environment, principal.workflow, segment_of(at)
     if found := rules.chosen.get(place):
         return cast(Choice, found)
     configured = rules.configuration.route(requested)
     route = configured or _direct_route(requested, principal, rules)
-    targets, rejected = targets_of(route, rules.configuration, rules.prices, rules.usable)
+    targets, rejected = targets_of(route, rules.configuration, rules.prices, rules.usable, dialect)
     if not targets:
         why = "; ".join(f"{model}: {reason}" for model, reason in rejected)
         raise Refused(
@@ -142,12 +144,13 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
 
 
 def targets_of(
-    route: Route, configuration: Configuration, listed: PriceList, usable: Collection[str]
+    route: Route, configuration: Configuration, listed: PriceList, usable: Collection[str], dialect: str | None = None
 ) -> tuple[list[Target], list[tuple[str, str]]]:
     """Return the targets of a route in order, and the models that cannot serve it with the reason and what to do.
 
     Args:
         usable: providers with a key, or that need none.
+        dialect: of the caller; None for whatever each speaks.
     """
     targets: list[Target] = []
     rejected: list[tuple[str, str]] = []
@@ -159,7 +162,11 @@ def targets_of(
             continue
         name, provider = found
         prices = listed.history(name, model)
-        if name not in usable:
+        pair = pair_of(dialect or provider.dialects[0], provider.dialects)
+        if pair is None:
+            spoken = ", ".join(provider.dialects)
+            rejected.append((written, f"provider {name} speaks {spoken}; {dialect} cannot be translated to that"))
+        elif name not in usable:
             rejected.append((written, f"provider {name} has no key: set {provider.key}"))
         elif prices is None:
             rejected.append(
@@ -177,6 +184,7 @@ def targets_of(
                     alias_of=alias,
                     prices=prices,
                     simulated=provider.simulated,
+                    pair=pair,
                     limit_field=provider.output_limit_field,
                     asks_usage=provider.stream_usage == "asked",
                 )

@@ -16,7 +16,7 @@ import orjson
 from gateway.errors import ConfigurationMoved, Refused
 from gateway.pipeline.call import Arrival, Call, Principal
 from gateway.pipeline.open import open_call, record_of, refuse
-from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.parse import parse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.prompts import with_prompt
 from gateway.pipeline.relay import Relay
@@ -45,7 +45,7 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
     """
     call: Call | None = None
     try:
-        call = parse_chat(arrival)  # 1
+        call = parse(arrival)  # 1
         try:
             return await _open(call, principal, ports)
         except ConfigurationMoved:
@@ -57,7 +57,7 @@ async def handle_call(arrival: Arrival, principal: Principal, ports: Ports) -> R
             return await _open(call, principal, ports)
     except Refused as refusal:
         if refusal.stage != 7:
-            await refuse(refusal, arrival.call, call, principal, ports)
+            await refuse(refusal, arrival.call, call, principal, ports, dialect=arrival.dialect.name)
         elif refusal.code in ("key_revoked", "stopped"):
             # Stage 7 recorded it in its own transaction, because our rules were older: let the next try end earlier.
             await ports.rules.refresh()
@@ -98,11 +98,12 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
 
 
 def cache_key(call: Call, principal: Principal) -> str:
-    """Return what must be equal for one answer to serve two calls: environment, workflow, subject and request."""
+    """Return what must be equal for one answer to serve two calls: dialect, environment, workflow, subject, request."""
     parts = (
+        call.dialect.name,
         principal.environment,
         principal.workflow,
         call.subject_id,
-        orjson.dumps(call.request, option=orjson.OPT_SORT_KEYS),
+        orjson.dumps(call.asked.fields, option=orjson.OPT_SORT_KEYS),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -84,18 +84,18 @@ def output_format(call: Call, workflow: Workflow) -> str:
     """
     if workflow.forced_tool == "none":
         return ""
-    if call.forced in call.tools:
-        return call.forced
-    only = workflow.forced_tool == "required" and call.required and len(call.tools) == 1
-    return call.tools[0] if only else ""
+    if call.asked.forced in call.asked.tools:
+        return call.asked.forced
+    only = workflow.forced_tool == "required" and call.asked.required and len(call.asked.tools) == 1
+    return call.asked.tools[0] if only else ""
 
 
 def screen(call: Call, workflow: Workflow) -> Findings:
     """Stage 4: compare the tools the request defines with the granted ones."""
-    if not call.tools:
+    if not call.asked.tools:
         return NO_TOOLS
     grants = grants_of(workflow.tools, output_format(call, workflow))
-    return Findings(tuple(name for name in call.tools if not grants.allow(name)), len(call.tools))
+    return Findings(tuple(name for name in call.asked.tools if not grants.allow(name)), len(call.asked.tools))
 
 
 def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findings) -> tuple[Check, ...]:
@@ -117,10 +117,10 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
             stage=5,
             inputs=inputs,
         )
-    if workflow.routes and call.requested not in workflow.routes:
+    if workflow.routes and call.asked.model not in workflow.routes:
         raise Refused(
             "policy_denied",
-            f"workflow {principal.workflow} may not use `{call.requested[:100]}`; "
+            f"workflow {principal.workflow} may not use `{call.asked.model[:100]}`; "
             f"it may use {', '.join(workflow.routes)}",
             stage=5,
             inputs={"rule": "allowed-routes"},

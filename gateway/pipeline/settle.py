@@ -103,6 +103,8 @@ def _sealed(
         listed: dict[str, Any] = {"granted": one.granted, "name": as_identifier(one.name) if one.granted else None}
         if one.output_format:
             listed["output_format"] = True
+        if one.provider_run:
+            listed["provider_run"] = True
         if record.keep:
             listed["c"] = f"tool_call_{number}"
             values[listed["c"]] = {"name": one.name, "arguments": one.arguments}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.call import Target
 from gateway.upstream.answer import Answer
 from gateway.upstream.direct import DirectTransport
@@ -14,8 +15,10 @@ SECRET_LENGTH = 16
 
 
 class Transport(Protocol):
-    async def send(self, endpoint: Endpoint, body: bytes, *, idle: float, first: float, total: float | None) -> Answer:
-        """POST a chat completion; returns when its answer has a head.
+    async def send(
+        self, endpoint: Endpoint, outgoing: Outgoing, *, idle: float, first: float, total: float | None
+    ) -> Answer:
+        """POST a request; returns when its answer has a head.
 
         Args:
             idle: the longest silence, in seconds; first: the same until the body begins; total: the longest exchange.
@@ -30,7 +33,7 @@ class Transport(Protocol):
 
 @dataclass(slots=True)
 class HttpUpstream:
-    """Sends chat completions. Used inside the running loop; `close` ends its connections."""
+    """Sends requests. Used inside the running loop; `close` ends its connections."""
 
     endpoint: Callable[[str], Endpoint]
     """Gives a provider by its name."""
@@ -38,12 +41,12 @@ class HttpUpstream:
     _general: Transport | None = None
 
     async def send(
-        self, target: Target, body: bytes, *, timeout: float, first_byte: float | None = None,  # noqa: ASYNC109
+        self, target: Target, outgoing: Outgoing, *, timeout: float, first_byte: float | None = None,  # noqa: ASYNC109
         whole_answer: float | None = None,
     ) -> Answer:  # fmt: skip
         endpoint = self.endpoint(target.provider)
         transport = self._general_transport() if endpoint.network.needs_general else self._direct
-        answer = await transport.send(endpoint, body, idle=timeout, first=first_byte or timeout, total=whole_answer)
+        answer = await transport.send(endpoint, outgoing, idle=timeout, first=first_byte or timeout, total=whole_answer)
         if endpoint.credential and len(endpoint.credential) >= SECRET_LENGTH:
             answer.hidden = endpoint.credential.encode()
         return answer

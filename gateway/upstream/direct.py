@@ -13,12 +13,12 @@ from typing import cast
 
 import aiohappyeyeballs
 
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.ports import UpstreamUnreached
 from gateway.upstream.exchange import Exchange
 from gateway.upstream.network import (
     AGE_SECONDS,
     CONNECT_SECONDS,
-    DIRECT,
     IDLE_SECONDS,
     Endpoint,
     Network,
@@ -34,13 +34,12 @@ NEXT_ADDRESS_SECONDS = 0.25
 
 @dataclass(slots=True, frozen=True)
 class _Origin:
-    """Where connections lead to, and the beginning of every request that is sent there."""
+    """Where connections lead to."""
 
     host: str
     port: int
     secure: bool
     network: Network
-    head: bytes = field(repr=False)
 
 
 class _Connection(asyncio.Protocol):
@@ -138,20 +137,20 @@ class _Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class DirectTransport:
-    """Sends chat completions over connections of its own. Used inside the running loop."""
+    """Sends requests over connections of its own. Used inside the running loop."""
 
     _kept: dict[_Origin, list[_Connection]] = field(default_factory=dict)
     _open: set[_Connection] = field(default_factory=set)
 
     async def send(
-        self, endpoint: Endpoint, body: bytes, *, idle: float, first: float, total: float | None
+        self, endpoint: Endpoint, outgoing: Outgoing, *, idle: float, first: float, total: float | None
     ) -> Exchange:
-        origin = _origin(*endpoint)
+        origin, head = _prepared(endpoint, outgoing._replace(body=b""))
         connection = self._idle(origin) or await self._opened(origin)
         if not connection.is_open():
             raise UpstreamUnreached("it closed the connection at once")
         exchange = connection.exchange(
-            b"%b%d\r\n\r\n%b" % (origin.head, len(body), body),
+            b"%b%d\r\n\r\n%b" % (head, len(outgoing.body), outgoing.body),
             idle_seconds=idle, first_seconds=first, total_seconds=total,
         )  # fmt: skip
         try:
@@ -210,17 +209,18 @@ class DirectTransport:
         return connection
 
 
-@lru_cache(maxsize=64)
-def _origin(base_url: str, credential: str | None, network: Network = DIRECT) -> _Origin:
-    """Return where a provider is.
+@lru_cache(maxsize=256)
+def _prepared(endpoint: Endpoint, outgoing: Outgoing) -> tuple[_Origin, bytes]:
+    """Return where a provider is, and the beginning of every request that is sent there; the body plays no part.
 
     Raises:
         UpstreamUnreached, NoCredential: the URL or the credential cannot stand in a request.
     """
-    parts, port = checked(base_url, credential)
+    parts, port = checked(endpoint.base_url, outgoing.path, endpoint.credential)
     secure = parts.scheme == "https"
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
-    lines += [f"{name}: {value}" for name, value in headers_of(credential)]
+    lines += [f"{name}: {value}" for name, value in headers_of(outgoing, endpoint)]
     head = "\r\n".join([*lines, "content-length: "]).encode("ascii")
-    return _Origin(str(parts.hostname), (443 if secure else 80) if port is None else port, secure, network, head)
+    port = (443 if secure else 80) if port is None else port
+    return _Origin(str(parts.hostname), port, secure, endpoint.network), head

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout, UpstreamUnreached
 from gateway.upstream.answer import MAX_HEADERS, Answer
 from gateway.upstream.network import (
@@ -52,17 +53,19 @@ class _Pool:
 
 
 class GeneralTransport:
-    """Sends chat completions by httpx2. Used inside the running loop."""
+    """Sends requests by httpx2. Used inside the running loop."""
 
     def __init__(self) -> None:
         self._pools: dict[Network, _Pool] = {}
         self._old: set[_Pool] = set()
         self._running: set[_Pumped] = set()
 
-    async def send(self, endpoint: Endpoint, body: bytes, *, idle: float, first: float, total: float | None) -> Answer:
-        parts, _ = checked(endpoint.base_url, endpoint.credential)
+    async def send(
+        self, endpoint: Endpoint, outgoing: Outgoing, *, idle: float, first: float, total: float | None
+    ) -> Answer:
+        parts, _ = checked(endpoint.base_url, outgoing.path, endpoint.credential)
         pool = await self._pool(endpoint.network)
-        request = httpx2.Request("POST", parts.geturl(), headers=headers_of(endpoint.credential), content=body)
+        request = httpx2.Request("POST", parts.geturl(), headers=headers_of(outgoing, endpoint), content=outgoing.body)
         answer = _Pumped(pool, request, _Limits(idle, first, total), self._running)
         try:
             await answer.head()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.configuration.model import Provider
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.ports import NoCredential, UpstreamUnreached
 
 CONNECT_SECONDS = 10.0
@@ -18,6 +19,7 @@ IDLE_SECONDS = 15.0
 AGE_SECONDS = 300.0
 """How long a connection is used at all, so that a provider that moves to other addresses is followed."""
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_SENDABLE = re.compile(r"[\x20-\x7e]+")
 
 
 class Network(NamedTuple):
@@ -46,16 +48,18 @@ class Endpoint(NamedTuple):
     base_url: str
     credential: str | None = None
     network: Network = DIRECT
+    key_header: str | None = None
+    """The header for the credential, where it is another than the one of the dialect."""
 
 
-def checked(base_url: str, credential: str | None) -> tuple[SplitResult, int | None]:
-    """Return the URL of a provider's chat completions in parts, and its port.
+def checked(base_url: str, path: str, credential: str | None) -> tuple[SplitResult, int | None]:
+    """Return the URL of a path at a provider in parts, and its port.
 
     Raises:
         UpstreamUnreached, NoCredential: the URL or the credential cannot stand in a request.
     """
     try:
-        parts = urlsplit(f"{base_url}/chat/completions")
+        parts = urlsplit(f"{base_url}{path}")
         port = parts.port
     except ValueError as error:
         raise UpstreamUnreached("its base_url is no URL") from error
@@ -66,13 +70,17 @@ def checked(base_url: str, credential: str | None) -> tuple[SplitResult, int | N
     return parts, port
 
 
-def headers_of(credential: str | None) -> list[tuple[str, str]]:
-    """Return the headers of every request, but for those that frame it."""
+def headers_of(outgoing: Outgoing, endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Return the headers of a request, but for those that frame it."""
     headers = [
         ("content-type", "application/json"), ("accept", "application/json, text/event-stream"),
         ("accept-encoding", "identity"), ("user-agent", "whyledger"),
     ]  # fmt: skip
-    return [*headers, ("authorization", f"Bearer {credential}")] if credential else headers
+    headers += [(name, value) for name, value in outgoing.headers if _SENDABLE.fullmatch(value)]
+    name, credential = endpoint.key_header or outgoing.key_header, endpoint.credential
+    if not credential:
+        return headers
+    return [*headers, (name, f"Bearer {credential}" if name == "authorization" else credential)]
 
 
 def network_of(provider: Provider, environment: Mapping[str, str]) -> Network:

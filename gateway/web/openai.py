@@ -8,15 +8,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.dialects.openai_chat import CHAT
 from gateway.errors import GatewayError, Refused
 from gateway.pipeline.ports import Ports
 from gateway.web.api import Token
 from gateway.web.documents import Model, Models
 from gateway.web.openapi import ERROR_RESPONSES
-from gateway.web.problems import openai_error, status_of
+from gateway.web.problems import error_body, status_of
 from ledger.ids import new_id
 
-CHAT = "/v1/chat/completions"
+CHAT_PATH = "/v1/chat/completions"
 ALL = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 BARE = ("chat/completions", "completions", "responses", "embeddings", "messages", "models")
 """Paths that clients ask for when their base URL lacks `/v1`."""
@@ -78,8 +79,8 @@ async def _models(ports: Ports, token: str | None) -> list[dict[str, Any]]:
 def advice(path: str) -> str:
     """Say what to do about a path that is not served."""
     plain = re.sub("/+", "/", path).rstrip("/")
-    if plain == CHAT:
-        return f"the path is {CHAT}, without a double slash or one at its end: base_url must end in /v1"
+    if plain == CHAT_PATH:
+        return f"the path is {CHAT_PATH}, without a double slash or one at its end: base_url must end in /v1"
     if plain.startswith("/v1/v1"):
         return "base_url has /v1 twice; it must end in /v1 once"
     if plain.removeprefix("/") in BARE:
@@ -87,11 +88,11 @@ def advice(path: str) -> str:
     name = plain.removeprefix("/v1/").partition("/")[0]
     if name in _NOT_SERVED:
         return f"WhyLedger does not serve /v1/{name} yet; {_NOT_SERVED[name]}"
-    return f"WhyLedger serves POST {CHAT} and GET /v1/models, not {plain[:100]}"
+    return f"WhyLedger serves POST {CHAT_PATH} and GET /v1/models, not {plain[:100]}"
 
 
 def _refused(error: GatewayError, ports: Ports, **more: str) -> Response:
     status = status_of(error)
     call = new_id("call", ports.clock())
     headers = {"x-request-id": call, "x-should-retry": "false"} | more
-    return Response(openai_error(error, call), status, headers, media_type="application/json")
+    return Response(error_body(error, CHAT, call), status, headers, media_type="application/json")

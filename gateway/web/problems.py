@@ -1,13 +1,12 @@
-"""The one table from what went wrong to an HTTP status, and the envelopes of the dialects.
+"""The one table from what went wrong to an HTTP status, and the errors of a call in the envelope of its dialect.
 
 `x-should-retry: false` matters: the official SDKs repeat 408, 409, 429 and 5xx by themselves, and a repeated call may
 be bought twice. Only what was certainly not sent may be retried.
 """
 
-from typing import Any
-
 import orjson
 
+from gateway.dialects.protocol import Dialect
 from gateway.errors import GatewayError, UpstreamFailed
 from gateway.pipeline.attempt import PASSED_ON
 
@@ -52,48 +51,33 @@ STATUS = {
 MAX_QUOTED = 2000
 RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable", "rate_limited"})
 
-_TYPES = {
-    400: "invalid_request_error", 401: "authentication_error", 402: "budget_exceeded", 403: "permission_error",
-    404: "not_found_error", 405: "invalid_request_error", 413: "invalid_request_error", 415: "invalid_request_error",
-    429: "rate_limit_error",
-}  # fmt: skip
-
 
 def status_of(error: GatewayError) -> int:
     return STATUS[error.code]
 
 
-def openai_error(error: GatewayError, call: str) -> bytes:
-    """Return the error in the envelope of the OpenAI API, with our call id beside it."""
-    kind = _TYPES.get(status_of(error), "server_error")
-    body: dict[str, Any] = {"message": error.message, "type": kind, "param": None, "code": error.code}
-    return orjson.dumps({"error": body, "whyledger_call": call})
+def error_body(error: GatewayError, dialect: Dialect, call: str) -> bytes:
+    """Return an error of ours in the envelope of a dialect."""
+    return dialect.error(status_of(error), error.code, error.message, call)
 
 
-def openai_response(error: GatewayError, call: str) -> tuple[int, bytes]:
+def error_response(error: GatewayError, dialect: Dialect, call: str) -> tuple[int, bytes]:
     """Return status and body; the provider's own 4xx is passed on, because only the caller can mend it."""
     if isinstance(error, UpstreamFailed) and error.body and error.status in PASSED_ON:
-        if _is_openai_error(error.body):
+        if dialect.is_error(error.body):
             return error.status, error.body
         said = error.body[:MAX_QUOTED].decode("utf-8", "replace")
-        return error.status, openai_error(UpstreamFailed(error.code, f"{error.message}: {said}"), call)
-    return status_of(error), _in_its_words(error, call)
+        return error.status, error_body(UpstreamFailed(error.code, f"{error.message}: {said}"), dialect, call)
+    return status_of(error), _in_its_words(error, dialect, call)
 
 
-def _in_its_words(error: GatewayError, call: str) -> bytes:
+def _in_its_words(error: GatewayError, dialect: Dialect, call: str) -> bytes:
     """Return the error as the provider told it inside an answer, where it did, else as ours."""
-    if isinstance(error, UpstreamFailed) and error.status is None and error.body and _is_openai_error(error.body):
+    if isinstance(error, UpstreamFailed) and error.status is None and error.body and dialect.is_error(error.body):
         return orjson.dumps(orjson.loads(error.body) | {"whyledger_call": call})
-    return openai_error(error, call)
+    return error_body(error, dialect, call)
 
 
-def _is_openai_error(body: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(body)["error"]["message"], str)
-    except (ValueError, LookupError, TypeError):
-        return False
-
-
-def openai_event(error: GatewayError, call: str) -> bytes:
-    """Return the error as a server-sent event, for a stream that has begun."""
-    return b"data: " + _in_its_words(error, call) + b"\n\n"
+def error_event(error: GatewayError, dialect: Dialect, call: str) -> bytes:
+    """Return the error as what ends a stream that has begun."""
+    return dialect.error_event(_in_its_words(error, dialect, call))

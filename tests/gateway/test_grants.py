@@ -11,7 +11,7 @@ from gateway.configuration.model import Workflow
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Principal
 from gateway.pipeline.grants import grants_of, named
-from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import decide, output_format, screen
 
 PRINCIPAL = Principal(key="key_1", environment="prod", workflow="agent", status="active")
@@ -20,7 +20,7 @@ PRINCIPAL = Principal(key="key_1", environment="prod", workflow="agent", status=
 def call(tools: list[str], **more: Any) -> Any:
     defined = [{"type": "function", "function": {"name": name}} for name in tools]
     body = {"model": "m", "messages": [], "tools": defined} | more
-    return parse_chat(Arrival(call="call_1", headers={}, body=json.dumps(body).encode()))
+    return parse(Arrival(call="call_1", headers={}, body=json.dumps(body).encode()))
 
 
 def workflow(*tools: str, **more: Any) -> Workflow:

@@ -22,12 +22,14 @@ from pydantic import ValidationError
 
 from gateway.configuration.model import Provider
 from gateway.demo.world import free_port
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.call import Target
 from gateway.pipeline.ports import UpstreamUnreached
 from gateway.upstream import general, network
 from gateway.upstream.client import HttpUpstream
 from gateway.upstream.network import Endpoint, Network, network_of, proxy_for
 
+SENT = Outgoing("/chat/completions", b"{}")
 TARGET = cast(Target, SimpleNamespace(provider="p"))
 NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; {user}
@@ -106,7 +108,7 @@ def asked(url: str, way: Network, times: int = 1) -> list[str]:
     async def use() -> list[str]:
         upstream = HttpUpstream(lambda _name: Endpoint(url, "sk-1", way))
         try:
-            return [(await (await upstream.send(TARGET, b"{}", timeout=20)).read()).decode() for _ in range(times)]
+            return [(await (await upstream.send(TARGET, SENT, timeout=20)).read()).decode() for _ in range(times)]
         finally:
             await upstream.close()
 
@@ -143,13 +145,13 @@ def test_a_certificate_that_was_exchanged_is_read_again(
             kept.write_bytes(place.read_bytes())
             if wrong:
                 with pytest.raises(UpstreamUnreached, match=wrong):
-                    await upstream.send(TARGET, b"{}", timeout=20)
+                    await upstream.send(TARGET, SENT, timeout=20)
             else:
-                assert await (await upstream.send(TARGET, b"{}", timeout=20)).read()
+                assert await (await upstream.send(TARGET, SENT, timeout=20)).read()
         kept.write_text("no certificate")
         if general:  # ours may still hold a connection that was made before
             with pytest.raises(UpstreamUnreached, match="ca_file or client_certificate cannot be used"):
-                await upstream.send(TARGET, b"{}", timeout=20)
+                await upstream.send(TARGET, SENT, timeout=20)
         await upstream.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.openai_error import EMPTY, MAX_SAID, Said, as_error, error_in, error_of, said_by
-from gateway.dialects.openai_wire import read_event
+from gateway.dialects.openai_chat import CHAT
+from gateway.dialects.openai_error import EMPTY, MAX_SAID, Said, said_by
+from gateway.dialects.sse import read_event
 
 QUOTA = "insufficient_quota"
 
@@ -46,7 +47,7 @@ def test_a_text_is_quoted_and_a_page_is_not() -> None:
 def test_no_more_than_the_limit_is_ever_said(value: Any) -> None:
     said = said_by(json.dumps(value).encode())
     assert len(said.message) <= MAX_SAID
-    assert len(said_by(as_error(value) or b"{}").message) <= MAX_SAID
+    assert len(said_by(CHAT.as_error(value) or b"{}").message) <= MAX_SAID
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_no_more_than_the_limit_is_ever_said(value: Any) -> None:
     ],
 )
 def test_a_body_is_an_error_only_where_it_is_no_answer(body: bytes, expected: Any) -> None:
-    assert error_in(body) == expected
+    assert CHAT.error_in(body) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,4 +76,4 @@ def test_a_body_is_an_error_only_where_it_is_no_answer(body: bytes, expected: An
     ],
 )
 def test_a_first_event_is_an_error_or_the_end_or_an_answer(raw: bytes, expected: Any) -> None:
-    assert error_of(read_event(raw)) == expected
+    assert CHAT.error_of(read_event(raw)) == expected

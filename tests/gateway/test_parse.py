@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.openai_request import FILE_TOKENS, IMAGE_TOKENS
+from gateway.dialects.protocol import FILE_TOKENS, IMAGE_TOKENS
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival
-from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.parse import parse
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -38,28 +38,28 @@ def arrival(body: Any = None, **headers: str) -> Arrival:
 def test_the_task_is_found_by_the_first_rule_that_finds_one(
     headers: dict[str, str], body: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    call = parse_chat(arrival(body, **headers))
+    call = parse(arrival(body, **headers))
     assert (call.task_id, call.task_source) == expected
 
 
 @pytest.mark.parametrize("name", ["x_whyledger_subject", "helicone_user_id", "x_litellm_end_user_id"])
 def test_the_subject_is_read_from_the_headers_of_neighbours_too(name: str) -> None:
-    assert parse_chat(arrival(**{name: "customer-7"})).subject_id == "customer-7"
+    assert parse(arrival(**{name: "customer-7"})).subject_id == "customer-7"
 
 
 def test_contents_can_only_be_asked_to_be_kept_less() -> None:
-    assert parse_chat(arrival(x_whyledger_content="none")).content == "none"
-    assert parse_chat(arrival(x_whyledger_content="full")).content == "full"
+    assert parse(arrival(x_whyledger_content="none")).content == "none"
+    assert parse(arrival(x_whyledger_content="full")).content == "full"
     for wish in ("redacted", "no", "off"):
         with pytest.raises(Refused, match="x-whyledger-content is"):
-            parse_chat(arrival(x_whyledger_content=wish))
+            parse(arrival(x_whyledger_content=wish))
 
 
 @given(st.lists(st.sampled_from(["text", "image_url", "file", "input_audio", "video_url", "refusal"]), max_size=6))
 def test_the_input_bound_counts_the_body_s_bytes_and_everything_it_only_refers_to(kinds: list[str]) -> None:
     sent = arrival({"messages": [{"role": "user", "content": [{"type": kind} for kind in kinds]}]})
     prices = {"image_url": IMAGE_TOKENS, "file": FILE_TOKENS, "video_url": FILE_TOKENS}
-    assert parse_chat(sent).input_bound == len(sent.body) + sum(prices.get(kind, 0) for kind in kinds)
+    assert parse(sent).asked.input_bound == len(sent.body) + sum(prices.get(kind, 0) for kind in kinds)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_inline_image_or_file_costs_its_constant_and_not_a_token_for_each_byt
     sent = arrival(
         {"messages": [{"role": "user", "content": [json.loads(json.dumps(part).replace("DATA", "A" * 10**6))]}]}
     )
-    assert constant < parse_chat(sent).input_bound < constant + 1000
+    assert constant < parse(sent).asked.input_bound < constant + 1000
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_a_provider_may_read_as_text_counts_by_its_bytes(part: Any) -> None
     sent = arrival(
         {"messages": [{"role": "user", "content": [json.loads(json.dumps(part).replace("DATA", "A" * 10**4))]}]}
     )
-    assert parse_chat(sent).input_bound >= len(sent.body)
+    assert parse(sent).asked.input_bound >= len(sent.body)
 
 
 def test_tools_of_every_form_are_named() -> None:
@@ -99,8 +99,8 @@ def test_tools_of_every_form_are_named() -> None:
         {"type": "custom", "custom": {"name": "b"}},
         {"type": "web_search"},
     ]
-    call = parse_chat(arrival({"tools": tools, "functions": [{"name": "c"}], "web_search_options": {}}))
-    assert call.tools == ("a", "b", "web_search", "c")
+    call = parse(arrival({"tools": tools, "functions": [{"name": "c"}], "web_search_options": {}}))
+    assert call.asked.tools == ("a", "b", "web_search", "c")
 
 
 @given(
@@ -129,6 +129,6 @@ def test_tools_of_every_form_are_named() -> None:
 )
 def test_any_combination_of_wrong_types_is_a_call_or_a_refusal(fields: dict[str, Any]) -> None:
     try:
-        parse_chat(arrival(fields))
+        parse(arrival(fields))
     except Refused as refusal:
         assert refusal.code == "invalid_request"

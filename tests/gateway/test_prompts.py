@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call
-from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.parse import parse
 from gateway.pipeline.prompts import Prompt, PromptBook, PromptVersion, with_prompt
 
 BOOK = PromptBook(
@@ -28,20 +28,20 @@ BOOK = PromptBook(
 
 def call(prompt: Any = None, *messages: dict[str, Any]) -> Call:
     body = {"model": "m", "messages": list(messages)} | ({"prompt": prompt} if prompt is not None else {})
-    return parse_chat(Arrival(call="call_1", headers={}, body=json.dumps(body).encode()))
+    return parse(Arrival(call="call_1", headers={}, body=json.dumps(body).encode()))
 
 
 def test_the_promoted_version_of_the_environment_goes_before_the_messages_and_counts_in_the_bound() -> None:
     plain = call({"id": "reply"}, {"role": "user", "content": "hi"})
     found = with_prompt(plain, "prod", BOOK)
-    assert found.request["messages"] == [
+    assert found.asked.fields["messages"] == [
         {"role": "system", "content": "You answer politely."},
         {"role": "user", "content": "hi"},
     ]
-    assert "prompt" not in found.request
+    assert "prompt" not in found.asked.fields
     assert found.prompt is not None
     assert (found.prompt.label, found.prompt.by, found.prompt.digest) == ("reply@2", "promoted", "d2")
-    assert found.input_bound >= plain.input_bound + len("You answer politely.")
+    assert found.asked.input_bound >= plain.asked.input_bound + len("You answer politely.")
     assert found.body == plain.body
 
 
@@ -51,7 +51,7 @@ def test_a_value_stands_in_the_text_as_it_is_and_is_never_looked_through_again(
 ) -> None:
     asked = {"id": "reply", "version": "1", "variables": named | {"tone": tone}}
     found = with_prompt(call(asked), "prod", BOOK)
-    assert found.request["messages"][0]["content"] == f"Answer {named['name']} in {tone} words."
+    assert found.asked.fields["messages"][0]["content"] == f"Answer {named['name']} in {tone} words."
     assert found.prompt is not None and found.prompt.by == "asked"
 
 
@@ -92,6 +92,6 @@ def test_another_text_stays_what_it_is_and_a_text_in_prompt_is_no_prompt_of_ours
         None, {"role": "system", "content": "You answer."}, {"role": "user", "content": "You answer politely."}
     )
     assert with_prompt(other, "prod", BOOK) is other
-    assert other.instructions == "You answer."
+    assert other.asked.instructions == "You answer."
     completion = call("Once upon a time")
     assert with_prompt(completion, "prod", BOOK) is completion

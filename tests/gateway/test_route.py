@@ -11,7 +11,7 @@ from gateway.configuration.load import load
 from gateway.errors import Refused
 from gateway.pipeline.call import Arrival, Call, Plan, Principal
 from gateway.pipeline.open import budget_rows
-from gateway.pipeline.parse import parse_chat
+from gateway.pipeline.parse import parse
 from gateway.pipeline.route import plan_route
 from gateway.pipeline.rules import Rules
 from gateway.pricing.catalogue import compile_rows
@@ -32,7 +32,7 @@ def call(model: str, **more: object) -> Call:
     import json
 
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]} | more).encode()
-    return parse_chat(Arrival(call="call_1", headers={}, body=body))
+    return parse(Arrival(call="call_1", headers={}, body=body))
 
 
 def plan(model: str, environment: str = "prod", rules: Rules = RULES, **more: object) -> Plan:

@@ -18,15 +18,17 @@ from typing import Any, cast
 import pytest
 import uvloop
 
+from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.call import Target
 from gateway.pipeline.ports import UpstreamCut, UpstreamTimeout, UpstreamUnreached
 from gateway.upstream import answer as answers
 from gateway.upstream import general  # noqa: F401 - loaded before the first call, as the gateway does
 from gateway.upstream.answer import Answer
 from gateway.upstream.client import HttpUpstream
-from gateway.upstream.direct import _origin
+from gateway.upstream.direct import _prepared
 from gateway.upstream.network import DIRECT, Endpoint, Network
 
+SENT = Outgoing("/chat/completions", b"{}")
 TARGET = cast(Target, SimpleNamespace(provider="p"))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -90,7 +92,11 @@ async def asking(serve: Serve, use: Callable[[Callable[..., Awaitable[Answer]]],
     port = server.sockets[0].getsockname()[1]
     upstream = upstream_of(f"http://127.0.0.1:{port}/v1", "sk-1")
     try:
-        return await use(lambda body=b"{}", timeout=5.0, **more: upstream.send(TARGET, body, timeout=timeout, **more))
+        return await use(
+            lambda body=b"{}", timeout=5.0, **more: upstream.send(
+                TARGET, SENT._replace(body=body), timeout=timeout, **more
+            )
+        )
     finally:
         await upstream.close()
         server.close()
@@ -332,7 +338,7 @@ def test_late_bytes_on_a_kept_connection_end_it(run: Runner) -> None:
 def test_nothing_was_sent_where_nobody_listens_or_nothing_can_be_sent(run: Runner) -> None:
     async def refused(url: str, key: str | None) -> None:
         with pytest.raises(UpstreamUnreached):
-            await upstream_of(url, key).send(TARGET, b"{}", timeout=1)
+            await upstream_of(url, key).send(TARGET, SENT, timeout=1)
 
     for url, key in (
         ("http://127.0.0.1:1/v1", None), ("http://no.such.host.invalid", None), ("ftp://x", None),
@@ -340,7 +346,7 @@ def test_nothing_was_sent_where_nobody_listens_or_nothing_can_be_sent(run: Runne
         ("http://h:99999/v1", None), ("http://h:abc", None), ("http://[::1/v1", None), ("http://127.0.0.1:0", None),
     ):  # fmt: skip
         run(refused(url, key))
-    assert _origin("https://api.example:8443/v1?x=1", "k").port == 8443
+    assert _prepared(Endpoint("https://api.example:8443/v1", "k"), SENT)[0].port == 8443
 
 
 def test_letting_go_wakes_whoever_waits_and_the_connection_is_not_used_again(run: Runner) -> None:
@@ -428,7 +434,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         server = await asyncio.start_server(seen, "127.0.0.1", 0, ssl=context)
         upstream = upstream_of(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "k")
         with pytest.raises(UpstreamUnreached):
-            await upstream.send(TARGET, b"{}", timeout=2)
+            await upstream.send(TARGET, SENT, timeout=2)
         assert seen.requests == []
         server.close()
 
@@ -471,9 +477,9 @@ def answering(answer: bytes, *, late: bytes = b"", wait: float = 0.0) -> Callabl
 @pytest.mark.parametrize("late", [b"", whole(b"evil")], ids=["closed meanwhile", "said more meanwhile"])
 def test_a_kept_connection_is_looked_at_before_it_is_used(run: Runner, late: bytes) -> None:
     async def use(upstream: HttpUpstream) -> tuple[bytes, bytes]:
-        first = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        first = await (await upstream.send(TARGET, SENT, timeout=5)).read()
         time.sleep(1.0)  # noqa: ASYNC251 - the loop must not have seen what comes meanwhile
-        second = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        second = await (await upstream.send(TARGET, SENT, timeout=5)).read()
         await upstream.close()
         return first, second
 
@@ -484,10 +490,10 @@ def test_a_kept_connection_is_looked_at_before_it_is_used(run: Runner, late: byt
 def test_a_connection_with_an_unsent_request_is_not_used_again(run: Runner) -> None:
     async def use(upstream: HttpUpstream) -> tuple[int, bytes]:
         try:
-            early = (await upstream.send(TARGET, b"x" * 20_000_000, timeout=5)).status
+            early = (await upstream.send(TARGET, SENT._replace(body=b"x" * 20_000_000), timeout=5)).status
         except UpstreamUnreached:  # httpx2 reads no answer before it has sent all
             early = 0
-        answer = await (await upstream.send(TARGET, b"{}", timeout=5)).read()
+        answer = await (await upstream.send(TARGET, SENT, timeout=5)).read()
         await upstream.close()
         return early, answer
 
@@ -510,7 +516,7 @@ def test_what_came_before_a_break_is_handed_out_first(run: Runner) -> None:
 
 def test_closing_ends_what_is_under_way(run: Runner) -> None:
     async def use(upstream: HttpUpstream) -> None:
-        answer = await upstream.send(TARGET, b"{}", timeout=5)
+        answer = await upstream.send(TARGET, SENT, timeout=5)
         await upstream.close()
         with pytest.raises(UpstreamCut):
             await answer.read()

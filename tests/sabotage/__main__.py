@@ -211,7 +211,7 @@ SABOTAGES = (
         PROMISES + "test_a_whole_answer_leaves_after_its_close_is_durable",
     ),
     Sabotage(
-        "1", "a deadline for the body never cuts short what comes after it", "gateway/web/chat.py",
+        "1", "a deadline for the body never cuts short what comes after it", "gateway/web/calls.py",
         "                    reading.until = math.inf", "                    # reading.until = math.inf",
         HOSTILE + "test_a_call_whose_body_has_come_is_opened_however_long_that_takes",
     ),
@@ -222,7 +222,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "a broken stream has no clean end",
-        "gateway/web/chat.py",
+        "gateway/web/calls.py",
         "            raise StreamBroken(broken.code) from error\n",
         '            await send({"type": "http.response.body", "body": b"", "more_body": False})\n',
         PROMISES + "test_a_broken_upstream_stream_closes_the_call_and_never_ends_cleanly",
@@ -274,14 +274,14 @@ SABOTAGES = (
         PROMISES + "test_an_ungranted_tool_call_in_a_stream_never_reaches_the_client",
     ),
     Sabotage(
-        "2", "an event is known again only by a text without any other sign", "gateway/dialects/openai_wire.py",
-        "        return _PLAIN.fullmatch(text) is not None\n", "        return True\n",
-        "tests/gateway/test_openai_wire.py::test_an_event_known_again_says_what_the_first_said_but_for_its_text",
+        "2", "an event is known again only by a text without any other sign", "gateway/dialects/sse.py",
+        "        return PLAIN.fullmatch(text) is not None\n", "        return True\n",
+        "tests/gateway/test_openai_chat.py::test_an_event_known_again_says_what_the_first_said_but_for_its_text",
     ),
     Sabotage(
         "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/judging.py",
-        '            return "failed"\n        return "refused_answer" if self._not_granted() else "answered"\n',
-        '            return "failed"\n        return "answered"\n',
+        '            return "failed"\n        if self._not_granted():\n',
+        '            return "failed"\n        if False:\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
     ),
     Sabotage(
@@ -560,7 +560,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "the log shows no local variables", "gateway/server.py", "    logs.set_up()\n", "",
-        SECRETS + "test_a_fault_before_the_open_tells_nothing[gateway.pipeline.run.parse_chat]",
+        SECRETS + "test_a_fault_before_the_open_tells_nothing[gateway.pipeline.run.parse]",
     ),
     Sabotage(
         "5", "what an exception quotes is left out of the log", "gateway/logs.py",

@@ -32,7 +32,6 @@ from gateway.settings import read_settings
 from gateway.store.evidence import LiveEvidence
 from gateway.store.ports import EvidenceInLedger
 from gateway.store.rebuild import replay
-from gateway.web import chat
 from ledger.errors import LedgerUnavailable
 
 pytestmark = pytest.mark.slow
@@ -261,7 +260,7 @@ def test_an_error_event_stands_a_moment_before_the_stream_is_broken_off(
     on: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cline and opencode lose an event that comes together with the end of the connection."""
-    monkeypatch.setattr(chat, "EVENT_SECONDS", 3600.0)
+    monkeypatch.setattr("gateway.web.calls.EVENT_SECONDS", 3600.0)
     on.upstream.answer = streaming(chunk({"content": "hel"}), event(WORDS))
     body = {"model": "support", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     headers, seen = {"authorization": f"Bearer {on.keys['agent']}"}, b""
@@ -583,7 +582,7 @@ def test_a_stop_reaches_a_stream_whose_caller_takes_nothing(on: Stage) -> None:
 
 
 def test_one_key_does_not_take_every_place(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.web.chat.MAX_OF_KEY", 2)
+    monkeypatch.setattr("gateway.web.calls.MAX_OF_KEY", 2)
     on.upstream.answer = streaming(*[chunk({"content": "x"})] * 100, chunk({}, "stop"), USAGE, DONE, gap=0.1)
     first, second = on.ask(text="1", stream=True), on.ask(text="2", stream=True)
     with pytest.raises(openai.InternalServerError, match="2 calls of this key are in flight"):
@@ -601,10 +600,10 @@ def test_a_caller_who_takes_nothing_of_a_whole_answer_gives_its_place_back(
 ) -> None:
     monkeypatch.setattr("gateway.web.callers.SEND_SECONDS", 1.0)
     on.upstream.answer = saying(200, completion("x" * 10_000_000))
-    chat = on.gateway._chat
+    served = on.gateway._calls
     for caller in stuck(on, "never read", stream=False):
         on.settled("call.closed", 1, within=30)
-        until(lambda: not chat._relays and chat._of_key[chat_key(on)] == 0, "the place is still taken", 20)
+        until(lambda: not served._relays and served._of_key[chat_key(on)] == 0, "the place is still taken", 20)
         caller.settimeout(1)
     on.upstream.answer = None
     assert on.ask(text="next").choices[0].message.content == "hello"

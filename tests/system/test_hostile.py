@@ -173,7 +173,7 @@ def test_senseless_usage_does_not_keep_a_call_from_closing(on: Stage) -> None:
 
 
 def test_slow_uploads_without_a_key_take_no_place(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.web.chat.MAX_IN_FLIGHT", 8)
+    monkeypatch.setattr("gateway.web.calls.MAX_IN_FLIGHT", 8)
     slow = []
     for _ in range(20):
         connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=10)
@@ -376,7 +376,7 @@ def test_what_nobody_expected_is_an_error_that_no_sdk_repeats(
     def broken(*_args: Any, **_more: Any) -> bytes:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gateway.pipeline.attempt.rewrite", broken)
+    monkeypatch.setattr("gateway.dialects.openai_chat.Chat.outgoing", broken)
     status, body, headers = raw(on, stream=stream)
     assert (status, json.loads(body)["error"]["code"], headers["x-should-retry"]) == (500, "internal_error", "false")
     on.settled("call.closed")

@@ -74,7 +74,7 @@ import sys
 from pathlib import Path
 import gateway.app, gateway.cli, gateway.server
 import gateway.pipeline.attempt, gateway.pipeline.relay, gateway.pipeline.run, gateway.pipeline.settle
-import gateway.upstream.client, gateway.store.ports, gateway.web.api, gateway.web.chat, gateway.web.pages
+import gateway.upstream.client, gateway.store.ports, gateway.web.api, gateway.web.calls, gateway.web.pages
 import ledger.log, ledger.store.vault
 from ledger.errors import LedgerUnavailable
 
@@ -98,39 +98,39 @@ for place in sys.argv.pop(1).split():
 gateway.cli.main()
 """
 BEFORE = [
-    "gateway.pipeline.run.parse_chat",
+    "gateway.pipeline.run.parse",
     "gateway.pipeline.run.admit",
     "gateway.pipeline.run.screen",
     "gateway.pipeline.run.plan_route",
     "gateway.pipeline.run.record_of",
     "gateway.pipeline.run.open_call",
-    "gateway.web.chat.authenticate",
+    "gateway.web.calls.authenticate",
     "ledger.store.vault.Vault.owner_of",
     "ledger.store.vault.Vault.subject",
     "ledger.store.vault.Vault.seal",
 ]
 AFTER = [
-    "gateway.pipeline.attempt.rewrite",
+    "gateway.dialects.openai_chat.Chat.outgoing",
     "gateway.pipeline.relay.first_answer",
     "gateway.upstream.client.HttpUpstream.send",
-    "gateway.upstream.direct._origin",
+    "gateway.upstream.direct._prepared",
     "gateway.store.ports.RulesInForce.endpoint",
     "gateway.pipeline.relay.charge",
     "gateway.pipeline.relay.close_unit",
     "gateway.pipeline.settle._sealed",
-    "gateway.pipeline.judging.Transcript.see_whole",
+    "gateway.dialects.openai_answer.ChatTranscript.see_whole",
 ]
 STREAMED = [
-    "gateway.pipeline.judging.Transcript.see",
-    "gateway.pipeline.judging.is_usage_only",
+    "gateway.dialects.openai_answer.ChatTranscript.see",
+    "gateway.dialects.openai_chat.Chat.is_extra",
     "gateway.pipeline.relay.close_unit",
     "gateway.pipeline.judging.Judge._keep",
 ]
 UNOWNED = [
-    "gateway.web.chat._headers",
+    "gateway.web.calls._headers",
     "gateway.pipeline.relay.Relay.abandon",
-    "gateway.web.chat._send_error",
-    "gateway.web.chat.openai_response",
+    "gateway.web.calls._send_error",
+    "gateway.web.calls.error_response",
     "gateway.upstream.direct._Connection.data_received",
 ]
 PERSONS = [
@@ -552,7 +552,7 @@ def test_a_fault_in_a_stream_tells_nothing(on: Planted, place: str) -> None:
 def test_a_fault_that_nothing_of_ours_catches_tells_nothing(on: Planted, place: str) -> None:
     on.upstream.answer = answering(completion(ANSWER))
     with on.broken(place, "Traceback"):
-        on.chat("nothing-like-it" if place.endswith(("_send_error", "openai_response")) else "support")
+        on.chat("nothing-like-it" if place.endswith(("_send_error", "error_response")) else "support")
 
 
 def test_a_timer_that_fails_tells_nothing(on: Planted) -> None:

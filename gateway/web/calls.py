@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions as raw ASGI: read the body, run the ten stages, send the relay.
+"""The hot route as raw ASGI, in whatever dialect: read the body, run the ten stages, send the relay.
 
 This is the response class that owns the duty to close: whatever ends it (an answer, a departed client, a failed send,
 a cancelled task), `finally` hands the close to the writer without awaiting anything.
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from gateway.dialects.protocol import Dialect
 from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
 from gateway.pipeline.call import Arrival
 from gateway.pipeline.open import refuse
@@ -24,7 +25,8 @@ from gateway.pipeline.run import authenticate, handle_call
 from gateway.web.callers import MAX_BODY, Leaving, Reading, Sending, body_of, let_go, with_comments
 from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
-from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, openai_event, openai_response
+from gateway.web.places import Place
+from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, error_event, error_response
 from ledger.amounts import eur
 from ledger.errors import LedgerUnavailable
 from ledger.ids import new_id
@@ -34,6 +36,7 @@ EVENT_SECONDS = 0.3
 the event, take it for a fault of the network and repeat."""
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 LEFT = "the caller took nothing more of it"
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
 """Refusals of which there may be no entry, so that a link would lead nowhere."""
@@ -48,8 +51,8 @@ class StreamBroken(Exception):
     """Raised into the server to end a connection without a clean end of body."""
 
 
-class ChatCompletions:
-    """The hot route."""
+class Calls:
+    """The calls of this process."""
 
     def __init__(self, ports: Callable[[], Ports], metrics: Metrics) -> None:
         self._ports, self._metrics = ports, metrics
@@ -58,17 +61,18 @@ class ChatCompletions:
         self._of_key: Counter[str] = Counter()
         self._sending: set[Sending] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         ports = self._ports()
         call = new_id("call", ports.clock())
         started = time.perf_counter()
         try:
             if scope["method"] != "POST":
                 raise GatewayError("method_not_allowed", "send a POST")
-            relay = await self._admit(call, scope, receive, ports)
+            relay = await self._admit(place, call, scope, receive, ports)
         except GatewayError as error:
             self._metrics.refused(error.code)
-            await _send_error(send, error, call)
+            await _send_error(send, error, place.dialect, call)
             return
         try:
             await self._send_relay(relay, receive, send, started)
@@ -78,7 +82,7 @@ class ChatCompletions:
             relay.abandon()
             self._metrics.staged(relay.stages)
 
-    async def _admit(self, call: str, scope: Scope, receive: Receive, ports: Ports) -> Relay:
+    async def _admit(self, place: Place, call: str, scope: Scope, receive: Receive, ports: Ports) -> Relay:
         """Read the request and run the stages up to the open.
 
         Raises:
@@ -100,9 +104,9 @@ class ChatCompletions:
                     )
                     reading.until = math.inf  # from here on nothing may cancel a call that is being opened
                 except Refused as refusal:
-                    await refuse(refusal, call, None, principal, ports)
+                    await refuse(refusal, call, None, principal, ports, dialect=place.dialect.name)
                     raise
-                relay = await handle_call(Arrival(call=call, headers=headers, body=body), principal, ports)
+                relay = await handle_call(Arrival(call, headers, body, *place), principal, ports)
                 self._relays.add(relay)  # no await since the open: what is opened is now owned
                 self._of_key[principal.key] += 1
                 return relay
@@ -140,14 +144,14 @@ class ChatCompletions:
 
     async def _send_relay(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
         try:
-            if relay.call.stream:
+            if relay.call.asked.stream:
                 await self._send_stream(relay, receive, send, started)
             else:
                 await self._send_whole(relay, send, started)
             self._metrics.closed("answered", time.perf_counter() - started)
         except GatewayError as error:
             self._metrics.closed(error.code, time.perf_counter() - started)
-            await _send_error(send, error, relay.call.id, decided="allow")
+            await _send_error(send, error, relay.call.dialect, relay.call.id, decided="allow")
 
     async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
         head, body = await _answered(relay.whole(), relay)
@@ -181,7 +185,7 @@ class ChatCompletions:
             gone = GatewayError("shutting_down", "the gateway was stopped while the answer was running")
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1):  # who takes nothing is not waited for
-                    await send(_part(openai_event(gone, relay.call.id)))
+                    await send(_part(error_event(gone, relay.call.dialect, relay.call.id)))
             raise
         except Exception as error:
             if sending.late:  # who reads nothing is told nothing
@@ -190,7 +194,7 @@ class ChatCompletions:
             broken = error if isinstance(error, GatewayError) else _internal(relay.call.id)
             self._metrics.closed(broken.code, time.perf_counter() - started)
             # The dialect's error event, and no clean end: an SDK must not take this for a whole answer.
-            await send(_part(openai_event(broken, relay.call.id)))
+            await send(_part(error_event(broken, relay.call.dialect, relay.call.id)))
             if not leaving():
                 await asyncio.sleep(EVENT_SECONDS)
             raise StreamBroken(broken.code) from error
@@ -245,16 +249,19 @@ def _internal(call: str) -> GatewayError:
 
 
 def _secret(headers: dict[str, str]) -> str | None:
+    """Return the key that a caller shows. Some clients show two; then the one that is ours counts."""
     kind, _, token = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer" and token.strip():
-        return token.strip()
-    return headers.get("x-api-key") or headers.get("api-key")
+    shown = [
+        token.strip() if kind.lower() == "bearer" else "",
+        *(headers.get(name, "").strip() for name in KEY_HEADERS),
+    ]
+    return next((one for one in shown if one.startswith("wl_")), None) or next(filter(None, shown), None)
 
 
 def _headers(relay: Relay, head: Head, started: float) -> Headers:
     headers = [
         (b"content-type", head.content_type.encode("latin-1", "replace")),
-        (b"x-request-id", relay.call.id.encode()),
+        (relay.call.dialect.id_header, relay.call.id.encode()),
         (b"x-whyledger-call", relay.call.id.encode()),
         (b"x-whyledger-why", f"/why/{relay.call.id}".encode()),
         (b"x-whyledger-decision", b"allow"),
@@ -263,21 +270,23 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
     if not head.early:
         overhead = (time.perf_counter() - started - relay.upstream_seconds) * 1000
         headers.append((b"x-whyledger-overhead-ms", f"{overhead:.2f}".encode()))
-    if relay.call.stream:  # no proxy may hold events back, compress them or give them to somebody else
+    if relay.call.asked.stream:  # no proxy may hold events back, compress them or give them to somebody else
         headers += [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
     if relay.plan.output_limit_set:
         headers.append((b"x-whyledger-output-limit", str(relay.plan.output_limit).encode()))
+    if dropped := relay.dropped:
+        headers.append((b"x-whyledger-dropped", ", ".join(dropped).encode("ascii", "replace")))
     if head.cost_nano_eur is not None:
         headers.append((b"x-whyledger-cost-eur", eur(head.cost_nano_eur).removeprefix("EUR ").encode()))
     return headers
 
 
-async def _send_error(send: Send, error: GatewayError, call: str, *, decided: str = "deny") -> None:
-    status, body = openai_response(error, call)
+async def _send_error(send: Send, error: GatewayError, dialect: Dialect, call: str, *, decided: str = "deny") -> None:
+    status, body = error_response(error, dialect, call)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", call.encode()),
+        (dialect.id_header, call.encode()),
         (b"x-whyledger-call", call.encode()),
         (b"x-whyledger-decision", decided.encode()),
         (b"x-should-retry", b"true" if error.code in RETRYABLE else b"false"),

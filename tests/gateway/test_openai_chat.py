@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.openai_answer import Transcript, Unreadable
+from gateway.dialects.openai_answer import ChatTranscript
+from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.openai_usage import read_usage
-from gateway.dialects.openai_wire import EventReader, read_event, rewrite
+from gateway.dialects.protocol import Asked, Server, Unreadable
+from gateway.dialects.sse import read_event
 from gateway.pricing.money import Usage
 
 STREAM = (
@@ -27,16 +29,16 @@ STREAM = (
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=30).map(sorted))
 def test_any_cutting_of_the_bytes_gives_the_same_events_and_loses_none(cuts: list[int]) -> None:
-    reader = EventReader()
+    reader = CHAT.reader()
     edges = [0, *cuts, len(STREAM)]
     events = [event for low, high in zip(edges, edges[1:], strict=False) for event in reader.feed(STREAM[low:high])]
     events += list(reader.finish())
     assert b"".join(event.raw for event in events) == STREAM
     assert len(events) == 8
-    transcript = Transcript()
+    transcript = ChatTranscript()
     for event in events:
         transcript.see(event)
-    assert transcript.tool_calls() == [("lookup", '{"a":1}')]
+    assert [one[:2] for one in transcript.tool_calls()] == [("lookup", '{"a":1}')]
     assert (transcript.response_id, transcript.finish, transcript.finished) == ("r1", "tool_calls", True)
     reported = transcript.reported()
     assert reported is not None
@@ -66,7 +68,7 @@ def test_an_event_known_again_says_what_the_first_said_but_for_its_text(
     form: bytes, texts: list[tuple[bytes, bytes]], data: st.DataObject
 ) -> None:
     """Whatever stands in the place of the text: when it is known again, an independent reader reads it alike."""
-    reader = EventReader()
+    reader = CHAT.reader()
     fields = form.count(b"%s")
     [_, first] = reader.feed(b": a comment\n\n" + form.replace(b"%s", b"plain"))
     expected = without_texts(first.value)
@@ -83,7 +85,7 @@ def test_an_event_known_again_says_what_the_first_said_but_for_its_text(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_most_events_of_a_stream_are_known_again(form: bytes) -> None:
-    reader, fields = EventReader(), form.count(b"%s")
+    reader, fields = CHAT.reader(), form.count(b"%s")
     events = reader.feed(b": a comment\n\n" + b"".join(form % ((b"a word",) * fields) for _ in range(20)))
     assert [one.again for one in events] == [False, False, True]
     assert events[2].raw.count(b"a word") == 19 * fields
@@ -91,7 +93,7 @@ def test_most_events_of_a_stream_are_known_again(form: bytes) -> None:
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_no_bytes_break_the_reader_or_get_lost(one: bytes, other: bytes) -> None:
-    reader, transcript = EventReader(), Transcript()
+    reader, transcript = CHAT.reader(), ChatTranscript()
     events = [*reader.feed(one), *reader.feed(other), *reader.finish()]
     for event in events:
         with contextlib.suppress(Unreadable):
@@ -130,7 +132,7 @@ def test_no_bytes_break_the_reader_or_get_lost(one: bytes, other: bytes) -> None
 )
 def test_no_json_value_breaks_the_transcript(value: object) -> None:
     body = json.dumps(value).encode()
-    transcript = Transcript()
+    transcript = ChatTranscript()
     with contextlib.suppress(Unreadable):
         transcript.see(read_event(b"data: " + body + b"\n\n"))
     with contextlib.suppress(Unreadable):
@@ -176,7 +178,7 @@ def test_the_body_sent_upstream_differs_only_where_it_must() -> None:
         "stream": True,
         "stream_options": {"include_obfuscation": False},
     }
-    sent = json.loads(rewrite(request, model="m", limit_field="max_tokens", limit=9))
+    sent = json.loads(CHAT.outgoing(Asked(request, "x"), Server("m", 9, "max_tokens")).body)
     assert sent == request | {
         "model": "m",
         "max_tokens": 9,

@@ -1,27 +1,20 @@
-"""The OpenAI chat-completions wire format: requests rewritten, byte streams cut into events, without I/O.
+"""Server-sent events: byte streams cut into events, without I/O.
 
 Events keep their raw bytes, so that what is forwarded is what was received. What cannot be read as an event with a
 JSON object is marked as unreadable: some client may read it all the same, so no check can pass over it.
-Source: the types of openai 3.54.0 and the vendor's API reference, read 2026-11-23; the WHATWG HTML standard, section
-9.2, for events.
+Source: the WHATWG HTML standard, section 9.2, read 2026-11-23.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import orjson
 
 # Two line ends in a row, of any of the three kinds; a lone CR LF is one.
 _BOUNDARY = re.compile(rb"\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r(?!\n)(?:\r\n|\n|\r)")
-_LIMITS = ("max_completion_tokens", "max_tokens")
 _FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
-_COMMON = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "provider"}
-    | {"timings", "obfuscation"}
-)
-"""What an event may hold and still say nothing but the usage."""
-_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 """Characters that stand in a JSON text as they are: printable ASCII but the quotation mark and the backslash."""
 BOM = b"\xef\xbb\xbf"
 MAX_EVENT = 8 * 1024 * 1024
@@ -29,28 +22,6 @@ MAX_EVENT = 8 * 1024 * 1024
 
 class EventTooLarge(Exception):
     """A server-sent event that has no end within `MAX_EVENT` bytes."""
-
-
-def rewrite(request: Mapping[str, Any], *, model: str, limit_field: str, limit: int, asks_usage: bool = True) -> bytes:
-    """Return the body to send upstream: the client's, with the model, the output limit, and usage asked for.
-
-    The limit is always written, in the field that this provider reads and in no other: what was reserved rests on it.
-    """
-    body = {name: value for name, value in request.items() if name not in _LIMITS}
-    body["model"] = model
-    body[limit_field] = limit
-    if not asks_usage:
-        body.pop("stream_options", None)
-    elif body.get("stream"):
-        options = body.get("stream_options")
-        body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return orjson.dumps(body)
-
-
-def wants_usage(request: Mapping[str, Any]) -> bool:
-    """Tell whether the client itself asked for the usage chunk of a stream."""
-    options = request.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 class Event(NamedTuple):
@@ -68,10 +39,16 @@ class Event(NamedTuple):
     """It says what an event before it said, with another piece of text, and nothing else; so may several in a row."""
 
 
+Text = tuple[bytes, bytes]
+"""The member in which a text stands, and the text in UTF-8."""
+
+
 class EventReader:
     """Cuts a byte stream into events. Handles CR, LF and CRLF, multi-line data, comments, any chunking."""
 
-    def __init__(self) -> None:
+    def __init__(self, text_of: Callable[[dict[str, Any]], Text | None]) -> None:
+        """`text_of` gives the text of an event that says nothing else, of one that does None."""
+        self._text_of = text_of
         self._rest = b""
         self._first = True
         self._form = (b"", b"", b"")
@@ -134,15 +111,16 @@ class EventReader:
         if between:
             text, found, padding = text.partition(between)
             text = text + padding if found else b'"'
-        return _PLAIN.fullmatch(text) is not None
+        return PLAIN.fullmatch(text) is not None
 
     def _event(self, raw: bytes) -> Event:
         if self._first:
             self._first = False
             return read_event(raw.removeprefix(BOM))._replace(raw=raw)
         event = read_event(raw)
-        if text := _only_text(event.value):
-            self._form = _form_of(raw.removesuffix(b"\n\n"), text)
+        text = self._text_of(event.value) if event.value is not None else None
+        if text and text[1] and PLAIN.fullmatch(text[1]):
+            self._form = _form_of(raw.removesuffix(b"\n\n"), *text)
         return event
 
 
@@ -150,32 +128,15 @@ def _joined(known: list[bytes]) -> Event:
     return Event(b"\n\n".join([*known, b""]), again=True)
 
 
-def _form_of(raw: bytes, text: bytes) -> tuple[bytes, bytes, bytes]:
+def _form_of(raw: bytes, member: bytes, text: bytes) -> tuple[bytes, bytes, bytes]:
     """Return what stands around the texts of an event that says nothing else; empty where that is not plain."""
-    before, found, after = raw.partition(b'"content":"%b"' % text)
-    if not found or b'"content":' in before + after:
+    before, found, after = raw.partition(b'"%b":"%b"' % (member, text))
+    if not found or b'"%b":' % member in before + after:
         return b"", b"", b""
     between, padded, rest = after.partition(b'"obfuscation":"')
     if not padded:
-        return before + b'"content":"', b"", b'"' + after
-    return before + b'"content":"', b'"' + between + padded, rest[rest.find(b'"') :]
-
-
-def _only_text(value: dict[str, Any] | None) -> bytes:
-    """Return the text of an event that says nothing else, if no character of it needs an escape."""
-    if value is None or not value.keys() <= _COMMON or value.get("usage") is not None:
-        return b""
-    if not isinstance(padding := value.get("obfuscation", ""), str) or not _PLAIN.fullmatch(padding.encode()):
-        return b""
-    choices = value.get("choices")
-    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choice := choices[0], dict):
-        return b""
-    delta = choice.get("delta")
-    if not choice.keys() <= _OF_EMPTY or choice.get("finish_reason") is not None or not isinstance(delta, dict):
-        return b""
-    text = delta.get("content") if delta.keys() <= {"content", "role"} else None
-    encoded = text.encode() if isinstance(text, str) else b""
-    return encoded if _PLAIN.fullmatch(encoded) else b""
+        return before + b'"%b":"' % member, b"", b'"' + after
+    return before + b'"%b":"' % member, b'"' + between + padded, rest[rest.find(b'"') :]
 
 
 def read_event(raw: bytes) -> Event:
@@ -220,23 +181,3 @@ def _object(text: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def is_usage_only(event: Event) -> bool:
-    """Tell whether this event exists because usage was asked for, and says nothing else."""
-    value = event.value
-    if value is None or not isinstance(value.get("usage"), dict) or not value.keys() <= _COMMON:
-        return False
-    choices = value.get("choices")
-    return not choices or (isinstance(choices, list) and all(map(_is_empty, choices)))
-
-
-def _is_empty(choice: Any) -> bool:
-    """Tell whether a choice adds nothing: no finish, and a delta of empty members and a role."""
-    if not isinstance(choice, dict) or choice.get("finish_reason") or not choice.keys() <= _OF_EMPTY:
-        return False
-    delta = choice.get("delta") or {}
-    return isinstance(delta, dict) and not any(value for name, value in delta.items() if name != "role")
-
-
-_OF_EMPTY = frozenset({"index", "delta", "finish_reason", "native_finish_reason", "logprobs"})
