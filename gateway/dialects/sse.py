@@ -105,8 +105,8 @@ class EventReader:
     def _is_known(self, raw: bytes) -> bool:
         """Tell whether an event differs from one already read in its text only: most of a stream are such."""
         before, between, after = self._form
-        if not before or not raw.startswith(before) or not raw.endswith(after):
-            return False
+        if not before or not raw.startswith(before) or not raw.endswith(after) or len(raw) < len(before) + len(after):
+            return False  # one quotation mark cannot be both the first and the last
         text = raw[len(before) : len(raw) - len(after)]
         if between:
             text, found, padding = text.partition(between)

@@ -83,6 +83,13 @@ def test_an_event_known_again_says_what_the_first_said_but_for_its_text(
         reader.finish()
 
 
+def test_one_quotation_mark_does_not_open_and_close_a_text() -> None:
+    reader = CHAT.reader()
+    reader.feed(FORMS[0] % b"plain")
+    [event] = reader.feed(FORMS[0].replace(b'"%s"', b'"'))
+    assert event.unreadable
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_most_events_of_a_stream_are_known_again(form: bytes) -> None:
     reader, fields = CHAT.reader(), form.count(b"%s")
