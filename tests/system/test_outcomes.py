@@ -263,8 +263,9 @@ def test_a_webhook_is_taken_when_its_source_signed_it_just_now_and_once(on: Stag
 
 def test_what_an_outcome_cost_is_the_cost_of_all_attempts_over_the_successes(on: Stage) -> None:
     """Recomputed from the entries alone."""
-    called(on, "ticket:cost")
+    called(on, "ticket:cost", "ticket:cost-in-vain")
     sent(on, "ticket:cost")
+    sent(on, "ticket:cost-in-vain", "failure")
     llm: Counter[Any] = Counter()
     began: dict[Any, date] = {}
     outcomes: dict[Any, Any] = {}
