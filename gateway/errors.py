@@ -8,6 +8,12 @@
     ├── EvidenceLost        the open, or the outcome of a paid answer, could not be made durable
     └── ConfigurationMoved  the configuration changed while the call was being decided: decide again
 
+    UpstreamError           how a transport can fail without an HTTP status; a failed attempt
+    ├── UpstreamUnreached   nothing was sent
+    │   └── NoCredential    because the provider's key is not usable
+    ├── UpstreamTimeout     sent, and no answer in time
+    └── UpstreamCut         the connection broke after something was sent
+
     LedgerError
     └── CallEnded           a second end of one call, refused inside the transaction
 
@@ -87,3 +93,23 @@ class ConfigurationMoved(GatewayError):
 
     def __init__(self) -> None:
         super().__init__("configuration_moved", "the configuration changed during the call; try again")
+
+
+class UpstreamError(Exception):
+    """Base of the ways an upstream can fail without an HTTP status."""
+
+
+class UpstreamUnreached(UpstreamError):
+    """No connection: nothing was sent, nothing can have been billed."""
+
+
+class NoCredential(UpstreamUnreached):
+    """The provider's key is not usable; says why, without where it stands."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """Sent, and no answer in time: it may be billed."""
+
+
+class UpstreamCut(UpstreamError):
+    """The connection broke after something was sent: it may be billed."""

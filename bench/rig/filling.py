@@ -15,9 +15,9 @@ from pathlib import Path
 
 from bench.rig import home, load
 from gateway.app import Gateway
+from gateway.call import Arrival, Target
 from gateway.oversight import acts
 from gateway.oversight.people import by_name
-from gateway.pipeline.call import Arrival, Target
 from gateway.pipeline.ports import Ports, UpstreamAnswer
 from gateway.pipeline.run import authenticate, handle_call
 from gateway.settings import read_settings

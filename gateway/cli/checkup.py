@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from gateway.errors import UpstreamUnreached
 from gateway.oversight.serving import findings
-from gateway.pipeline.ports import UpstreamUnreached
 from gateway.settings import Settings
 from gateway.store.installation import Installation, is_made, opened
 from gateway.store.ports import RulesInForce

@@ -6,20 +6,19 @@ reading at all raises `Unreadable`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from gateway.dialects.openai_usage import count_of, is_usage, read_usage, summed
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.sse import BOM, Event
+from gateway.dialects.reading import Spelling, answer_in, text_in
+from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
-_READ = frozenset(
-    {"choices", "delta", "message", "tool_calls", "function_call", "function", "custom", "name", "arguments", "index"}
+_SPELLING = Spelling(
+    "choices", "delta", "message", "tool_calls", "function_call", "function", "custom", "name", "arguments", "index"
 )
-"""Members that decide what is called. Some clients take them in any case of letters."""
 
 
 @dataclass(slots=True)
@@ -31,13 +30,13 @@ class _Called:
     other: str = ""
 
     def add(self, function: dict[str, Any]) -> None:
-        piece = _text(function.get("name"))
+        piece = text_in(function.get("name"))
         if piece and self.name and piece.startswith(self.name):
             if piece != self.name:  # a name that grows with each piece, or one that doubles its beginning
                 self.other, self.name = self.name + piece, piece
         elif piece:
             self.name += piece
-        self.arguments += _text(function.get("arguments")) + _text(function.get("input"))
+        self.arguments += text_in(function.get("arguments")) + text_in(function.get("input"))
 
 
 @dataclass(slots=True)
@@ -74,12 +73,7 @@ class ChatTranscript:
         Raises:
             Unreadable: it is neither a chat completion nor an error.
         """
-        try:
-            value = orjson.loads(body.removeprefix(BOM))
-        except orjson.JSONDecodeError:
-            raise Unreadable("the answer is not JSON") from None
-        if not isinstance(value, dict):
-            raise Unreadable("the answer is not a JSON object")
+        value = answer_in(body)
         self._header(value)
         self.error = value.get("error")
         if self.error and not value.get("choices"):
@@ -176,14 +170,14 @@ class ChatTranscript:
         if message is None or ("tool_calls" not in message and "function_call" not in message):
             return
         self.called += 1
-        for position, call in enumerate(_calls(message)):
+        for position, call in enumerate(_SPELLING.objects_in(message, "tool_calls")):
             index = position if whole else count_of(call.get("index"))
             index = position if index is None else index
             function = _function(call)
             turn = 0 if whole else self._turn(choice, index, call.get("id"), bool(function.get("name")))
             self._calls.setdefault((choice, index, turn), _Called()).add(function)
         if (function := message.get("function_call")) is not None:  # the deprecated single call
-            self._calls.setdefault((choice, 1000, 0), _Called()).add(_object(function, "function_call"))
+            self._calls.setdefault((choice, 1000, 0), _Called()).add(_SPELLING.object_in(function, "function_call"))
 
     def _turn(self, choice: int, index: int, identifier: Any, named: bool) -> int:
         """Some servers number all parallel calls 0: another id with a name is another call. Others give each piece an
@@ -199,69 +193,29 @@ class ChatTranscript:
         if not isinstance(message, dict) or not (message.keys() & {"tool_calls", "function_call"}):
             return
         self.called += 1
-        functions = [_function(call) for call in _calls(message)]
-        functions += [_object(one, "function_call")] if (one := message.get("function_call")) is not None else []
-        self._beside |= {name: None for one in functions if (name := _text(one.get("name")))}
+        functions = [_function(call) for call in _SPELLING.objects_in(message, "tool_calls")]
+        functions += (
+            [_SPELLING.object_in(one, "function_call")] if (one := message.get("function_call")) is not None else []
+        )
+        self._beside |= {name: None for one in functions if (name := text_in(one.get("name")))}
 
 
 def _choices(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the choices of an answer or an event, having looked at the spelling of what decides."""
-    _require_spelling(value)
-    for choice in _list(value, "choices"):
-        _object(choice, "a choice")
+    _SPELLING.object_in(value, "the answer")
+    for choice in _SPELLING.objects_in(value, "choices"):
         for name in ("delta", "message"):
             if (inner := choice.get(name)) is not None:
-                _object(inner, name)
+                _SPELLING.object_in(inner, name)
         yield choice
-
-
-def _list(value: dict[str, Any], name: str) -> list[Any]:
-    items = value.get(name)
-    if not isinstance(items, list | None):
-        raise Unreadable(f"its {name} are not a list")
-    return items or []
-
-
-def _calls(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for call in _list(message, "tool_calls"):
-        yield _object(call, "a tool call")
 
 
 def _function(call: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a tool call that names it; where there is none, the call itself."""
     for name in ("function", "custom"):
         if (found := call.get(name)) is not None:
-            return _object(found, name)
+            return _SPELLING.object_in(found, name)
     return call
-
-
-def _object(value: Any, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise Unreadable(f"{what} is not an object")
-    _require_spelling(value)
-    return value
-
-
-def _require_spelling(value: dict[str, Any]) -> None:
-    """Refuse members that some clients take for those that decide, because they ignore the case of letters."""
-    if not _is_spelt(tuple(value)):
-        raise Unreadable("a member is spelt in another case")
-
-
-@lru_cache(maxsize=1024)
-def _is_spelt(names: tuple[str, ...]) -> bool:
-    """Events of a provider have the same few sets of members."""
-    return not any(name.casefold() in _READ for name in names if name not in _READ)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return orjson.dumps(value).decode()  # arguments that were not written as text (Ollama's way)
-    raise Unreadable("a name or an argument is not a text")
 
 
 def _usage_elsewhere(value: dict[str, Any]) -> Any:

@@ -40,6 +40,7 @@ class Chat(openai_error.Envelope):
     """POST /v1/chat/completions."""
 
     name = "openai.chat"
+    keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:
         request = object_in(sent.body)
@@ -66,12 +67,7 @@ class Chat(openai_error.Envelope):
         body = {name: value for name, value in asked.fields.items() if name not in _LIMITS}
         body["model"] = server.model
         body[server.limit_field] = server.limit
-        if not server.asks_usage:
-            body.pop("stream_options", None)
-        elif body.get("stream"):
-            options = body.get("stream_options")
-            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        return Outgoing("/chat/completions", orjson.dumps(body))
+        return Outgoing("/chat/completions", orjson.dumps(with_usage_asked(body, server)))
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         return {**fields, "messages": [{"role": "system", "content": text}, *fields["messages"]]}
@@ -160,6 +156,16 @@ def _referred(messages: list[dict[str, Any]]) -> int:
         if "audio" in message and isinstance(message["audio"], dict):
             tokens += FILE_TOKENS
     return tokens
+
+
+def with_usage_asked(body: dict[str, Any], server: Server) -> dict[str, Any]:
+    """Return a body that asks for usage in its stream, where the provider wants to be asked."""
+    if not server.asks_usage:
+        body.pop("stream_options", None)
+    elif body.get("stream"):
+        options = body.get("stream_options")
+        body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return body
 
 
 def wants_usage(request: Mapping[str, Any]) -> bool:

@@ -58,6 +58,9 @@ class Envelope:
     answer_mark = b'"choices"'
     """What nearly every body that is an answer holds."""
 
+    def is_greeting(self, event: Event) -> bool:
+        return False
+
     def error_in(self, body: bytes) -> Any:
         if self.answer_mark in body:
             return None

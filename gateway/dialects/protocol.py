@@ -104,13 +104,16 @@ class Transcript(Protocol):
     response_id: str | None
     model: str | None
     service_tier: str | None
-    finish: str | None
     error: Any
     """What the provider says went wrong, if it does."""
     called: int
     """Grows with each piece of a tool call, so that whoever judges names looks again."""
     finished: bool
     """The end of the stream was seen."""
+
+    @property
+    def finish(self) -> str | None:
+        """Why it ended, in the words of the chat format."""
 
     def see_whole(self, body: bytes) -> None:
         """Read a non-streamed answer. Raises `Unreadable`."""
@@ -137,6 +140,8 @@ class Dialect(Protocol):
     name: str
     id_header: bytes
     """In which answers name our id of the call, as the SDKs of the format look for it."""
+    keeps_answer: bool
+    """Answers are kept, where contents are: vectors are not, as anybody with the input can have them made again."""
 
     def read(self, sent: Sent) -> Asked:
         """Read a request.
@@ -156,6 +161,9 @@ class Dialect(Protocol):
 
     def is_extra(self, event: Event, asked: Asked) -> bool:
         """Tell whether an event is there because we asked for it, not the client."""
+
+    def is_greeting(self, event: Event) -> bool:
+        """Tell whether an event says only that the provider has begun: an error may still follow."""
 
     def error_in(self, body: bytes) -> Any:
         """Return the error that a body with status 200 is instead of an answer, `EMPTY` for nothing, else None."""

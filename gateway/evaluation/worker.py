@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
+from gateway.call import Arrival
 from gateway.configuration.evaluation import Evaluation, Evaluator
 from gateway.configuration.model import Configuration
 from gateway.configuration.releases import served_models
@@ -25,7 +26,6 @@ from gateway.evaluation.alerts import alerts_of, cusum_row, subject_of
 from gateway.evaluation.evaluators import Case, Score, called_tools, count
 from gateway.evaluation.judging import question_of, series_of, verdict_of
 from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen, components_of
-from gateway.pipeline.call import Arrival
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.run import authenticate, handle_call
 from gateway.pricing.money import nano_eur

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from gateway.configuration.model import Configuration
 from gateway.credentials import Credentials
-from gateway.pipeline.route import targets_of
 from gateway.pricing.prices import PriceList
+from gateway.rules.route import targets_of
 
 
 class Finding(NamedTuple):

@@ -12,21 +12,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
+from gateway.call import Attempt, Call, Opened, Plan, Target
 from gateway.dialects.openai_error import EMPTY, Said, said_by
 from gateway.dialects.protocol import Outgoing, Server
 from gateway.dialects.words import as_identifier
-from gateway.errors import AnswerWithheld, Limited, UpstreamFailed
-from gateway.pipeline.beginning import Begun
-from gateway.pipeline.call import Attempt, Call, Opened, Plan, Target
-from gateway.pipeline.open import extend_unit
-from gateway.pipeline.ports import (
+from gateway.errors import (
+    AnswerWithheld,
+    Limited,
     NoCredential,
-    Ports,
-    UpstreamAnswer,
     UpstreamCut,
+    UpstreamFailed,
     UpstreamTimeout,
     UpstreamUnreached,
 )
+from gateway.pipeline.beginning import Begun
+from gateway.pipeline.open import extend_unit
+from gateway.pipeline.ports import Ports, UpstreamAnswer
 from ledger.errors import LedgerError
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})

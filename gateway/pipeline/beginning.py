@@ -9,7 +9,8 @@ from typing import Any
 from gateway.dialects.openai_error import EMPTY
 from gateway.dialects.protocol import Dialect
 from gateway.dialects.sse import Event, EventReader, EventTooLarge
-from gateway.pipeline.ports import UpstreamAnswer, UpstreamError
+from gateway.errors import UpstreamError
+from gateway.pipeline.ports import UpstreamAnswer
 
 
 class Begun:
@@ -38,7 +39,7 @@ class Begun:
         try:
             async for events in self._events:
                 self._taken.append(events)
-                last = next(filter(_says_something, events), None)
+                last = next(filter(self._says_something, events), None)
                 if last is not None:
                     break
         except (UpstreamError, EventTooLarge) as error:
@@ -63,6 +64,10 @@ class Begun:
         async for events in self._events:
             yield events
 
+    def _says_something(self, event: Event) -> bool:
+        told = event.value is not None or event.done or event.error or bool(event.unreadable)
+        return told and not self._dialect.is_greeting(event)
+
     def close(self) -> None:
         self._answer.close()
 
@@ -72,7 +77,3 @@ async def _events_of(answer: UpstreamAnswer, reader: EventReader) -> AsyncIterat
         yield reader.feed(chunk)
     if rest := reader.finish():
         yield rest
-
-
-def _says_something(event: Event) -> bool:
-    return event.value is not None or event.done or event.error or bool(event.unreadable)

@@ -5,12 +5,13 @@ nobody reported how much, its worst case is charged and the cost says `upper_bou
 itself, the larger of the two counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.dialects.words import as_tier, is_dated_form
-from gateway.pipeline.call import Attempt, Check, Opened, Outcome, Plan, Target
+from gateway.call import Attempt, Check, Opened, Outcome, Plan, Target
+from gateway.dialects.words import as_identifier, as_tier, is_dated_form
 from gateway.pricing.money import PriceRow, Rate, Usage, cost
+from gateway.pricing.prices import PriceList
 from ledger.entry import parse_time
 
 ELSEWHERE = frozenset({"storage_searches_kcount"})
@@ -27,11 +28,14 @@ class Charge(NamedTuple):
     computed: int | None = None
     stated: int | None = None
     checks: tuple[Check, ...] = ()
+    beside: tuple[Mapping[str, Any], ...] = ()
+    """Model, usage and price of what other models did for the call, as the entry states them."""
 
 
 def charge(
-    plan: Plan, opened: Opened, attempts: Sequence[Attempt], target: Target | None, outcome: Outcome, rate: Rate
-) -> Charge:
+    plan: Plan, opened: Opened, attempts: Sequence[Attempt], target: Target | None, outcome: Outcome, rate: Rate,
+    prices: PriceList,
+) -> Charge:  # fmt: skip
     """Return what a call costs. The state is none, provider_reported, provider_stated or upper_bound."""
     ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")
     if outcome.cached_from or target is None:
@@ -42,18 +46,30 @@ def charge(
             checks=_who(target, outcome),
         )  # fmt: skip
     row, computed, usage = _priced(target, opened.at, outcome, rate)
+    beside = _by_others(target, opened.at, outcome, prices)
+    computed += sum(cost(usage, one, rate) for _, usage, one in beside if one)
+    unknown = any(one is None for _, _, one in beside)
     stated = None if outcome.reported.stated is None else rate.nano_eur(outcome.reported.stated)
     amount, state = max(computed, stated or 0), "provider_reported"
     if stated is not None and stated > computed:
         state = "provider_stated"
     checks = [*_who(target, outcome), *_contradictions(outcome), *_uncounted(row)]
+    if unknown:
+        checks.append(Check("other-models", "flag", "another model took part, for which no price is known"))
     if row is None:
         tier = {"service_tier": as_tier(outcome.service_tier or "")}
         checks.append(Check("service-tier", "flag", "no price is known for the tier that answered", tier))
-    if row is None or not outcome.complete:
+    if row is None or unknown or not outcome.complete:
         amount, state = max(plan.reserved, amount), "upper_bound"
     return Charge(
-        ambiguous + amount, "upper_bound" if ambiguous else state, usage, row, computed, stated, tuple(checks)
+        ambiguous + amount,
+        "upper_bound" if ambiguous else state,
+        usage,
+        row,
+        computed,
+        stated,
+        tuple(checks),
+        tuple([_beside_facts(*one) for one in beside]),
     )
 
 
@@ -67,6 +83,22 @@ def _priced(target: Target, at: str, outcome: Outcome, rate: Rate) -> tuple[Pric
     if any([one.price("request") for one in rows]):
         usage = usage._replace(others=(*usage.others, ("request", 1)))
     return row, max(cost(usage, one, rate) for one in rows), usage
+
+
+def _by_others(
+    target: Target, at: str, outcome: Outcome, prices: PriceList
+) -> list[tuple[str, Usage, PriceRow | None]]:
+    """Return what other models did that the provider used for the call, each with its price if one is known."""
+    found = []
+    for model, usage in outcome.reported.by_others if outcome.reported else ():
+        history = prices.history(target.provider, model)
+        found.append((model, usage, history.row_of(at) if history else None))
+    return found
+
+
+def _beside_facts(model: str, usage: Usage, row: PriceRow | None) -> dict[str, Any]:
+    price = {"price": row.facts_for(usage)} if row else {}
+    return {"model": as_identifier(model), "usage": usage.facts()} | price
 
 
 def _who(target: Target, outcome: Outcome) -> tuple[Check, ...]:

@@ -7,11 +7,11 @@ the record.
 from collections import Counter
 from collections.abc import Sequence
 
+from gateway.call import Check, Outcome, ToolCall
 from gateway.dialects.protocol import Asked, Dialect, Transcript, Unreadable, Writer
 from gateway.dialects.sse import Event
 from gateway.dialects.words import decoded
-from gateway.pipeline.call import Check, Outcome, ToolCall
-from gateway.pipeline.grants import Grants
+from gateway.rules.grants import Grants
 
 MAX_KEPT = 20 * 1024 * 1024
 MAX_KEPT_OF_KEY = 256 * 1024 * 1024
@@ -198,7 +198,7 @@ class Judge:
             raw_usage=said.raw_usage() if self._asked.stream or self._writer else None, model=said.model,
             service_tier=said.service_tier,
             complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=self._checks(tools),
-            answer=decoded(b"".join(self.sent)) if self.sent else None,
+            answer=decoded(b"".join(self.sent)) if self.sent and self._dialect.keeps_answer else None,
         )  # fmt: skip
 
     def _checks(self, tools: Sequence[ToolCall]) -> tuple[Check, ...]:

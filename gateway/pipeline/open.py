@@ -10,16 +10,16 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from gateway.call import Call, Check, Opened, Plan, Principal
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
 from gateway.dialects.identity import OWN
 from gateway.dialects.words import as_identifier, decoded
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
-from gateway.pipeline.call import Call, Check, Opened, Plan, Principal
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import digest_of, require_new
-from gateway.pipeline.rules import Rules, stop_among
 from gateway.pipeline.screen import output_format, stopped, unreleased
+from gateway.rules.snapshot import Rules, stop_among
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, task_row
@@ -234,6 +234,8 @@ def _facts(
     more: dict[str, Any] = {"prompt": call.prompt.label, "prompt_by": call.prompt.by} if call.prompt else {}
     if call.asked.instructions and not call.prompt and record.keep:
         more["instructions"] = ports.contents.pseudonym("instructions", call.asked.instructions)
+    if call.asked.stored:
+        more["provider_stores"] = True
     if call.component:
         more["component"] = call.component
     if shape := output_format(call, workflow):

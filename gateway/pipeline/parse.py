@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from gateway.call import Arrival, Call
 from gateway.configuration.evaluation import COMPONENTS
 from gateway.dialects.identity import subject_of, task_of
 from gateway.dialects.protocol import Sent, invalid
-from gateway.pipeline.call import Arrival, Call
 
 
 def parse(arrival: Arrival) -> Call:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.call import Principal, Target
 from gateway.pipeline.judging import Room
 from gateway.pipeline.repeats import Memory
-from gateway.pipeline.rules import Rules
+from gateway.rules.snapshot import Rules
 from ledger.entry import Sealed
 from ledger.unit import Unit, Written
 
@@ -100,26 +100,6 @@ class Cached:
     body: bytes
     cost: int
     """What that call cost, nano-EUR: what is saved each time."""
-
-
-class UpstreamError(Exception):
-    """Base of the ways an upstream can fail without an HTTP status."""
-
-
-class UpstreamUnreached(UpstreamError):
-    """No connection: nothing was sent, nothing can have been billed."""
-
-
-class NoCredential(UpstreamUnreached):
-    """The provider's key is not usable; says why, without where it stands."""
-
-
-class UpstreamTimeout(UpstreamError):
-    """Sent, and no answer in time: it may be billed."""
-
-
-class UpstreamCut(UpstreamError):
-    """The connection broke after something was sent: it may be billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

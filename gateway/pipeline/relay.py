@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
 
+from gateway.call import Call, Opened, Outcome, Plan, Principal, Target
 from gateway.configuration.model import Workflow
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.sse import Event, EventTooLarge
 from gateway.dialects.words import decoded
-from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamFailed
+from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamError, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.beginning import Begun
-from gateway.pipeline.call import Call, Opened, Outcome, Plan, Principal, Target
 from gateway.pipeline.charge import charge
-from gateway.pipeline.grants import grants_of
 from gateway.pipeline.judging import Judge
 from gateway.pipeline.open import Record
-from gateway.pipeline.ports import Cached, Ports, UpstreamError
+from gateway.pipeline.ports import Cached, Ports
 from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
+from gateway.rules.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
 from ledger.unit import Written
@@ -80,7 +80,8 @@ class Relay:
     def _judge_of(self, pair: Pair) -> Judge:
         asked, form = self.call.asked, output_format(self.call, self.workflow)
         grants = grants_of(self.workflow.tools, form)
-        return Judge(asked, pair.server, pair.writer(asked), grants, form, self.principal.key, self.ports.room)
+        writer = pair.writer(asked, int(self.ports.clock().timestamp()))
+        return Judge(asked, pair.server, writer, grants, form, self.principal.key, self.ports.room)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -287,8 +288,8 @@ class Relay:
         timing = {"total": int((now - self._started) * 1000)}
         if self._first_byte is not None:
             timing["first_byte"] = int((self._first_byte - self._started) * 1000)
-        rate = self.ports.rules.now.rate
-        charged = charge(self.plan, self.opened, self.tries.made, self.target, outcome, rate)
+        rules = self.ports.rules.now
+        charged = charge(self.plan, self.opened, self.tries.made, self.target, outcome, rules.rate, rules.prices)
         self._cost = charged.amount
         unit = close_unit(
             self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,

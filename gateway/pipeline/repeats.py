@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.call import Call, Principal
 from gateway.errors import Refused
-from gateway.pipeline.call import Call, Principal
 from ledger.entry import format_time, parse_time
 
 UNDELIVERED = frozenset({"refused_answer", "unreadable", "upstream_cut", "failed"})

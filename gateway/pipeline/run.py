@@ -13,15 +13,15 @@ from time import monotonic
 
 import orjson
 
+from gateway.call import Arrival, Call, Principal
 from gateway.errors import ConfigurationMoved, Refused
-from gateway.pipeline.call import Arrival, Call, Principal
 from gateway.pipeline.open import open_call, record_of, refuse
 from gateway.pipeline.parse import parse
 from gateway.pipeline.ports import Ports
-from gateway.pipeline.prompts import with_prompt
 from gateway.pipeline.relay import Relay
-from gateway.pipeline.route import plan_route
 from gateway.pipeline.screen import admit, decide, screen
+from gateway.rules.prompts import with_prompt
+from gateway.rules.route import plan_route
 
 ACTS = ("release_stale", "workflow_not_released", "prompt_invalid")
 """Refusals that a person may have mended a moment ago."""

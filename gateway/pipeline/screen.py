@@ -7,15 +7,16 @@ defines, and each entry lists the checks that ran.
 
 from typing import NamedTuple
 
+from gateway.call import Call, Check, Principal
 from gateway.configuration.model import Workflow
 from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
-from gateway.pipeline.call import Call, Check, Principal
-from gateway.pipeline.grants import grants_of, named
-from gateway.pipeline.rules import Rules
+from gateway.rules.grants import grants_of, named
+from gateway.rules.snapshot import Rules
 
 RELEASED = (Check(id="workflow-released", verdict="pass"),)
 ALLOWED = (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))
+HELD = (Check(id="whole-input", verdict="flag", reason="a part of the input is held by the provider"),)
 
 
 def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tuple[Check, ...]]:
@@ -125,4 +126,4 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
             stage=5,
             inputs={"rule": "allowed-routes"},
         )
-    return ALLOWED
+    return ALLOWED + HELD if call.asked.held else ALLOWED

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
-from gateway.pipeline.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Ports
@@ -86,6 +86,8 @@ def _served(
     facts: dict[str, Any] = {"served": served, "fx": ports.rules.now.rate.facts}
     if charged.price:
         facts["price"] = charged.price.facts_for(charged.usage) if charged.usage else charged.price.facts
+    if charged.beside:
+        facts["beside"] = list(charged.beside)
     if charged.stated is not None:
         facts |= {"computed_nano_eur": charged.computed, "stated_nano_eur": charged.stated}
     if attempts and attempts[-1].request_id not in (None, OTHER):

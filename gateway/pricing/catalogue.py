@@ -101,7 +101,7 @@ def rows_of(model: Any) -> list[dict[str, Any]] | None:
     source = f"genai-prices {version('genai-prices')}: {model.id}"
     dated = model.prices if isinstance(model.prices, list) else [model]
     rows = [_row(one.prices, source) | _when(getattr(one, "constraint", None)) for one in dated]
-    if any(not {"input", "output"} <= row["prices"].keys() for row in rows):
+    if any("input" not in row["prices"] for row in rows):
         return None
     rows += [row for variant in model.price_variants or () for row in _variant(variant, source)]
     return rows

@@ -156,6 +156,8 @@ class Reported(NamedTuple):
     """What does not fit together, in words."""
     stated: Decimal | None = None
     """What the provider says the call cost, in USD."""
+    by_others: tuple[tuple[str, "Usage"], ...] = ()
+    """What other models used for the call: advisors, fallbacks at the provider."""
 
 
 COUNT_NAMES = {"request": "requests", "web_search": "web_searches"}

@@ -38,6 +38,11 @@ class PriceHistory:
         self._chosen: dict[tuple[str, str], PriceRow | None] = {}
         self._days: dict[str, tuple[PriceRow, ...]] = {}
 
+    @property
+    def has_output(self) -> bool:
+        """Tell whether tokens of output have a price: models that only embed have none."""
+        return all("output" in row["prices"] for row in self._standard)
+
     def at(self, instant: datetime, tier: str | None = None) -> PriceRow | None:
         """Return the row of an instant and a service tier, or None when that tier has no price here."""
         return self.row_of(format_time(instant), tier)
@@ -90,6 +95,7 @@ def _read(model: str, prices: Mapping[str, Any], said: Mapping[str, Any]) -> Pri
     row: PriceRow | None = None
     for number in reversed(range(len(steps) + 1)):
         flat = {kind: _flat(price, steps[:number]) for kind, price in prices.items()}
+        flat = {"output": 0, **flat}  # of models that only embed, which nothing else is asked of
         main: dict[str, Any] = {kind: flat.get(kind, flat["input"]) for kind in _MAIN}
         others = {kind: price for kind, price in flat.items() if kind not in _MAIN}
         above = steps[number] if number < len(steps) else None

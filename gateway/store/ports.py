@@ -6,15 +6,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.call import Principal
 from gateway.configuration.load import load
 from gateway.credentials import CredentialProblem, Credentials
-from gateway.errors import Refused
-from gateway.pipeline.call import Principal
-from gateway.pipeline.ports import NoCredential, UpstreamUnreached
-from gateway.pipeline.prompts import Prompt, PromptBook, PromptVersion
-from gateway.pipeline.rules import Rules
+from gateway.errors import NoCredential, Refused, UpstreamUnreached
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
+from gateway.rules.prompts import Prompt, PromptBook, PromptVersion
+from gateway.rules.snapshot import Rules
 from gateway.settings import Settings
 from gateway.state.rows import CONTROL, control_of, release_of
 from gateway.upstream.network import Endpoint, Network, network_of

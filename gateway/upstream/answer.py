@@ -7,7 +7,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Mapping
 
-from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamUnreached
+from gateway.errors import UpstreamCut, UpstreamError, UpstreamUnreached
 
 OK = 200
 MAX_ANSWER = 64 * 1024 * 1024

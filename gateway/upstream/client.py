@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.call import Target
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.call import Target
 from gateway.upstream.answer import Answer
 from gateway.upstream.direct import DirectTransport
 from gateway.upstream.network import Endpoint

@@ -14,7 +14,7 @@ from typing import cast
 import aiohappyeyeballs
 
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.ports import UpstreamUnreached
+from gateway.errors import UpstreamUnreached
 from gateway.upstream.exchange import Exchange
 from gateway.upstream.network import (
     AGE_SECONDS,

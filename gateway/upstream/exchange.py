@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import httptools
 
-from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout
+from gateway.errors import UpstreamCut, UpstreamError, UpstreamTimeout
 from gateway.upstream.answer import MAX_HEADERS, Answer
 
 

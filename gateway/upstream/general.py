@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.ports import UpstreamCut, UpstreamError, UpstreamTimeout, UpstreamUnreached
+from gateway.errors import UpstreamCut, UpstreamError, UpstreamTimeout, UpstreamUnreached
 from gateway.upstream.answer import MAX_HEADERS, Answer
 from gateway.upstream.network import (
     AGE_SECONDS,

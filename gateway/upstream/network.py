@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.configuration.model import Provider
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.ports import NoCredential, UpstreamUnreached
+from gateway.errors import NoCredential, UpstreamUnreached
 
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 15.0

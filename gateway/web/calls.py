@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from gateway.call import Arrival
 from gateway.dialects.protocol import Dialect
 from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
-from gateway.pipeline.call import Arrival
 from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay

@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
+from gateway.dialects.anthropic_messages import COUNT_TOKENS, MESSAGES
+from gateway.dialects.gemini import GEMINI_COUNT, GEMINI_EMBED, GENERATE, STREAM
 from gateway.dialects.openai_chat import CHAT
+from gateway.dialects.openai_others import COMPLETIONS, EMBEDDINGS
+from gateway.dialects.openai_responses import RESPONSES
 from gateway.dialects.protocol import Dialect
 
 
@@ -14,14 +18,30 @@ class Place(NamedTuple):
     """Below the base URL, with its query."""
 
 
-_EXACT: dict[str, Dialect] = {"/v1/chat/completions": CHAT}
-HOT = tuple(_EXACT)
+EXACT: dict[str, Dialect] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/responses": RESPONSES,
+    "/v1/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
+    "/v1/messages": MESSAGES,
+    "/v1/messages/count_tokens": COUNT_TOKENS,
+}
+ACTIONS: dict[str, Dialect] = {
+    "generateContent": GENERATE,
+    STREAM: GENERATE,
+    "countTokens": GEMINI_COUNT,
+    "embedContent": GEMINI_EMBED,
+    "batchEmbedContents": GEMINI_EMBED,
+}
+"""What stands behind the colon of `/v1beta/models/M:...`, or of `/v1/models/M:...`."""
 
 
 def place_of(path: str, query: bytes) -> Place | None:
     """Return what a path asks for, or None where it is none of the hot route."""
-    dialect = _EXACT.get(path)
+    dialect = EXACT.get(path)
+    below = path.removeprefix("/v1beta").removeprefix("/v1")
+    if dialect is None and ":" in path and below.startswith("/models/") and below != path:
+        dialect = ACTIONS.get(path.rpartition(":")[2])
     if dialect is None:
         return None
-    below = path.removeprefix("/v1")
     return Place(dialect, f"{below}?{query.decode('latin-1')}" if query else below)

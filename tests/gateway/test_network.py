@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gateway.call import Target
 from gateway.configuration.model import Provider
 from gateway.demo.world import free_port
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.call import Target
-from gateway.pipeline.ports import UpstreamUnreached
+from gateway.errors import UpstreamUnreached
 from gateway.upstream import general, network
 from gateway.upstream.client import HttpUpstream
 from gateway.upstream.network import Endpoint, Network, network_of, proxy_for

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.call import Arrival
 from gateway.dialects.protocol import FILE_TOKENS, IMAGE_TOKENS
 from gateway.errors import Refused
-from gateway.pipeline.call import Arrival
 from gateway.pipeline.parse import parse
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -7,16 +7,16 @@ from decimal import Decimal
 import pytest
 from test_configuration import PLAYBOOK
 
+from gateway.call import Arrival, Call, Plan, Principal
 from gateway.configuration.load import load
 from gateway.errors import Refused
-from gateway.pipeline.call import Arrival, Call, Plan, Principal
 from gateway.pipeline.open import budget_rows
 from gateway.pipeline.parse import parse
-from gateway.pipeline.route import plan_route
-from gateway.pipeline.rules import Rules
 from gateway.pricing.catalogue import compile_rows
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
+from gateway.rules.route import plan_route
+from gateway.rules.snapshot import Rules
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 CONFIGURATION = load(PLAYBOOK)

@@ -18,9 +18,9 @@ from typing import Any, cast
 import pytest
 import uvloop
 
+from gateway.call import Target
 from gateway.dialects.protocol import Outgoing
-from gateway.pipeline.call import Target
-from gateway.pipeline.ports import UpstreamCut, UpstreamTimeout, UpstreamUnreached
+from gateway.errors import UpstreamCut, UpstreamTimeout, UpstreamUnreached
 from gateway.upstream import answer as answers
 from gateway.upstream import general  # noqa: F401 - loaded before the first call, as the gateway does
 from gateway.upstream.answer import Answer

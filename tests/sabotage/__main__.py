@@ -486,12 +486,12 @@ SABOTAGES = (
         "test_a_process_stopped_inside_its_transaction_stalls_the_others_only_for_a_while",
     ),
     Sabotage(
-        "3", "a workflow's cap counts", "gateway/pipeline/route.py",
+        "3", "a workflow's cap counts", "gateway/rules/route.py",
         "    if workflow and workflow.max_budget_daily is not None:\n", "    if False and workflow:\n",
         PROMISES + "test_workflows_and_keys_have_caps_of_their_own",
     ),
     Sabotage(
-        "3", "a key's cap counts", "gateway/pipeline/route.py",
+        "3", "a key's cap counts", "gateway/rules/route.py",
         "caps=choice.caps if principal.cap is None else", "caps=choice.caps if True else",
         PROMISES + "test_workflows_and_keys_have_caps_of_their_own",
     ),

@@ -4,19 +4,20 @@ Pure: the same call under the same rules always gives the same plan, which is wh
 decision from its entry.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+from gateway.call import Call, Plan, Principal, Target
 from gateway.configuration.load import provider_of
 from gateway.configuration.model import Configuration, Route
+from gateway.dialects.openai_others import EMBEDDINGS
 from gateway.dialects.pairs import pair_of
 from gateway.errors import Refused
-from gateway.pipeline.call import Call, Plan, Principal, Target
-from gateway.pipeline.rules import Rules
 from gateway.pricing.money import PriceRow, nano_eur, worst_case
 from gateway.pricing.prices import STANDARD, PriceList, segment_of
+from gateway.rules.snapshot import Rules
 from ledger.entry import vetted
 
 DIRECT = "direct"
@@ -45,7 +46,7 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
     Raises:
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
-    choice = _choice(call.asked.model, call.dialect.name, principal, rules, at)
+    choice = _without_objections(_choice(call.asked.model, call.dialect.name, principal, rules, at), call, at)
     route = choice.route
     if route.max_input_tokens is not None and call.asked.input_bound > route.max_input_tokens:
         raise Refused(
@@ -102,19 +103,35 @@ def _choice(requested: str, dialect: str, principal: Principal, rules: Rules, at
             stage=6,
             inputs={"rejected": _rejected_facts(rejected)},
         )
-    facts = {
-        "targets": [target.facts for target in targets],
-        "rejected": _rejected_facts(rejected),
-        "prices": [_price_facts(target, at) for target in targets],
-        "fx": rules.rate.facts,
-    }
-    caps = _caps(route, principal, rules)
-    prices = tuple([row for target in targets for row in target.prices.of_day(at)])
-    choice = Choice(route, configured is None, tuple(targets), prices, tuple(rejected), caps, facts)
+    facts = {"fx": rules.rate.facts}
+    choice = Choice(route, configured is None, (), (), tuple(rejected), _caps(route, principal, rules), facts)
+    choice = _with_targets(choice, targets, at)
     if len(rules.chosen) >= MAX_CHOSEN:  # names of models come from callers
         rules.chosen.clear()
     rules.chosen[place] = choice
     return choice
+
+
+def _with_targets(choice: Choice, targets: Sequence[Target], at: datetime) -> Choice:
+    facts = choice.facts | {
+        "targets": [target.facts for target in targets],
+        "rejected": _rejected_facts(choice.rejected),
+        "prices": [_price_facts(target, at) for target in targets],
+    }
+    prices = tuple([row for target in targets for row in target.prices.of_day(at)])
+    return replace(choice, targets=tuple(targets), prices=prices, facts=facts)
+
+
+def _without_objections(choice: Choice, call: Call, at: datetime) -> Choice:
+    """Leave out the targets whose format has no place for something that the request asks for."""
+    why = {target: said for target in choice.targets if (said := target.pair.objection(call.asked))}
+    if not why:
+        return choice
+    rejected = (*choice.rejected, *((target.alias_of or target.model, said) for target, said in why.items()))
+    if len(why) == len(choice.targets):
+        said = "; ".join(f"{model}: {reason}" for model, reason in rejected)
+        raise Refused("invalid_request", f"no target of {choice.route.intent} can take this request: {said}", stage=6)
+    return _with_targets(replace(choice, rejected=rejected), [one for one in choice.targets if one not in why], at)
 
 
 def _price_facts(target: Target, at: datetime) -> dict[str, Any]:
@@ -123,7 +140,7 @@ def _price_facts(target: Target, at: datetime) -> dict[str, Any]:
     return vetted(row.facts | {"provider": target.provider})
 
 
-def _rejected_facts(rejected: list[tuple[str, str]]) -> list[dict[str, str]]:
+def _rejected_facts(rejected: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"model": model, "reason": reason} for model, reason in rejected]
 
 
@@ -168,6 +185,8 @@ def targets_of(
             rejected.append((written, f"provider {name} speaks {spoken}; {dialect} cannot be translated to that"))
         elif name not in usable:
             rejected.append((written, f"provider {name} has no key: set {provider.key}"))
+        elif prices is not None and not prices.has_output and dialect != EMBEDDINGS.name:
+            rejected.append((written, "it only embeds: it has no price for output"))
         elif prices is None:
             rejected.append(
                 (

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.call import Call, PromptUse
 from gateway.errors import Refused
-from gateway.pipeline.call import Call, PromptUse
 
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]{0,63})\s*\}\}")
 """As the prompts of the OpenAI API write them: `{{name}}`."""

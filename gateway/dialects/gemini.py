@@ -1,0 +1,273 @@
+"""The Gemini generateContent format, and counting tokens and embedding in it: requests read, errors written. Pure.
+
+The model stands in the path. Source: the types of google-genai 3.6.1 and ai.google.dev, read 2026-11-23.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from gateway.dialects.counting import CountTranscript
+from gateway.dialects.gemini_answer import GenerateTranscript, VectorsTranscript
+from gateway.dialects.openai_error import EMPTY
+from gateway.dialects.protocol import (
+    FILE_TOKENS,
+    IMAGE_TOKENS,
+    Asked,
+    Outgoing,
+    Sent,
+    Server,
+    Transcript,
+    invalid,
+    model_of,
+    object_in,
+    whole_of,
+)
+from gateway.dialects.sse import Event, EventReader
+
+STREAM = "streamGenerateContent"
+_STATUSES = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED",
+    404: "NOT_FOUND", 413: "INVALID_ARGUMENT", 415: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+}  # fmt: skip
+_INLINE_IMAGE = re.compile(r"image/")
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
+
+
+class Envelope:
+    """How errors stand in the format."""
+
+    id_header = b"x-request-id"
+
+    def is_greeting(self, event: Event) -> bool:
+        return False
+
+    def error_in(self, body: bytes) -> Any:
+        if not body.strip():
+            return EMPTY
+        if b'"error"' not in body:
+            return None
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        value = value[0] if isinstance(value, list) and value else value
+        return value.get("error") if isinstance(value, dict) and not value.get("candidates") else None
+
+    def error_of(self, event: Event) -> Any:
+        value = event.value or {}
+        return value.get("error") or value or True if event.error or value.get("error") else None
+
+    def as_error(self, said: Any) -> bytes | None:
+        if said is None or said is True:
+            return None
+        body = said if isinstance(said, dict) else {"message": str(said)}
+        if isinstance(inner := body.get("error"), dict):
+            body = inner
+        return orjson.dumps({"error": {"code": 502, "message": "no message", "status": "UNAVAILABLE"} | body})
+
+    def is_error(self, body: bytes) -> bool:
+        try:
+            value = orjson.loads(body)["error"]
+            return isinstance(value["message"], str) and isinstance(value["status"], str)
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    def error(self, status: int, code: str, message: str, call: str) -> bytes:
+        info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "whyledger"}
+        body = {
+            "code": status, "message": message, "status": _STATUSES.get(status, "UNKNOWN"),
+            "details": [info | {"metadata": {"call": call}}],
+        }  # fmt: skip
+        return orjson.dumps({"error": body, "whyledger_call": call})
+
+    def error_event(self, error: bytes) -> bytes:
+        """Without an `event:` line, which breaks the parser of google-genai."""
+        return b"data: " + error + b"\r\n\r\n"
+
+
+class GenerateContent(Envelope):
+    """POST models/M:generateContent and models/M:streamGenerateContent?alt=sse."""
+
+    name = "gemini"
+    keeps_answer = True
+
+    def read(self, sent: Sent) -> Asked:
+        request = object_in(sent.body)
+        model, action, query = _place(sent.path)
+        if action == STREAM and "alt=sse" not in query.split("&"):
+            raise invalid("add `?alt=sse`: a stream as one growing JSON array has no events that could be checked")
+        contents, settings = request.get("contents"), _member(request, "generationConfig")
+        if not isinstance(contents, list) or not all([isinstance(one, dict) for one in contents]):
+            raise invalid("`contents` must be a list of objects")
+        modalities = _member(settings, "responseModalities")
+        if modalities and modalities != ["TEXT"]:
+            raise invalid('`responseModalities` must be ["TEXT"]: no prices are known for others')
+        if _member(request, "serviceTier") not in ({}, "standard", "unspecified", "flex"):
+            raise invalid("`serviceTier` must be standard or flex: no prices are known for others")
+        functions = _member(_member(request, "toolConfig"), "functionCallingConfig")
+        allowed = _member(functions, "allowedFunctionNames")
+        limit = _member(settings, "maxOutputTokens")
+        held = bool(_member(request, "cachedContent"))
+        return Asked(
+            fields=request,
+            model=model_of({"model": model}),
+            stream=action == STREAM,
+            tools=tuple(dict.fromkeys(_tools(request))),
+            forced=allowed[0] if isinstance(allowed, list) and len(allowed) == 1 and _is_any(functions) else "",
+            required=_is_any(functions),
+            output_limit=whole_of({"maxOutputTokens": limit or None}, "maxOutputTokens", 0, 10_000_000) or None,
+            choices=whole_of({"candidateCount": _member(settings, "candidateCount") or None}, "candidateCount", 1, 128),
+            input_bound=len(sent.body) + _referred(request) + (FILE_TOKENS if held else 0),
+            instructions=_text_of(_member(request, "systemInstruction")),
+            held=held,
+            path=sent.path,
+        )
+
+    def outgoing(self, asked: Asked, server: Server) -> Outgoing:
+        settings = dict(_member(asked.fields, "generationConfig"))
+        settings.pop("max_output_tokens", None)
+        settings["maxOutputTokens"] = server.limit
+        body = {name: value for name, value in asked.fields.items() if name not in ("model", "generation_config")}
+        body["generationConfig"] = settings
+        return self._outgoing(asked, body, server)
+
+    def _outgoing(self, asked: Asked, body: dict[str, Any], server: Server) -> Outgoing:
+        _, action, query = _place(asked.path)
+        path = f"/models/{server.model}:{action}" + (f"?{query}" if query else "")
+        return Outgoing(path, orjson.dumps(body), key_header="x-goog-api-key")
+
+    def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+        own = _member(fields, "systemInstruction")
+        parts = own.get("parts") if isinstance(own, dict) else None
+        rest = {name: value for name, value in fields.items() if name != "system_instruction"}
+        return {**rest, "systemInstruction": {"parts": [{"text": text}, *(parts if isinstance(parts, list) else ())]}}
+
+    def reader(self) -> EventReader:
+        return EventReader(lambda _value: None)  # each event counts anew
+
+    def transcript(self, asked: Asked) -> Transcript:
+        return GenerateTranscript(asked.tools)
+
+    def is_extra(self, event: Event, asked: Asked) -> bool:
+        return False
+
+
+class GeminiCountTokens(GenerateContent):
+    """POST models/M:countTokens: free, but the provider sees the content."""
+
+    name = "gemini.count_tokens"
+
+    def read(self, sent: Sent) -> Asked:
+        request = object_in(sent.body)
+        model, _, _ = _place(sent.path)
+        return Asked(
+            fields=request, model=model_of({"model": model}), output_limit=0, free=True, path=sent.path,
+            input_bound=len(sent.body),
+        )  # fmt: skip
+
+    def outgoing(self, asked: Asked, server: Server) -> Outgoing:
+        inner = asked.fields.get("generateContentRequest")
+        body = dict(asked.fields)
+        if isinstance(inner, dict):
+            body["generateContentRequest"] = {**inner, "model": f"models/{server.model}"}
+        return self._outgoing(asked, body, server)
+
+    def transcript(self, asked: Asked) -> Transcript:
+        return CountTranscript("totalTokens")
+
+
+class GeminiEmbed(GenerateContent):
+    """POST models/M:embedContent and models/M:batchEmbedContents."""
+
+    name = "gemini.embed"
+    keeps_answer = False
+
+    def read(self, sent: Sent) -> Asked:
+        request = object_in(sent.body)
+        model, _, _ = _place(sent.path)
+        bound = len(sent.body)
+        return Asked(
+            fields=request, model=model_of({"model": model}), output_limit=0, path=sent.path, input_bound=bound
+        )
+
+    def outgoing(self, asked: Asked, server: Server) -> Outgoing:
+        body = dict(asked.fields)
+        requests = body.get("requests")
+        if isinstance(requests, list):
+            named = f"models/{server.model}"
+            body["requests"] = [{**one, "model": named} if isinstance(one, dict) else one for one in requests]
+        body.pop("model", None)
+        return self._outgoing(asked, body, server)
+
+    def transcript(self, asked: Asked) -> Transcript:
+        return VectorsTranscript()
+
+
+GENERATE, GEMINI_COUNT, GEMINI_EMBED = GenerateContent(), GeminiCountTokens(), GeminiEmbed()
+
+
+def _place(path: str) -> tuple[str, str, str]:
+    """Return model, action and query of a path. A key in the query is nobody's to pass on: it would end up in logs."""
+    plain, _, query = path.partition("?")
+    query = "&".join(one for one in query.split("&") if one and not one.startswith("key="))
+    model, _, action = plain.removeprefix("/models/").rpartition(":")
+    return unquote(model), action, query
+
+
+def _member(value: Any, name: str) -> Any:
+    """Return a member by its name in camel or snake case, as requests may have either; an empty object for none."""
+    if not isinstance(value, Mapping):
+        return {}
+    found = value.get(name)
+    if found is None:
+        found = value.get(re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", name))
+    return {} if found is None else found
+
+
+def _is_any(functions: Any) -> bool:
+    return isinstance(functions, Mapping) and functions.get("mode") == "ANY"
+
+
+def _tools(request: Mapping[str, Any]) -> Iterator[str]:
+    tools = request.get("tools")
+    if not isinstance(tools, list | None):
+        raise invalid("`tools` must be a list")
+    for tool in tools or ():
+        if not isinstance(tool, dict):
+            raise invalid("each tool must be an object")
+        for kind, value in tool.items():
+            if kind not in _DECLARATIONS:
+                yield re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", kind)  # the provider runs it
+                continue
+            for one in value if isinstance(value, list) else (value,):
+                if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+                    raise invalid("each function declaration must be an object with a `name`")
+                yield one["name"]
+
+
+def _text_of(instruction: Any) -> str:
+    if isinstance(instruction, str):
+        return instruction
+    parts = instruction.get("parts") if isinstance(instruction, dict) else None
+    every = parts if isinstance(parts, list) else (parts,)
+    return "\n".join(one["text"] for one in every if isinstance(one, dict) and isinstance(one.get("text"), str))
+
+
+def _referred(request: Mapping[str, Any]) -> int:
+    """Return the tokens of what parts refer to, less the bytes of images and files that stand in them."""
+    tokens = 0
+    for content in request["contents"]:
+        parts = content.get("parts")
+        for part in parts if isinstance(parts, list) else (parts,):
+            if isinstance(data := _member(part, "inlineData"), dict) and data:
+                kind, encoded = str(_member(data, "mimeType")), data.get("data")
+                tokens += IMAGE_TOKENS if _INLINE_IMAGE.match(kind) else FILE_TOKENS
+                tokens -= len(encoded) if isinstance(encoded, str) else 0
+            elif _member(part, "fileData"):
+                tokens += FILE_TOKENS
+    return tokens

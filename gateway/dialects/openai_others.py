@@ -1,0 +1,167 @@
+"""Two older formats of the OpenAI API: completions, which llama-index and base models ask for, and embeddings. Pure.
+
+Source: the types of openai 3.57.0 and the vendor's API reference, read 2026-11-23.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway.dialects import openai_error
+from gateway.dialects.openai_answer import ChatTranscript
+from gateway.dialects.openai_chat import is_usage_only, wants_usage, with_usage_asked
+from gateway.dialects.openai_usage import is_usage, read_usage
+from gateway.dialects.protocol import (
+    Asked,
+    Called,
+    Outgoing,
+    Sent,
+    Server,
+    Unreadable,
+    flag_of,
+    invalid,
+    model_of,
+    object_in,
+    require_priced,
+    whole_of,
+)
+from gateway.dialects.reading import answer_in, word_in
+from gateway.dialects.sse import Event, EventReader
+from gateway.pricing.money import Reported
+
+MOST_INPUTS = 2048
+
+
+class Completions(openai_error.Envelope):
+    """POST /v1/completions."""
+
+    name = "openai.completions"
+    keeps_answer = True
+
+    def read(self, sent: Sent) -> Asked:
+        request = object_in(sent.body)
+        require_priced(request)
+        prompts = _inputs(request, "prompt") if request.get("prompt") is not None else 1
+        answers = max(whole_of(request, "n", 1, 128), whole_of(request, "best_of", 1, 128))
+        return Asked(
+            fields=request,
+            model=model_of(request),
+            stream=flag_of(request, "stream"),
+            output_limit=whole_of(request, "max_tokens", 0, 10_000_000) or None,
+            choices=prompts * answers,
+            input_bound=len(sent.body),
+        )
+
+    def outgoing(self, asked: Asked, server: Server) -> Outgoing:
+        body = {**asked.fields, "model": server.model, "max_tokens": server.limit}
+        return Outgoing("/completions", orjson.dumps(with_usage_asked(body, server)))
+
+    def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+        prompt = fields.get("prompt")
+        if not isinstance(prompt, str | None):
+            raise invalid("a registered prompt goes before one text, not before several or before tokens")
+        return {**fields, "prompt": f"{text}\n\n{prompt}" if prompt else text}
+
+    def reader(self) -> EventReader:
+        return EventReader(lambda _value: None)
+
+    def transcript(self, asked: Asked) -> ChatTranscript:
+        return ChatTranscript(asked.choices)
+
+    def is_extra(self, event: Event, asked: Asked) -> bool:
+        return is_usage_only(event) and not wants_usage(asked.fields)
+
+
+class Embeddings(openai_error.Envelope):
+    """POST /v1/embeddings."""
+
+    name = "openai.embeddings"
+    answer_mark = b'"data"'
+    keeps_answer = False
+
+    def read(self, sent: Sent) -> Asked:
+        request = object_in(sent.body)
+        if flag_of(request, "stream"):
+            raise invalid("embeddings have no stream; leave `stream` out")
+        _inputs(request, "input")
+        return Asked(fields=request, model=model_of(request), output_limit=0, input_bound=len(sent.body))
+
+    def outgoing(self, asked: Asked, server: Server) -> Outgoing:
+        return Outgoing("/embeddings", orjson.dumps({**asked.fields, "model": server.model}))
+
+    def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+        raise invalid("embeddings take no registered prompt; leave `prompt` out")
+
+    def reader(self) -> EventReader:
+        return EventReader(lambda _value: None)
+
+    def transcript(self, asked: Asked) -> "EmbeddingsTranscript":
+        return EmbeddingsTranscript()
+
+    def is_extra(self, event: Event, asked: Asked) -> bool:
+        return False
+
+
+class EmbeddingsTranscript:
+    """What an answer with vectors says beside them. There is no stream of it."""
+
+    response_id: str | None = None
+    finish: str | None = None
+    service_tier: str | None = None
+    error: Any = None
+    called = 0
+    finished = False
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        self._answer: dict[str, Any] = {}
+
+    def see_whole(self, body: bytes) -> None:
+        value = answer_in(body)
+        if not isinstance(value.get("data"), list):
+            raise Unreadable("the answer holds no embeddings")
+        self._answer = {name: one for name, one in value.items() if name != "data"}
+        self.model = word_in(value.get("model"))
+
+    def see(self, event: Event) -> bool:
+        raise Unreadable("an embedding came as a stream")
+
+    def see_end(self) -> None:
+        """There is no stream."""
+
+    def tool_calls(self) -> list[Called]:
+        return []
+
+    def reported(self) -> Reported | None:
+        usage = self._answer.get("usage")
+        if not isinstance(usage, dict):
+            return None
+        usage = {"completion_tokens": 0, **usage}
+        return read_usage(usage, self._answer) if is_usage(usage) else None
+
+    def raw_usage(self) -> str | None:
+        usage = self._answer.get("usage")
+        return orjson.dumps(usage).decode() if usage else None
+
+
+COMPLETIONS, EMBEDDINGS = Completions(), Embeddings()
+
+
+def _inputs(request: Mapping[str, Any], name: str) -> int:
+    """Return how many inputs there are: a text, tokens, or a list of either."""
+    said = request.get(name)
+    if isinstance(said, str):
+        return 1
+    if isinstance(said, list) and said:
+        if all([type(one) is int for one in said]):
+            return 1
+        if all([isinstance(one, str) for one in said]) or all([_is_tokens(one) for one in said]):
+            if len(said) > MOST_INPUTS:
+                raise invalid(f"`{name}` has {len(said)} inputs; send at most {MOST_INPUTS} at once")
+            return len(said)
+    raise invalid(f"`{name}` must be a text, a list of token numbers, or a list of either")
+
+
+def _is_tokens(value: Any) -> bool:
+    return isinstance(value, list) and all([type(one) is int for one in value])

@@ -1,0 +1,151 @@
+"""What an answer in the Responses format has said so far: who answered, its tool calls, its end, its usage.
+
+Tools that the provider runs itself are told by the type of their item, those of the caller by their name.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from gateway.dialects.openai_usage import count_of, is_usage, read_usage
+from gateway.dialects.protocol import Called, Unreadable
+from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, word_in
+from gateway.dialects.sse import Event
+from gateway.pricing.money import Reported
+
+_SPELLING = Spelling("type", "item", "name", "arguments", "input", "output", "response", "status", "output_index")
+ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_FINISHES = {"max_output_tokens": "length", "max_messages": "length", "content_filter": "content_filter"}
+_NAMED = frozenset({"function_call", "custom_tool_call"})
+_OF_CALLER = frozenset({"local_shell_call", "shell_call", "apply_patch_call", "computer_call", "mcp_approval_request"})
+"""Tools of the provider's making that the caller runs, or is asked about."""
+_OF_MCP = frozenset({"mcp_call", "mcp_approval_request"})
+_NAMES = {
+    "input_tokens": "prompt_tokens", "input_tokens_details": "prompt_tokens_details",
+    "output_tokens": "completion_tokens", "output_tokens_details": "completion_tokens_details",
+}  # fmt: skip
+"""Members of a usage object by their names in the chat format."""
+
+
+class ResponsesTranscript:
+    """What an answer, whole or streamed, has said so far."""
+
+    def __init__(self, tools: Sequence[str] = ()) -> None:
+        """`tools`: names and types of the tools that the request defines."""
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.service_tier: str | None = None
+        self.error: Any = None
+        self.called = 0
+        self.finished = False
+        self._tools = tools
+        self._status = self._reason = ""
+        self._calls: dict[tuple[int, str], tuple[str, bool]] = {}
+        self._arguments: dict[int, str] = {}
+        self._usage: Any = None
+        self._last: dict[str, Any] = {}
+
+    @property
+    def finish(self) -> str | None:
+        """In the words of the chat format."""
+        if self._status == "incomplete":
+            return _FINISHES.get(self._reason, "other")
+        if self._status != "completed":
+            return None
+        return "tool_calls" if any(not run for _, run in self._calls.values()) else "stop"
+
+    def see_whole(self, body: bytes) -> None:
+        value = _SPELLING.object_in(answer_in(body), "the answer")
+        if value.get("error") and not value.get("output"):
+            self.error = value["error"]
+            self._see_header(value)
+            return
+        if not isinstance(value.get("output"), list):
+            raise Unreadable("the answer is not a response")
+        self._see_response(value)
+        self.finished = True
+
+    def see(self, event: Event) -> bool:
+        if event.error and event.value is None:
+            self.error = self.error or True
+        if event.unreadable:
+            raise Unreadable(f"an event of the answer cannot be read: {event.unreadable}")
+        if event.value is None:
+            return self.finished or bool(self.error)
+        value = _SPELLING.object_in(event.value, "an event")
+        kind = value.get("type")
+        if kind == "error" or event.error:
+            self.error = value.get("error") or value
+        elif not isinstance(kind, str):
+            raise Unreadable("an event has no type")
+        elif kind in ENDS:
+            self._see_response(_SPELLING.object_in(value.get("response"), "its response"))
+            self.finished = True
+        else:
+            self._see_piece(kind, value)
+        return self.finished or bool(self.error)
+
+    def _see_piece(self, kind: str, value: dict[str, Any]) -> None:
+        index = count_of(value.get("output_index")) or 0
+        if kind in ("response.output_item.added", "response.output_item.done"):
+            self._see_item(index, value.get("item"))
+        elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
+            self._arguments[index] = self._arguments.get(index, "") + text_in(value.get("delta"))
+        elif isinstance(inner := value.get("response"), dict):
+            self._see_header(inner)
+
+    def see_end(self) -> None:
+        """A stream ends by its last event alone."""
+
+    def _see_response(self, value: dict[str, Any]) -> None:
+        self._see_header(value)
+        for index, item in enumerate(list_in(value, "output")):
+            self._see_item(index, item)
+        self._status = word_in(value.get("status")) or "completed"
+        details = value.get("incomplete_details")
+        self._reason = str(details.get("reason")) if isinstance(details, dict) else ""
+        if self._status == "failed" or value.get("error"):
+            self.error = value.get("error") or True
+
+    def _see_header(self, value: dict[str, Any]) -> None:
+        self.response_id = word_in(value.get("id")) or self.response_id
+        self.model = word_in(value.get("model")) or self.model
+        self.service_tier = word_in(value.get("service_tier")) or self.service_tier
+        if isinstance(usage := value.get("usage"), dict):
+            self._usage, self._last = usage, value
+
+    def _see_item(self, index: int, item: Any) -> None:
+        found = _SPELLING.object_in(item, "an item of its output")
+        kind = found.get("type")
+        if not isinstance(kind, str):
+            raise Unreadable("an item of its output has no type")
+        if kind not in _NAMED and kind not in _OF_CALLER and not kind.endswith("_call"):
+            return
+        self.called += 1
+        name = text_in(found.get("name")) if kind in _NAMED else self._name_of(kind, found)
+        self._calls[index, name] = (kind, kind not in _NAMED | _OF_CALLER)
+        if kind not in _NAMED:
+            self._arguments[index] = orjson.dumps(found).decode()
+        elif arguments := text_in(found.get("arguments")) or text_in(found.get("input")):
+            self._arguments[index] = arguments
+
+    def _name_of(self, kind: str, item: dict[str, Any]) -> str:
+        """Return the name under which the request defines a tool of the provider: `web_search_preview`."""
+        if kind in _OF_MCP:
+            return f"mcp:{item.get('server_label')}"
+        stem = kind.removesuffix("_call")
+        return next((one for one in self._tools if one.startswith(stem)), stem)
+
+    def tool_calls(self) -> list[Called]:
+        every = sorted(self._calls.items(), key=lambda one: one[0][0])
+        return [Called(name, self._arguments.get(index, ""), run) for (index, name), (_, run) in every]
+
+    def reported(self) -> Reported | None:
+        if not isinstance(self._usage, dict):
+            return None
+        usage = {_NAMES.get(name, name): value for name, value in self._usage.items()}
+        return read_usage(usage, self._last) if is_usage(usage) else None
+
+    def raw_usage(self) -> str | None:
+        return orjson.dumps(self._usage).decode() if self._usage else None
