@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
+import formats
 import openai
 import uvicorn
 from starlette.applications import Starlette
@@ -34,8 +35,13 @@ routes:
   - {{intent: support, primary: model-a, fallback: model-b, max_retries: {retries}, timeout: {timeout}, retry_timeouts: true, max_budget_daily: {cap}}}
   - {{intent: cached, primary: model-a, cache_ttl: 60, max_retries: 0}}
   - {{intent: unpriced, primary: model-z}}
+  - {{intent: claude, primary: claude-a, max_retries: {retries}}}
+  - {{intent: gemini, primary: gem-a, max_retries: {retries}}}
+  - {{intent: vectors, primary: [model-e, gem-a]}}
 providers:
   upstream: {{base_url: "http://127.0.0.1:{port}/v1", models: ["model-*"], prices: {prices}}}
+  second: {{base_url: "http://127.0.0.1:{port}/v1", models: ["claude-*"], dialects: anthropic.messages, price: {{input: 1, output: 4}}}}
+  third: {{base_url: "http://127.0.0.1:{port}/v1beta", models: ["gem-*"], dialects: gemini, price: {{input: 1, output: 4}}}}
 environments:
   prod: {{max_budget_daily: {environment_cap}}}
   dev: {{max_budget_daily: 5, direct_route: true}}
@@ -44,7 +50,7 @@ workflows:
   quiet: {{purpose: test, owner: test, content: none}}
   fresh: {{purpose: never released, owner: test}}
 """
-PRICES = "{model-a: {input: 1, output: 4}, model-b: {input: 2, output: 8}}"
+PRICES = "{model-a: {input: 1, output: 4}, model-b: {input: 2, output: 8}, model-e: {input: 1, output: 0}}"
 Answer = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -102,10 +108,13 @@ class Upstream:
 
     async def endpoint(self, request: Request) -> Response:
         body = await request.json()
-        self.seen.append({"body": body, "headers": dict(request.headers)})
+        asked = f"{request.url.path}?{request.url.query}".rstrip("?")
+        self.seen.append({"body": body, "headers": dict(request.headers), "path": asked})
         self.on_call()
         if self.answer:
             return await self.answer(request, body)
+        if (found := formats.usual(request, body)) is not None:
+            return found
         if body.get("stream"):
             return await streaming(chunk({"content": "hel"}), chunk({"content": "lo"}), chunk({}, "stop"), USAGE, DONE)(
                 request, body
@@ -247,7 +256,7 @@ def stage(folder: Path, **knobs: Any) -> Iterator[Stage]:
     upstream, upstream_port, port = Upstream(), free_port(), free_port()
     settings, keys, tokens = prepare(folder, port=upstream_port, **knobs)
     gateway = Gateway(settings)
-    app = Starlette(routes=[Route("/v1/chat/completions", upstream.endpoint, methods=["POST"])])
+    app = Starlette(routes=[Route("/{path:path}", upstream.endpoint, methods=["POST"])])
     with listening(app, upstream_port), listening(gateway, port, lifespan="on"):
         opened_stage = Stage(settings, gateway, upstream, port, keys, tokens)
         try:

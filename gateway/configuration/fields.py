@@ -1,7 +1,7 @@
 """Fields that sections of the configuration share: names, amounts, lists that may be written as one value."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -48,3 +48,9 @@ class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no coercion between types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+DialectName = Literal[
+    "openai.chat", "openai.responses", "openai.embeddings", "openai.completions", "anthropic.messages", "gemini"
+]  # fmt: skip
+DialectNames = Annotated[tuple[DialectName, ...], BeforeValidator(_names)]

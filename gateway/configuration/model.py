@@ -15,6 +15,7 @@ from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
 from gateway.configuration.fields import (
     Amount,
+    DialectNames,
     GrantedTools,
     Listed,
     ModelNames,
@@ -92,17 +93,12 @@ def _rows(value: Any) -> Any:
 PriceRows = Annotated[tuple[Price, ...], BeforeValidator(_rows), Field(min_length=1)]
 
 
-DialectName = Literal[
-    "openai.chat", "openai.responses", "openai.embeddings", "openai.completions", "anthropic.messages", "gemini"
-]
-
-
 class Provider(Section):
     """An upstream, and the formats that it speaks."""
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+$")
     """Up to and without `/chat/completions`, `/messages` or `/models/`."""
-    dialects: Annotated[tuple[DialectName, ...], Listed, Field(min_length=1)] = (
+    dialects: Annotated[DialectNames, Field(min_length=1)] = (
         "openai.chat", "openai.responses", "openai.embeddings", "openai.completions",
     )  # fmt: skip
     """The formats that it speaks."""

@@ -97,8 +97,9 @@ def _choice(requested: str, dialect: str, principal: Principal, rules: Rules, at
     targets, rejected = targets_of(route, rules.configuration, rules.prices, rules.usable, dialect)
     if not targets:
         why = "; ".join(f"{model}: {reason}" for model, reason in rejected)
+        others, _ = targets_of(route, rules.configuration, rules.prices, rules.usable)
         raise Refused(
-            "no_target",
+            "invalid_request" if others else "no_target",  # a caller of another format would be served
             f"no target can serve {route.intent}: {why}",
             stage=6,
             inputs={"rejected": _rejected_facts(rejected)},
