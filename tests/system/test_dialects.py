@@ -132,10 +132,10 @@ def test_a_tool_of_a_response_that_is_not_granted_never_arrives(on: Stage, item:
     on.upstream.answer = giving(formats.response_events("", item) if stream else formats.response("", item))
     headers = {"authorization": f"Bearer {on.keys['agent']}", "x-whyledger-repeat": "allow"}
     body, said = {"model": "support", "input": "hi", "stream": stream}, b""
-    with httpx2.stream("POST", f"{on.url}/v1/responses", json=body, headers=headers) as answer:
-        with pytest.raises(httpx2.RemoteProtocolError) if stream else contextlib.nullcontext():
-            for piece in answer.iter_bytes():
-                said += piece
+    broken = pytest.raises(httpx2.RemoteProtocolError) if stream else contextlib.nullcontext()
+    with httpx2.stream("POST", f"{on.url}/v1/responses", json=body, headers=headers) as answer, broken:
+        for piece in answer.iter_bytes():
+            said += piece
     assert (answer.status_code, b"response.failed" in said) == ((200, True) if stream else (403, False))
     assert b"wipe_disk" not in said
     assert item["id"].encode() not in said
