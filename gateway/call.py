@@ -143,6 +143,7 @@ class Opened(NamedTuple):
     call: str
     seq: int
     entry: str
+    workflow: str | None
     task: str | None
     budgets: tuple[str, ...]
     reserved: int

@@ -169,8 +169,19 @@ class Workflow(Section):
     """Whether prompts and answers are kept, sealed."""
     max_budget_daily: Amount | None = None
     """Hard cap of the workflow in each environment."""
-    max_calls_per_task: int = Field(default=200, ge=1)
-    """After so many a task is refused: a loop?"""
+    max_calls_per_task: int = Field(default=25, ge=1)
+    """After so many a task is refused: a loop? An agent whose task is a session needs more."""
+    max_budget_per_task: Amount | None = None
+    """Hard cap of all calls of a task, however many days it lasts."""
+    max_identical_calls: int = Field(default=3, ge=0, le=100)
+    """The call that is refused of those that are the very same in one task, once they are answered; also how often the
+    model may call tools round a circle of up to three calls. 0 for no limit."""
+    max_tool_rounds: int = Field(default=25, ge=1)
+    """After so many rounds of tools without a word of a person a call is refused."""
+    max_tool_calls: int = Field(default=32, ge=1, le=1000)
+    """The most tools that one answer may call at once; an answer with more is withheld."""
+    max_retries_per_task: int = Field(default=25, ge=0)
+    """The most attempts at targets beside the first ones of the calls of a task."""
     oversight: str = Field(default="", max_length=500)
     """How a person oversees it, in words."""
     next_review: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\d$")

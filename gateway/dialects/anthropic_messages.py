@@ -24,6 +24,7 @@ from gateway.dialects.protocol import (
     model_of,
     object_in,
     require_priced,
+    rounds_in,
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader, Text
@@ -111,6 +112,7 @@ class Messages(Envelope):
             output_limit=whole_of(request, "max_tokens", 0, 10_000_000) or None,
             input_bound=len(sent.body) + sum(map(_referred, messages)),
             instructions=_instructions(request.get("system")),
+            tool_rounds=rounds_in(messages, _turn_of),
             held=bool(request.get("container")),
             path=sent.path,
             headers=tuple((name, sent.headers[name]) for name in _HEADERS if sent.headers.get(name)),
@@ -170,6 +172,15 @@ def text_of(value: dict[str, Any]) -> Text | None:
         return None
     text = delta["text"]
     return (b"text", text.encode()) if isinstance(text, str) else None
+
+
+def _turn_of(message: dict[str, Any]) -> str:
+    """The results of tools stand in messages of the user, and are nobody's word."""
+    content = message.get("content")
+    kinds = {one.get("type") for one in content if isinstance(one, dict)} if isinstance(content, list) else set()
+    if message.get("role") == "user":
+        return "" if "tool_result" in kinds else "person"
+    return "tool" if "tool_use" in kinds else ""
 
 
 def _tools(request: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from gateway.dialects.protocol import (
     invalid,
     model_of,
     object_in,
+    rounds_in,
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
@@ -124,6 +125,7 @@ class GenerateContent(Envelope):
             choices=whole_of({"candidateCount": _member(settings, "candidateCount") or None}, "candidateCount", 1, 128),
             input_bound=len(sent.body) + _referred(request) + (FILE_TOKENS if held else 0),
             instructions=_text_of(_member(request, "systemInstruction")),
+            tool_rounds=rounds_in(contents, _turn_of),
             held=held,
             path=sent.path,
         )
@@ -231,6 +233,15 @@ def _member(value: Any, name: str) -> Any:
 
 def _is_any(functions: Any) -> bool:
     return isinstance(functions, Mapping) and functions.get("mode") == "ANY"
+
+
+def _turn_of(content: dict[str, Any]) -> str:
+    """The results of functions stand in contents of the user, and are nobody's word."""
+    parts = content.get("parts")
+    members = {name for one in parts if isinstance(one, dict) for name in one} if isinstance(parts, list) else set()
+    if content.get("role") == "model":
+        return "tool" if members & {"functionCall", "function_call"} else ""
+    return "" if members & {"functionResponse", "function_response"} else "person"
 
 
 def _tools(request: Mapping[str, Any]) -> Iterator[str]:

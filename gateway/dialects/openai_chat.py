@@ -23,6 +23,7 @@ from gateway.dialects.protocol import (
     model_of,
     object_in,
     require_priced,
+    rounds_in,
     whole_of,
 )
 from gateway.dialects.sse import PLAIN, Event, EventReader, Text
@@ -59,6 +60,7 @@ class Chat(openai_error.Envelope):
             choices=whole_of(request, "n", 1, 128),
             input_bound=len(sent.body) + _referred(messages),
             instructions=_instructions(messages),
+            tool_rounds=rounds_in(messages, _turn_of),
         )
 
     def outgoing(self, asked: Asked, server: Server) -> Outgoing:
@@ -83,6 +85,13 @@ class Chat(openai_error.Envelope):
 
 
 CHAT = Chat()
+
+
+def _turn_of(message: dict[str, Any]) -> str:
+    """Return who a message is of: a `tool` round of the model, a `person`, or neither."""
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool"
+    return "person" if message.get("role") == "user" else ""
 
 
 def _instructions(messages: list[dict[str, Any]]) -> str:

@@ -58,6 +58,7 @@ class Responses(openai_error.Envelope):
             output_limit=whole_of(request, "max_output_tokens", 0, 10_000_000) or None,
             input_bound=len(sent.body) + _referred(items) + (FILE_TOKENS if held else 0),
             instructions=_instructions(request, items),
+            tool_rounds=_rounds(items),
             held=held,
             stored=flag_of(request, "store", True),
         )
@@ -120,6 +121,19 @@ def _failure(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         return None
     return value.get("error") or True if isinstance(value, dict) and value.get("status") == "failed" else None
+
+
+def _rounds(items: list[dict[str, Any]]) -> int:
+    """Return how many rounds of tools stand behind the last word of a person; the results of one stand together."""
+    rounds, among_results = 0, False
+    for item in reversed(items):
+        kind = str(item.get("type") or "message")
+        if kind == "message" and item.get("role") == "user":
+            break
+        is_result = kind.endswith("_call_output")
+        rounds += is_result and not among_results
+        among_results = is_result
+    return rounds
 
 
 def _items(request: Mapping[str, Any]) -> list[dict[str, Any]]:

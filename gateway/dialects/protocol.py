@@ -4,7 +4,7 @@ Each format is one `Dialect`. Where client and server speak the same one, bytes 
 `Writer` turns what was read and judged into the client's format.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -55,6 +55,8 @@ class Asked(NamedTuple):
     """Most tokens the input can be: UTF-8 bytes of the body plus constants for what it only refers to."""
     instructions: str = ""
     """The system text that it begins with."""
+    tool_rounds: int = 0
+    """How many times in a row the model has called tools since a person last said something."""
     free: bool = False
     """Providers bill nothing for it: counting tokens."""
     held: bool = False
@@ -237,6 +239,21 @@ def whole_of(request: Mapping[str, Any], name: str, default: int, most: int) -> 
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise invalid(f"`{name}` must be a whole number from 1 to {most}")
     return value
+
+
+def rounds_in(turns: Sequence[dict[str, Any]], whose: Callable[[dict[str, Any]], str]) -> int:
+    """Return how many rounds of tools stand behind the last word of a person.
+
+    Args:
+        whose: says of a turn that it is a round of tools (`tool`) or the word of a `person`.
+    """
+    rounds = 0
+    for turn in reversed(turns):
+        kind = whose(turn)
+        if kind == "person":
+            break
+        rounds += kind == "tool"
+    return rounds
 
 
 def require_priced(request: Mapping[str, Any], tiers: Sequence[str] = ("auto", "default", "flex")) -> None:

@@ -40,13 +40,13 @@ class Judge:
     """Reads one answer as it comes."""
 
     __slots__ = (
-        "_asked", "_begun", "_called", "_dialect", "_format", "_grants", "_held", "_kept", "_key", "_room",
+        "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key", "_room",
         "_undecided", "_writer", "complete", "cut", "sent", "transcript", "unread",
     )  # fmt: skip
 
     def __init__(
-        self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, output_format: str, key: str,
-        room: Room,
+        self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, most_calls: int,
+        output_format: str, key: str, room: Room,
     ) -> None:  # fmt: skip
         """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another."""
         self.transcript: Transcript = dialect.transcript(asked)
@@ -60,7 +60,7 @@ class Judge:
         """Not all of it is kept."""
         self._key, self._room = key, room
         self._grants, self._format, self._asked = grants, output_format, asked
-        self._dialect, self._writer = dialect, writer
+        self._dialect, self._writer, self._most = dialect, writer, most_calls
         self._held: list[bytes] = []
         self._undecided: list[bytes] = []
         self._begun = False  # a name that may still come to a granted one is in the air
@@ -77,7 +77,7 @@ class Judge:
             return "unreadable"
         if self.transcript.error:
             return "failed"
-        if self._not_granted():
+        if self._not_granted() or self._too_many():
             return "refused_answer"
         if self._writer:
             self.sent = [self._writer.whole(body)]
@@ -131,7 +131,7 @@ class Judge:
             self.complete = self.transcript.finished
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
-        if self._not_granted():
+        if self._not_granted() or self._too_many():
             return "refused_answer"
         if self._writer and (last := self._writer.end()):
             self._keep(last)
@@ -162,10 +162,15 @@ class Judge:
             over = self.transcript.finished  # streams may cut a name into pieces, and then nothing more comes
             if any(over or not self._grants.may_come_to(name) for name in missing):
                 return "refused_answer"
+            if self._too_many():
+                return "refused_answer"
         return "unreadable" if self.unread else "answered"
 
     def _not_granted(self) -> list[str]:
         return [one.name for one in self.transcript.tool_calls() if not self._grants.allow(one.name)]
+
+    def _too_many(self) -> bool:
+        return len(self.transcript.tool_calls()) > self._most
 
     def _keep(self, raw: bytes) -> None:
         size = len(raw)
@@ -212,6 +217,9 @@ class Judge:
         if ungranted:
             inputs = {"called": len(tools), "ungranted": ungranted}
             return Check("granted-tool-calls", "deny", "the answer calls a tool that is not granted", inputs)
+        if len(tools) > self._most:
+            inputs = {"called": len(tools), "limit": self._most}
+            return Check("granted-tool-calls", "deny", "the answer calls too many tools at once", inputs)
         if self.unread:
             return Check("granted-tool-calls", "flag", "not all of the answer could be read")
         return Check("granted-tool-calls", "pass")

@@ -5,6 +5,7 @@ the configuration, the release), checks caps and calls per task, and yields eith
 reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
@@ -20,6 +21,7 @@ from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.screen import output_format, stopped, unreleased
 from gateway.rules.snapshot import Rules, stop_among
+from gateway.rules.tasks import require_within
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, task_row
@@ -36,6 +38,8 @@ class Record(NamedTuple):
     entry_id: str
     task: str | None = None
     sub: str | None = None
+    request: str | None = None
+    """The keyed digest of the request, of a call that names a task."""
     key_ref: str | None = None
     keep: bool = False
     c: Mapping[str, str] = NOTHING
@@ -69,7 +73,10 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requ
             values["requested"] = requested
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     task = None if own else ports.contents.pseudonym("task", call.task_id)
-    return Record(entry_id=entry_id, task=task, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents)
+    request = None if own else ports.contents.pseudonym("call", hashlib.sha256(call.body).hexdigest())[:22]
+    return Record(
+        entry_id=entry_id, task=task, request=request, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents
+    )
 
 
 async def open_call(
@@ -123,6 +130,9 @@ def open_unit(
             if (undelivered or ports.undelivered.known) and not call.may_repeat:
                 digest = partial(digest_of, call, principal, ports.contents.pseudonym)
                 require_new(undelivered, ports.undelivered, plan.repeat_window, at, digest)
+            if record.task:
+                row = state.get(task_row(principal.workflow, record.task))
+                require_within(row, call, workflow, plan.reserved, record.request or "")
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
         except Refused as refusal:
@@ -165,8 +175,8 @@ def budget_rows(caps: tuple[tuple[str, int], ...], zone: str, at: datetime) -> t
 def _answer(draft: Draft, plan: Plan) -> Callable[[Receipt], Opened]:
     rows = tuple([one["row"] for one in draft.facts["budgets"]])
     return lambda receipt: Opened(
-        call=draft.call or "", seq=receipt.seq, entry=draft.id, task=draft.task, budgets=rows, reserved=plan.reserved,
-        at=receipt.at,
+        call=draft.call or "", seq=receipt.seq, entry=draft.id, workflow=draft.workflow, task=draft.task,
+        budgets=rows, reserved=plan.reserved, at=receipt.at,
     )  # fmt: skip
 
 
@@ -191,15 +201,6 @@ def _require_admission(
         raise stopped(scope, stage=7)
     release = release_of(state.get(f"workflow:{principal.workflow}"), str(at.date()))
     flags = [] if release == "released" else [unreleased(principal, release, stage=7)]
-    calls = (state.get(task_row(principal.workflow, record.task)) or {"calls": 0})["calls"]
-    if calls >= workflow.max_calls_per_task:
-        raise Refused(
-            "task_calls_exceeded",
-            f"this task has made {calls} calls, the most that workflow {principal.workflow} allows; "
-            "a loop? raise `max_calls_per_task` if it is meant",
-            stage=7,
-            inputs={"calls": calls, "limit": workflow.max_calls_per_task},
-        )
     return [item for item in flags if item.verdict == "flag"]
 
 
@@ -234,6 +235,10 @@ def _facts(
     more: dict[str, Any] = {"prompt": call.prompt.label, "prompt_by": call.prompt.by} if call.prompt else {}
     if call.asked.instructions and not call.prompt and record.keep:
         more["instructions"] = ports.contents.pseudonym("instructions", call.asked.instructions)
+    if record.request:
+        more["same_ref"] = record.request
+    if call.asked.tool_rounds:
+        more["tool_rounds"] = call.asked.tool_rounds
     if call.asked.stored:
         more["provider_stores"] = True
     if call.component:
@@ -327,4 +332,5 @@ def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], po
         )  # fmt: skip
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=True)
 
-    return Unit(keys=lambda _at: (f"call:{opened.call}", *opened.budgets), run=run)
+    rows = (f"call:{opened.call}", *opened.budgets, *([task_row(opened.workflow, opened.task)] if opened.task else ()))
+    return Unit(keys=lambda _at: rows, run=run)

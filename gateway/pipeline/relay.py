@@ -79,9 +79,9 @@ class Relay:
 
     def _judge_of(self, pair: Pair) -> Judge:
         asked, form = self.call.asked, output_format(self.call, self.workflow)
-        grants = grants_of(self.workflow.tools, form)
+        grants, most = grants_of(self.workflow.tools, form), self.workflow.max_tool_calls
         writer = pair.writer(asked, int(self.ports.clock().timestamp()))
-        return Judge(asked, pair.server, writer, grants, form, self.principal.key, self.ports.room)
+        return Judge(asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room)
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -235,7 +235,8 @@ class Relay:
     def _withheld(self) -> AnswerWithheld:
         return AnswerWithheld(
             "policy_denied",
-            f"the model called a tool that workflow {self.principal.workflow} is not granted; the answer was withheld",
+            f"the model called a tool that workflow {self.principal.workflow} is not granted, or more than "
+            f"{self.workflow.max_tool_calls} at once; the answer was withheld",
         )
 
     def _cached(self) -> Cached | None:

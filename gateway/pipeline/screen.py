@@ -13,6 +13,7 @@ from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
 from gateway.rules.grants import grants_of, named
 from gateway.rules.snapshot import Rules
+from gateway.rules.tasks import require_shape
 
 RELEASED = (Check(id="workflow-released", verdict="pass"),)
 ALLOWED = (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))
@@ -23,7 +24,7 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
     """Stage 3: the workflow is registered, may be used in this environment, and nothing stops it.
 
     Raises:
-        Refused: key_revoked, stopped, workflow_unknown, workflow_not_released.
+        Refused: key_revoked, stopped, workflow_unknown, workflow_not_released, tool_rounds_exceeded.
     """
     if principal.status != "active":
         raise Refused("key_revoked", "this key was revoked; ask an engineer for a new one", stage=2)
@@ -36,6 +37,7 @@ def admit(principal: Principal, call: Call, rules: Rules) -> tuple[Workflow, tup
             f"workflow {principal.workflow} is not registered; describe it in the configuration",
             stage=3,
         )
+    require_shape(call, workflow)
     release = rules.released.get(principal.workflow or "", "none")
     if release == "released":
         return workflow, RELEASED

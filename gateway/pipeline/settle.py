@@ -1,6 +1,7 @@
 """Stage 10 of 10: the entry that closes a call and settles its reservation."""
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -105,6 +106,9 @@ def _sealed(
         listed: dict[str, Any] = {"granted": one.granted, "name": as_identifier(one.name) if one.granted else None}
         if one.output_format:
             listed["output_format"] = True
+        if record.task:
+            said = hashlib.sha256(f"{one.name}\n{one.arguments}".encode()).hexdigest()
+            listed["same_ref"] = ports.contents.pseudonym("tool_call", said)[:22]
         if one.provider_run:
             listed["provider_run"] = True
         if record.keep:

@@ -4,7 +4,7 @@ Because every unit takes its changes from here, the rows are a projection of the
 in `rows.EPHEMERAL`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.state import rollup
@@ -27,6 +27,8 @@ from ledger.entry import Draft, Entry
 from ledger.unit import GAP, HALT, State
 
 MOST_UNDELIVERED = 64
+MOST_SAME = 32
+"""How many different calls, and calls of tools, a task's row remembers, the latest."""
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
 Changes = dict[str, Any]
@@ -124,6 +126,7 @@ def _opened(item: Item, state: State) -> Changes:
             "key": facts["key"],
             "route": facts["route_ref"],
             **({"prompt": facts["prompt"]} if "prompt" in facts else {}),
+            **({"same": facts["same_ref"]} if "same_ref" in facts else {}),
         }
     }
     if item.task:
@@ -131,14 +134,19 @@ def _opened(item: Item, state: State) -> Changes:
         old = state.get(row) or _NO_CALLS
         day = day_of(changes[f"call:{item.call}"]["budgets"])
         changes[row] = old | {"calls": old["calls"] + 1, "first": old.get("first") or day, "last": day}
+        if not facts.get("tool_rounds") and "tools" in old:  # a person has spoken: what was called before is past
+            changes[row]["tools"] = []
+        changes[row]["reserved"] = old.get("reserved", 0) + facts["reserved_nano_eur"]
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])
 
 
 def _extended(item: Item, state: State) -> Changes:
     call = state[f"call:{item.call}"]
     more = item.facts["reserved_nano_eur"]
-    grown = call | {"reserved": call["reserved"] + more}
-    return {f"call:{item.call}": grown} | _move(state, call["budgets"], reserved=more)
+    grown: Changes = {f"call:{item.call}": call | {"reserved": call["reserved"] + more}}
+    if item.task and (old := state.get(row := task_row(item.workflow, item.task))):
+        grown[row] = old | {"reserved": old.get("reserved", 0) + more}
+    return grown | _move(state, call["budgets"], reserved=more)
 
 
 def _ended(item: Item, state: State) -> Changes:
@@ -148,7 +156,8 @@ def _ended(item: Item, state: State) -> Changes:
     row = rollup.row_of(day_of(call["budgets"]), item.workflow, facts, call)
     moved[row] = rollup.plus(state.get(row), facts, named=named, result=facts.get("result", "interrupted"))
     if named:
-        moved |= _spent_in_task(task_row(item.workflow, item.task), state, cost)
+        row_of_task = task_row(item.workflow, item.task)
+        moved[row_of_task] = _used_in_task(state.get(row_of_task) or _NO_CALLS, call, facts)
     if "undelivered" in facts:
         known = {key: one for key, one in (state.get(UNDELIVERED) or {}).items() if key != facts["undelivered"]}
         kept = dict(sorted(known.items(), key=lambda one: str(one[1]["at"]))[-MOST_UNDELIVERED + 1 :])
@@ -156,6 +165,21 @@ def _ended(item: Item, state: State) -> Changes:
     if facts["cost_state"] == "upper_bound":
         moved[f"bound:{item.call}"] = {"sum": row}
     return {f"call:{item.call}": None} | moved
+
+
+def _used_in_task(old: dict[str, Any], call: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Count the end of a call in its task: its cost, its retries, what was the same and which tools were called."""
+    used = old | {"cost": old.get("cost", 0) + facts["cost_nano_eur"]}
+    used["reserved"] = max(0, old.get("reserved", 0) - call["reserved"])
+    if more := max(0, len(facts.get("attempts", ())) - 1):
+        used["retries"] = old.get("retries", 0) + more
+    if facts.get("result") == "answered" and "same" in call and "cached_from_ref" not in facts:
+        known = [one for one in old.get("same", ()) if one[0] != call["same"]]
+        again = dict(old.get("same", ())).get(call["same"], 0) + 1
+        used["same"] = [*known, [call["same"], again]][-MOST_SAME:]
+    if tools := [one["same_ref"] for one in facts.get("tool_calls", ()) if "same_ref" in one]:
+        used["tools"] = [*old.get("tools", ()), *tools][-MOST_SAME:]
+    return used
 
 
 def _spent_in_task(row: str, state: State, cost: int) -> Changes:

@@ -127,6 +127,21 @@ def _flags(entry: Entry) -> Iterator[Sentence]:
             )
 
 
+_OF_CALLS = {"calls", "limit", "cost_nano_eur"}
+
+
+def _not_spent(inputs: dict[str, Any]) -> str:
+    """Estimate what a loop would have gone on to cost: what is not known is not said."""
+    cost, calls = inputs.get("cost_nano_eur"), inputs["calls"]
+    if not cost or not calls:
+        return ""
+    each = cost // calls
+    return (
+        f" Not spent, as an estimate: {eur_short(each)} for each further call, the average of those before it; "
+        f"{eur_short(100 * each)} for a hundred."
+    )
+
+
 def _arithmetic(inputs: dict[str, Any]) -> str:
     if {"cap", "spent", "reserved", "needed"} <= inputs.keys():
         return (
@@ -134,8 +149,11 @@ def _arithmetic(inputs: dict[str, Any]) -> str:
             f"{eur_short(inputs['reserved'], most=True)} reserved; the call could have cost "
             f"{eur_short(inputs['needed'], most=True)}."
         )
-    if {"calls", "limit"} <= inputs.keys():
-        return f" It had made {counted(inputs['calls'], 'call')}, and at most {inputs['limit']} may be made."
+    if "calls" in inputs and not {"cap", "spent"} & inputs.keys():
+        limit = f", and at most {inputs['limit']} may be made" if inputs.keys() <= _OF_CALLS else ""
+        return f" It had made {counted(inputs['calls'], 'call')}{limit}.{_not_spent(inputs)}"
+    if {"rounds", "limit"} <= inputs.keys():
+        return f" There had been {counted(inputs['rounds'], 'round')} of tools, and at most {inputs['limit']} may be."
     if {"defined", "ungranted"} <= inputs.keys():
         names = f": {inputs['names']}" if inputs.get("names") else ""
         of = f"Not granted to its workflow: {inputs['ungranted']} of the {counted(inputs['defined'], 'tool')}"

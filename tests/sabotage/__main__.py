@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
 PROMISES = "tests/system/test_promises.py::"
 HOSTILE = "tests/system/test_hostile.py::"
+FAN_OUT = "tests/system/test_fan_out.py::"
+DIALECTS = "tests/system/test_dialects.py::"
 LOG = "tests/ledger/test_log.py::"
 SEALING = "tests/ledger/test_sealing.py::"
 PACK = "tests/system/test_pack.py::"
@@ -280,9 +282,55 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/judging.py",
-        '            return "failed"\n        if self._not_granted():\n',
+        '            return "failed"\n        if self._not_granted() or self._too_many():\n',
         '            return "failed"\n        if False:\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
+    ),
+    Sabotage(
+        "3", "the very same call of a task is refused the third time", "gateway/rules/tasks.py",
+        "    if again >= (most := workflow.max_identical_calls) > 0:\n", "    if again >= (most := 10**9):\n",
+        FAN_OUT + "test_the_third_identical_call_of_a_task_is_refused_and_one_that_got_no_answer_does_not_count",
+    ),
+    Sabotage(
+        "3", "a circle of tool calls is found", "gateway/rules/tasks.py",
+        "            return length\n    return 0\n", "            return 0\n    return 0\n",
+        FAN_OUT + "test_an_agent_that_goes_round_in_a_circle_is_stopped",
+    ),
+    Sabotage(
+        "3", "rounds of tools are counted", "gateway/dialects/protocol.py",
+        '        rounds += kind == "tool"\n', "        rounds += 0\n",
+        FAN_OUT + "test_an_agent_that_always_finds_something_new_is_stopped_by_its_rounds",
+    ),
+    Sabotage(
+        "7", "too many tools at once are withheld", "gateway/pipeline/judging.py",
+        "        return len(self.transcript.tool_calls()) > self._most\n", "        return False\n",
+        FAN_OUT + "test_an_answer_that_calls_too_many_tools_at_once_is_withheld",
+    ),
+    Sabotage(
+        "2", "the end of a response waits for its close", "gateway/dialects/openai_responses_answer.py",
+        "            self.finished = True\n        else:\n            self._see_piece",
+        "            self.finished = False\n        else:\n            self._see_piece",
+        DIALECTS + "test_the_end_of_a_stream_is_not_given_out_while_its_close_is_not_durable[responses]",
+    ),
+    Sabotage(
+        "2", "the end of a message waits for its close", "gateway/dialects/anthropic_answer.py",
+        "        return bool(self._stop or self.finished or self.error)\n", "        return bool(self.error)\n",
+        DIALECTS + "test_the_end_of_a_stream_is_not_given_out_while_its_close_is_not_durable[messages]",
+    ),
+    Sabotage(
+        "2", "the end of generated content waits for its close", "gateway/dialects/gemini_answer.py",
+        "        return bool(ended or self._blocked or self.error)\n", "        return bool(self.error)\n",
+        DIALECTS + "test_the_end_of_a_stream_is_not_given_out_while_its_close_is_not_durable[gemini]",
+    ),
+    Sabotage(
+        "7", "tools that the provider runs are told by their items", "gateway/dialects/openai_responses_answer.py",
+        'and not kind.endswith("_call"):\n', 'and kind not in ():\n',
+        DIALECTS + "test_a_tool_of_a_response_that_is_not_granted_never_arrives[web_search_call-True]",
+    ),
+    Sabotage(
+        "3", "cache writes without a lifetime are charged as the dearer", "gateway/dialects/anthropic_usage.py",
+        "        long += rest\n", "        short += rest\n",
+        DIALECTS + "test_the_lifetime_of_a_cache_has_its_price",
     ),
     Sabotage(
         "4", "a database that went back is noticed while running", "ledger/batch.py",

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger.entry import Entry
+from ledger.errors import LedgerUnavailable
+from ledger.unit import Unit
 
 pytestmark = pytest.mark.slow
 TOOL = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -186,6 +188,59 @@ def test_a_quota_that_is_gone_is_told_by_a_stream_that_had_begun(on: Stage) -> N
         on.client().responses.create(model="support", input="hi", stream=True)
     assert [one["outcome"] for one in last(on).facts["attempts"]] == ["error", "error"]
     assert last(on).facts["cost_nano_eur"] == 0
+
+
+ENDS: dict[str, tuple[str, dict[str, Any], tuple[bytes, ...]]] = {
+    "responses": ("/v1/responses", {"model": "support", "input": "hi", "stream": True}, (b"response.completed",)),
+    "completions": ("/v1/completions", {"model": "support", "prompt": "hi", "stream": True}, (b"[DONE]", b'"stop"')),
+    "messages": (
+        "/v1/messages",
+        {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        (b"message_delta", b"message_stop"),
+    ),
+    "gemini": (
+        "/v1beta/models/gemini:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+        (b'"STOP"',),
+    ),
+    "chat to claude": (
+        "/v1/chat/completions",
+        {"model": "claude", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        (b"[DONE]", b'"finish_reason":"stop"'),
+    ),
+    "chat to gemini": (
+        "/v1/chat/completions",
+        {"model": "gemini", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        (b"[DONE]", b'"finish_reason":"stop"'),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ENDS)
+def test_the_end_of_a_stream_is_not_given_out_while_its_close_is_not_durable(
+    on: Stage, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, body, ends = ENDS[form]
+    headers, said = {"authorization": f"Bearer {on.keys['agent']}", "x-whyledger-repeat": "allow"}, b""
+    with httpx2.Client(timeout=20) as client:
+        whole = client.post(on.url + path, json=body, headers=headers).content
+        assert all(end in whole for end in ends)
+
+        def unrecorded(*_given: Any) -> Unit:
+            def run(_state: Any, _at: Any) -> Any:
+                raise LedgerUnavailable("the disk is full")
+
+            return Unit(keys=lambda _at: (), run=run)
+
+        monkeypatch.setattr("gateway.pipeline.relay.close_unit", unrecorded)
+        with (
+            pytest.raises(httpx2.RemoteProtocolError),
+            client.stream("POST", on.url + path, json=body, headers=headers) as answer,
+        ):
+            for piece in answer.iter_bytes():
+                said += piece
+    assert b"the outcome could not be recorded" in said
+    assert not [end for end in ends if end in said]
 
 
 # Embeddings and completions
