@@ -99,6 +99,8 @@ class Target:
     """How the caller's dialect is put to it."""
     limit_field: str = "max_completion_tokens"
     asks_usage: bool = True
+    environment: str = ""
+    """Whose key of the provider is used."""
     facts: Vetted = field(init=False, compare=False, repr=False)
     """The target as entries state it."""
 
@@ -119,6 +121,7 @@ class Plan(NamedTuple):
     targets: tuple[Target, ...]
     rejected: tuple[tuple[str, str], ...]
     max_retries: int
+    retry_within: float
     timeout: float
     first_byte: float
     whole_answer: float | None
@@ -135,6 +138,12 @@ class Plan(NamedTuple):
     """(budget scope, daily cap in nano-EUR) that the call counts in."""
     facts: Mapping[str, Any]
     """The choice as the entry states it: targets, rejected ones, their prices, the exchange rate."""
+    lower: "Plan | None" = None
+    """What is done instead once the route has used up a share of its cap."""
+    step_down_at: int = 0
+    """That share, in percent."""
+    stepped_down: bool = False
+    """This is what is done instead."""
 
 
 class Opened(NamedTuple):
@@ -149,6 +158,8 @@ class Opened(NamedTuple):
     reserved: int
     at: str
     """The instant of `call.opened`: the prices of this instant count."""
+    stepped_down: bool = False
+    """The route had used up so much of its cap that cheaper models serve the call."""
 
 
 class Attempt(NamedTuple):

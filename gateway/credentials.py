@@ -8,11 +8,13 @@ import contextlib
 import re
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
+
+from gateway.configuration.model import Provider
 
 log = structlog.get_logger()
 
@@ -53,6 +55,19 @@ class _Read(NamedTuple):
     wrong: str | None = None
 
 
+def _places(providers: Mapping[str, Provider]) -> Iterator[tuple[str, str | None]]:
+    for name, provider in providers.items():
+        if provider.keys:
+            yield from ((f"{name}/{environment}", key) for environment, key in provider.keys.items())
+        else:
+            yield name, provider.key
+
+
+def all_places(providers: Mapping[str, Provider]) -> frozenset[str]:
+    """Return what `usable` would if every key were there."""
+    return frozenset(place for place, _ in _places(providers))
+
+
 class Credentials:
     """The credentials that references lead to, and what of them was said in the log."""
 
@@ -66,6 +81,10 @@ class Credentials:
         if reference is None or reference.startswith("file:"):
             return True
         return bool(self._environment.get(reference.partition(":")[2], "").strip())
+
+    def usable(self, providers: Mapping[str, Provider]) -> frozenset[str]:
+        """Return the providers that can be tried; `provider/environment` where each environment has its own key."""
+        return frozenset(place for place, key in _places(providers) if self.may_exist(key))
 
     def of(self, provider: str, reference: str | None) -> str | None:
         """Return the credential of a provider, or None if it needs none.

@@ -55,12 +55,18 @@ class Route(Section):
     keep_alive: float = Field(default=0.0, ge=0, le=600)
     """After so many seconds without an event a stream carries a comment, so that no load balancer takes it for dead;
     0 for never. Its head is then sent before a model has answered: what fails later is an error event."""
+    retry_within: float = Field(default=60.0, ge=0, le=3600)
+    """Seconds after which no further attempt begins."""
+    step_down_at: int = Field(default=80, ge=1, le=100)
+    """The percentage of `max_budget_daily`, spent and reserved, from which on cheaper models are tried first."""
+    step_down_to: ModelNames = ()
+    """Those models; none if left out. A call that they serve says so."""
     retry_timeouts: bool = False
     """Whether a target that gave no answer in time is asked again, or the next one is: it may have been bought."""
     repeat_window: int = Field(default=120, ge=0, le=3600)
     """For so many seconds a request is not bought again that was charged and whose answer could not be given out."""
 
-    @field_validator("timeout", "first_byte", "whole_answer", "keep_alive", mode="before")
+    @field_validator("timeout", "first_byte", "whole_answer", "keep_alive", "retry_within", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -68,6 +74,16 @@ class Route(Section):
     @property
     def models(self) -> tuple[str, ...]:
         return (*self.primary, *self.fallback)
+
+    @property
+    def every_model(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.models, *self.step_down_to)))
+
+    @model_validator(mode="after")
+    def _has_cap(self) -> "Route":
+        if self.step_down_to and self.max_budget_daily is None:
+            raise ValueError("step_down_to needs max_budget_daily: it is a share of that cap")
+        return self
 
 
 class Price(Section):
@@ -106,7 +122,11 @@ class Provider(Section):
     """The header for its key; if left out, the one of the format: `authorization` as a bearer token, for Anthropic
     `x-api-key`, for Gemini `x-goog-api-key`."""
     key: str | None = None
-    """`env:NAME` or `file:PATH`."""
+    """`env:NAME` or `file:PATH`; of every environment."""
+    keys: dict[Name, str] = Field(default_factory=dict)
+    """Instead of `key`, one for each environment that may use the provider: no other can."""
+    region: Name | None = None
+    """Where it processes data, as `regions` of workflows name it: `eu`."""
     models: Texts
     """Names of its models, or beginnings of them: `gpt-*`."""
     catalogue: str | None = None
@@ -139,6 +159,20 @@ class Provider(Section):
             raise ValueError("write env:NAME or file:PATH; secrets do not stand in the file")
         return value
 
+    @model_validator(mode="after")
+    def _one_key_each(self) -> "Provider":
+        for value in self.keys.values():
+            self._reference(value)
+        if self.keys and self.key is not None:
+            raise ValueError("write `key` or `keys`, not both")
+        if len(set(self.keys.values())) < len(self.keys):
+            raise ValueError("two environments have the same key: each needs one of its own")
+        return self
+
+    def key_of(self, environment: str) -> str | None:
+        """Return where the key of an environment stands."""
+        return self.keys.get(environment) if self.keys else self.key
+
 
 class Environment(Section):
     """A hard daily cap, and whether models may be asked for by name."""
@@ -147,6 +181,8 @@ class Environment(Section):
     """Hard cap of everything in it."""
     direct_route: bool = False
     """Whether models may be asked for by their own names."""
+    paid: bool = True
+    """Whether models that cost something may be used."""
 
 
 class Workflow(Section):
@@ -165,6 +201,8 @@ class Workflow(Section):
     one where `tool_choice` is `required`, or none."""
     routes: Names = ()
     """Intents it may use; empty means all."""
+    regions: Names = ()
+    """Where its data may be processed, by `region` of the providers; empty means anywhere."""
     content: Literal["full", "none"] = "full"
     """Whether prompts and answers are kept, sealed."""
     max_budget_daily: Amount | None = None
@@ -282,6 +320,9 @@ class Configuration(Section):
         for one in self.evaluation.evaluators:
             if one.workflow not in self.workflows or (one.route and one.route not in intents):
                 raise ValueError(f"evaluator {one.name} names a workflow or a route that does not exist")
+        for name, provider in self.providers.items():
+            if unknown := sorted(set(provider.keys) - set(self.environments)):
+                raise ValueError(f"provider {name} has keys of environments that do not exist: {', '.join(unknown)}")
         for name, outcome in self.outcomes.items():
             if unknown := sorted(set(outcome.workflows) - set(self.workflows)):
                 raise ValueError(f"outcome {name} names workflows that do not exist: {', '.join(unknown)}")

@@ -17,15 +17,16 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
     return {
         "purpose": workflow.purpose, "owner": workflow.owner, "role": workflow.role, "tools": list(workflow.tools),
         "content": workflow.content,
-        "routes": {route.intent: [_served_by(configuration, model) for model in route.models] for route in routes},
+        "routes": {route.intent: [_served_by(configuration, model) for model in route.every_model] for route in routes},
         **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
+        **({"regions": list(workflow.regions)} if workflow.regions else {}),
     }  # fmt: skip
 
 
 def served_models(configuration: Configuration, intent: str) -> dict[str, Any]:
     """Return which models answer an intent, and where."""
     route = configuration.route(intent)
-    return {intent: [_served_by(configuration, model) for model in route.models] if route else []}
+    return {intent: [_served_by(configuration, model) for model in route.every_model] if route else []}
 
 
 def release_digest(configuration: Configuration, name: str) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.configuration.model import Configuration
-from gateway.credentials import Credentials
+from gateway.credentials import Credentials, all_places
 from gateway.pricing.prices import PriceList
-from gateway.rules.route import targets_of
+from gateway.rules.targets import targets_of
 
 
 class Finding(NamedTuple):
@@ -30,11 +30,11 @@ def findings(configuration: Configuration, prices: PriceList, environment: Mappi
         direct = any(one.direct_route for one in configuration.environments.values())
         yield Finding(not direct, True, "there is no route: no call can be served by an intent")
     credentials, providers = Credentials(environment), configuration.providers
-    usable = frozenset(name for name, one in providers.items() if credentials.may_exist(one.key))
+    usable, every = credentials.usable(providers), all_places(providers)
     for route in configuration.routes:
         # With every key there is: what is wrong then is wrong in the file, whatever this machine lacks beside it.
-        possible, wrong = targets_of(route, configuration, prices, frozenset(providers))
-        targets, rejected = targets_of(route, configuration, prices, usable)
+        possible, wrong = targets_of(route.every_model, configuration, prices, every)
+        targets, rejected = targets_of(route.every_model, configuration, prices, usable)
         misspelt = {model for model, _ in wrong}
         for model, reason in wrong:
             yield Finding(True, False, f"route {route.intent}: {model}: {reason}{_near(model, configuration)}")

@@ -65,12 +65,13 @@ async def first_answer(
         UpstreamFailed: no target did, or a person stopped it.
     """
     failure: UpstreamFailed | None = None
+    until = monotonic() + plan.retry_within
     limits, soonest = 0, math.inf
     for target in plan.targets:
         server = Server(target.model, plan.output_limit, target.limit_field, target.asks_usage)
         outgoing = target.pair.outgoing(call.asked, server)
         for round_ in range(plan.max_retries + 1):
-            if failure is not None and len(tries.made) >= MAX_ATTEMPTS:
+            if failure is not None and (len(tries.made) >= MAX_ATTEMPTS or monotonic() > until):
                 raise failure
             if is_stopped():
                 raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
@@ -78,8 +79,10 @@ async def first_answer(
                 await _require_second_reservation(plan, opened, ports)
             answer = await _one(call, target, outgoing, plan, tries, ports)
             if not isinstance(answer, UpstreamFailed):
+                ports.breaker.note(target, "answered", 0.0)
                 return target, answer
             failure = answer
+            ports.breaker.note(target, tries.made[-1].outcome, monotonic(), wait=failure.wait)
             if failure.status in PASSED_ON or (failure.code == "upstream_timeout" and not plan.retry_timeouts):
                 raise failure
             if failure.code in GIVEN_UP or (failure.status is not None and failure.status not in RETRIED):

@@ -107,7 +107,7 @@ def open_unit(
     rules: Rules, ports: Ports,
 ) -> Unit:  # fmt: skip
     """Return the unit of `open_call`. `rules` are those that were decided by, not newer ones."""
-    zone = rules.configuration.organisation.time_zone
+    first, zone = plan, rules.configuration.organisation.time_zone
     plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key, **_prompt(call)}
 
     def keys(at: datetime) -> Sequence[str]:
@@ -119,6 +119,9 @@ def open_unit(
         return rows
 
     def run(state: State, at: datetime) -> Step:
+        return _run(_stepped(first, state, budget_rows(first.caps, zone, at)), state, at)
+
+    def _run(plan: Plan, state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
         control = control_of(state)
         stated = (control["config"], control["prices"], control.get("prompts"))
@@ -142,6 +145,8 @@ def open_unit(
             )
             return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
         facts = _facts(call, principal, workflow, plan, [*checks, *extra], record, ports) | {"budgets": counted}
+        if plan.stepped_down:
+            facts["step_down"] = {"percent": first.step_down_at}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
             sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, call, principal, ports), c=record.c,
@@ -176,8 +181,19 @@ def _answer(draft: Draft, plan: Plan) -> Callable[[Receipt], Opened]:
     rows = tuple([one["row"] for one in draft.facts["budgets"]])
     return lambda receipt: Opened(
         call=draft.call or "", seq=receipt.seq, entry=draft.id, workflow=draft.workflow, task=draft.task,
-        budgets=rows, reserved=plan.reserved, at=receipt.at,
+        budgets=rows, reserved=plan.reserved, at=receipt.at, stepped_down=plan.stepped_down,
     )  # fmt: skip
+
+
+def _stepped(plan: Plan, state: State, budgets: Sequence[tuple[str, int]]) -> Plan:
+    """Return what is done once the route has used up the share of its cap at which it steps down, else the plan."""
+    if plan.lower is None:
+        return plan
+    row, cap = next((row, cap) for row, cap in budgets if row.startswith("budget:route:"))
+    used = state.get(row) or {"spent": 0, "reserved": 0}
+    if 100 * (used["spent"] + used["reserved"]) < plan.step_down_at * cap:
+        return plan
+    return plan.lower._replace(stepped_down=True)
 
 
 def _require_lease(state: State, boot: str, at: datetime) -> None:

@@ -9,6 +9,7 @@ from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.judging import Room
 from gateway.pipeline.repeats import Memory
+from gateway.rules.breaker import Breaker
 from gateway.rules.snapshot import Rules
 from ledger.entry import Sealed
 from ledger.unit import Unit, Written
@@ -117,6 +118,7 @@ class Ports:
     rules: "RulesInForce"
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 class RulesInForce(Protocol):

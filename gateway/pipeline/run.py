@@ -78,12 +78,14 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     call = with_prompt(call, principal.environment, rules.prompts)  # 3: what is judged and sent has its text
     findings = screen(call, workflow)  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
-    plan = plan_route(call, principal, rules, ports.clock())  # 6
+    plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
     record = await record_of(call, workflow, ports)
     # Nothing that can fail may stand between 7 and the relay that closes the call.
     key = cache_key(call, principal) if plan.cache_ttl else ""
     decided = monotonic()
     opened = await open_call(call, principal, workflow, plan, checks, record, rules, ports)  # 7: durable from here on
+    if opened.stepped_down and plan.lower:
+        plan = plan.lower._replace(stepped_down=True)
     return Relay(  # 8, 9, 10
         call=call,
         principal=principal,

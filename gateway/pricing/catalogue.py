@@ -38,7 +38,7 @@ def compile_rows(configuration: Configuration) -> str:
         for model, prices in provider.prices.items():
             rows[f"{name}/{model}"] = [_configured(price) for price in prices]
     for route in configuration.routes:
-        for written in route.models:
+        for written in route.every_model:
             model = configuration.aliases.get(written, written)
             found = provider_of(configuration, model)
             if found and (row := rows.get(f"{found[0]}/{model}") or _otherwise(found[1], model)):

@@ -43,6 +43,11 @@ class PriceHistory:
         """Tell whether tokens of output have a price: models that only embed have none."""
         return all("output" in row["prices"] for row in self._standard)
 
+    @property
+    def is_free(self) -> bool:
+        """Tell whether nothing of any row costs anything."""
+        return not any(_costs(price) for row in self._rows for price in row["prices"].values())
+
     def at(self, instant: datetime, tier: str | None = None) -> PriceRow | None:
         """Return the row of an instant and a service tier, or None when that tier has no price here."""
         return self.row_of(format_time(instant), tier)
@@ -77,6 +82,10 @@ class PriceHistory:
             merged |= row["prices"]
         said = {"since": base.get("from"), "tier": tier if special else None, "source": base["source"]}
         return _read(self._model, merged, said | {"unpriced": tuple(base.get("unpriced", ()))})
+
+
+def _costs(price: Any) -> bool:
+    return any(_costs(one) for one in price) if isinstance(price, list) else bool(price)
 
 
 def _holds(row: Row, instant: datetime) -> bool:

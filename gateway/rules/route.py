@@ -4,20 +4,20 @@ Pure: the same call under the same rules always gives the same plan, which is wh
 decision from its entry.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from gateway.call import Call, Plan, Principal, Target
 from gateway.configuration.load import provider_of
-from gateway.configuration.model import Configuration, Route
-from gateway.dialects.openai_others import EMBEDDINGS
-from gateway.dialects.pairs import pair_of
+from gateway.configuration.model import Route
 from gateway.errors import Refused
 from gateway.pricing.money import PriceRow, nano_eur, worst_case
-from gateway.pricing.prices import STANDARD, PriceList, segment_of
+from gateway.pricing.prices import STANDARD, segment_of
+from gateway.rules.breaker import NONE_OPEN, Circuits
 from gateway.rules.snapshot import Rules
+from gateway.rules.targets import Caller, targets_of
 from ledger.entry import vetted
 
 DIRECT = "direct"
@@ -40,31 +40,45 @@ class Choice:
     facts: dict[str, Any]
 
 
-def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> Plan:
+def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime, circuits: Circuits = NONE_OPEN) -> Plan:
     """Return the plan of a call that is made at `at`.
+
+    Args:
+        circuits: why targets are left alone for now, by provider and model.
 
     Raises:
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
-    choice = _without_objections(_choice(call.asked.model, call.dialect.name, principal, rules, at), call, at)
-    route = choice.route
-    if route.max_input_tokens is not None and call.asked.input_bound > route.max_input_tokens:
+    plan = _plan(call, principal, rules, at, circuits)
+    route = rules.configuration.route(call.asked.model)
+    if route is None or not route.step_down_to:
+        return plan
+    return plan._replace(lower=_plan(call, principal, rules, at, circuits, lower=True), step_down_at=route.step_down_at)
+
+
+def _plan(
+    call: Call, principal: Principal, rules: Rules, at: datetime, circuits: Circuits,
+    *, lower: bool = False,
+) -> Plan:  # fmt: skip
+    choice = _passed_over(_choice(call, principal, rules, at, lower=lower), call, at, circuits)
+    route, asked = choice.route, call.asked
+    if route.max_input_tokens is not None and asked.input_bound > route.max_input_tokens:
         raise Refused(
             "input_too_large",
-            f"the input may be {call.asked.input_bound} tokens; route {route.intent} allows {route.max_input_tokens}",
+            f"the input may be {asked.input_bound} tokens; route {route.intent} allows {route.max_input_tokens}",
             stage=6,
-            inputs={"bound": call.asked.input_bound, "limit": route.max_input_tokens},
+            inputs={"bound": asked.input_bound, "limit": route.max_input_tokens},
         )
-    asked = call.asked
     output = route.max_output_tokens if asked.output_limit is None else asked.output_limit
     bounds = asked.input_bound, output * asked.choices
-    rows, searches = _billable(choice.prices, call), any("search" in name for name in call.asked.tools)
+    rows, searches = _billable(choice.prices, call), any("search" in name for name in asked.tools)
     return Plan(
         route=route.intent,
         direct=choice.direct,
         targets=choice.targets,
         rejected=choice.rejected,
         max_retries=route.max_retries,
+        retry_within=route.retry_within,
         timeout=route.timeout,
         first_byte=route.first_byte or route.timeout,
         whole_answer=route.whole_answer,
@@ -72,8 +86,8 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime) -> 
         keep_alive=route.keep_alive,
         repeat_window=route.repeat_window,
         output_limit=output,
-        output_limit_set=call.asked.output_limit is None,
-        cache_ttl=0 if call.asked.tools else route.cache_ttl,
+        output_limit_set=asked.output_limit is None,
+        cache_ttl=0 if asked.tools else route.cache_ttl,
         reserved=0 if asked.free else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
@@ -87,17 +101,20 @@ def _billable(rows: tuple[PriceRow, ...], call: Call) -> list[PriceRow]:
     return [row for row in rows if row.tier is None or row.tier in STANDARD or row.tier in tiers]
 
 
-def _choice(requested: str, dialect: str, principal: Principal, rules: Rules, at: datetime) -> Choice:
+def _choice(call: Call, principal: Principal, rules: Rules, at: datetime, *, lower: bool) -> Choice:
     """Return what the rules say about this model name; worked out once per rules and half hour."""
-    place = requested, dialect, principal.environment, principal.workflow, segment_of(at)
+    requested, dialect = call.asked.model, call.dialect.name
+    place = requested, dialect, principal.environment, principal.workflow, segment_of(at), lower
     if found := rules.chosen.get(place):
         return cast(Choice, found)
     configured = rules.configuration.route(requested)
     route = configured or _direct_route(requested, principal, rules)
-    targets, rejected = targets_of(route, rules.configuration, rules.prices, rules.usable, dialect)
+    models = tuple(dict.fromkeys((*route.step_down_to, *route.models))) if lower else route.models
+    caller = _caller(dialect, principal, rules)
+    targets, rejected = targets_of(models, rules.configuration, rules.prices, rules.usable, caller)
     if not targets:
         why = "; ".join(f"{model}: {reason}" for model, reason in rejected)
-        others, _ = targets_of(route, rules.configuration, rules.prices, rules.usable)
+        others, _ = targets_of(models, rules.configuration, rules.prices, rules.usable, caller._replace(dialect=None))
         raise Refused(
             "invalid_request" if others else "no_target",  # a caller of another format would be served
             f"no target can serve {route.intent}: {why}",
@@ -123,16 +140,34 @@ def _with_targets(choice: Choice, targets: Sequence[Target], at: datetime) -> Ch
     return replace(choice, targets=tuple(targets), prices=prices, facts=facts)
 
 
-def _without_objections(choice: Choice, call: Call, at: datetime) -> Choice:
-    """Leave out the targets whose format has no place for something that the request asks for."""
-    why = {target: said for target in choice.targets if (said := target.pair.objection(call.asked))}
-    if not why:
+def _caller(dialect: str, principal: Principal, rules: Rules) -> Caller:
+    environment = rules.configuration.environments.get(principal.environment)
+    workflow = rules.workflow(principal.workflow)
+    regions = workflow.regions if workflow else ()
+    return Caller(principal.environment, dialect, regions, environment is None or environment.paid)
+
+
+def _passed_over(choice: Choice, call: Call, at: datetime, circuits: Circuits) -> Choice:
+    """Leave out the targets whose format has no place for something that the request asks for, and those that are left
+    alone for now, unless there are no others: a call is never refused for that."""
+    cannot = {target: said for target in choice.targets if (said := target.pair.objection(call.asked))}
+    alone = {
+        target: circuits[place]
+        for target in choice.targets
+        if circuits and target not in cannot and (place := (target.provider, target.model)) in circuits
+    }
+    if not cannot and not alone:
         return choice
-    rejected = (*choice.rejected, *((target.alias_of or target.model, said) for target, said in why.items()))
-    if len(why) == len(choice.targets):
-        said = "; ".join(f"{model}: {reason}" for model, reason in rejected)
+    if len(cannot) == len(choice.targets):
+        said = "; ".join(f"{_written(target)}: {reason}" for target, reason in cannot.items())
         raise Refused("invalid_request", f"no target of {choice.route.intent} can take this request: {said}", stage=6)
+    why = cannot | alone if len(cannot) + len(alone) < len(choice.targets) else cannot
+    rejected = (*choice.rejected, *((_written(target), reason) for target, reason in why.items()))
     return _with_targets(replace(choice, rejected=rejected), [one for one in choice.targets if one not in why], at)
+
+
+def _written(target: Target) -> str:
+    return target.alias_of or target.model
 
 
 def _price_facts(target: Target, at: datetime) -> dict[str, Any]:
@@ -150,7 +185,7 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
     environment = rules.configuration.environments.get(principal.environment)
     known = provider_of(rules.configuration, rules.configuration.aliases.get(requested, requested))
     if environment and environment.direct_route and known:
-        return Route.model_construct(intent=DIRECT, primary=(requested,), fallback=())
+        return Route.model_construct(intent=DIRECT, primary=(requested,), fallback=(), step_down_to=())
     intents = ", ".join(route.intent for route in rules.configuration.routes) or "none yet"
     raise Refused(
         "route_unknown",
@@ -159,57 +194,6 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
         stage=6,
         inputs={"environment": principal.environment, "known_model": known is not None},
     )
-
-
-def targets_of(
-    route: Route, configuration: Configuration, listed: PriceList, usable: Collection[str], dialect: str | None = None
-) -> tuple[list[Target], list[tuple[str, str]]]:
-    """Return the targets of a route in order, and the models that cannot serve it with the reason and what to do.
-
-    Args:
-        usable: providers with a key, or that need none.
-        dialect: of the caller; None for whatever each speaks.
-    """
-    targets: list[Target] = []
-    rejected: list[tuple[str, str]] = []
-    for written in route.models:
-        model = configuration.aliases.get(written, written)
-        found = provider_of(configuration, model)
-        if found is None:
-            rejected.append((written, "no provider takes this model name"))
-            continue
-        name, provider = found
-        prices = listed.history(name, model)
-        pair = pair_of(dialect or provider.dialects[0], provider.dialects)
-        if pair is None:
-            spoken = ", ".join(provider.dialects)
-            rejected.append((written, f"provider {name} speaks {spoken}; {dialect} cannot be translated to that"))
-        elif name not in usable:
-            rejected.append((written, f"provider {name} has no key: set {provider.key}"))
-        elif prices is not None and not prices.has_output and dialect != EMBEDDINGS.name:
-            rejected.append((written, "it only embeds: it has no price for output"))
-        elif prices is None:
-            rejected.append(
-                (
-                    written,
-                    f"no price known: add `providers: {{{name}: {{prices: {{{model}: {{input: .., output: ..}}}}}}}}`",
-                )
-            )
-        else:
-            alias = written if written != model else None
-            targets.append(
-                Target(
-                    provider=name,
-                    model=model,
-                    alias_of=alias,
-                    prices=prices,
-                    simulated=provider.simulated,
-                    pair=pair,
-                    limit_field=provider.output_limit_field,
-                    asks_usage=provider.stream_usage == "asked",
-                )
-            )
-    return targets, rejected
 
 
 def _caps(route: Route, principal: Principal, rules: Rules) -> tuple[tuple[str, int], ...]:

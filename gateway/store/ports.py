@@ -76,7 +76,7 @@ class RulesInForce:
         if any(one.needs_general for one in self.networks.values()):
             import gateway.upstream.general  # noqa: F401 - so that no call waits for it
         fx = configuration.fx
-        usable = frozenset(name for name, provider in providers if self._credentials.may_exist(provider.key))
+        usable = self._credentials.usable(configuration.providers)
         self._now = Rules(
             generation=control["generation"],
             configuration=configuration,
@@ -111,7 +111,7 @@ class RulesInForce:
             }
         )
 
-    def endpoint(self, provider: str) -> Endpoint:
+    def endpoint(self, provider: str, environment: str) -> Endpoint:
         """Return where a provider is and what it is shown, as things are now.
 
         Raises:
@@ -121,17 +121,18 @@ class RulesInForce:
         if entry is None:
             raise UpstreamUnreached("the active configuration does not have it any more")
         try:
-            credential = self._credentials.logged(provider, entry.key)
-            return Endpoint(entry.base_url.rstrip("/"), credential, self.networks[provider])
+            credential = self._credentials.logged(provider, entry.key_of(environment))
+            return Endpoint(entry.base_url.rstrip("/"), credential, self.networks[provider], entry.key_header)
         except CredentialProblem as problem:
             raise NoCredential(problem.for_callers) from problem
 
     def credential_problems(self) -> dict[str, str]:
         """Return what is wrong with keys that should be there, by provider."""
         found: dict[str, str] = {}
-        for name in sorted(self._now.usable) if self._now else ():
+        for place in sorted(self._now.usable) if self._now else ():
+            name, _, environment = place.partition("/")
             try:
-                self._credentials.of(name, self.now.configuration.providers[name].key)
+                self._credentials.of(name, self.now.configuration.providers[name].key_of(environment))
             except CredentialProblem as problem:
                 found[name] = str(problem)
         return found

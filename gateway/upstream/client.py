@@ -35,8 +35,8 @@ class Transport(Protocol):
 class HttpUpstream:
     """Sends requests. Used inside the running loop; `close` ends its connections."""
 
-    endpoint: Callable[[str], Endpoint]
-    """Gives a provider by its name."""
+    endpoint: Callable[[str, str], Endpoint]
+    """Gives a provider by its name and the environment of the call."""
     _direct: Transport = field(default_factory=DirectTransport)
     _general: Transport | None = None
 
@@ -44,7 +44,7 @@ class HttpUpstream:
         self, target: Target, outgoing: Outgoing, *, timeout: float, first_byte: float | None = None,  # noqa: ASYNC109
         whole_answer: float | None = None,
     ) -> Answer:  # fmt: skip
-        endpoint = self.endpoint(target.provider)
+        endpoint = self.endpoint(target.provider, target.environment)
         transport = self._general_transport() if endpoint.network.needs_general else self._direct
         answer = await transport.send(endpoint, outgoing, idle=timeout, first=first_byte or timeout, total=whole_answer)
         if endpoint.credential and len(endpoint.credential) >= SECRET_LENGTH:

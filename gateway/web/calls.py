@@ -274,6 +274,8 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
         headers += [(b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no")]
     if relay.plan.output_limit_set:
         headers.append((b"x-whyledger-output-limit", str(relay.plan.output_limit).encode()))
+    if relay.plan.stepped_down:
+        headers.append((b"x-whyledger-step-down", b"true"))
     if dropped := relay.dropped:
         headers.append((b"x-whyledger-dropped", ", ".join(dropped).encode("ascii", "replace")))
     if head.cost_nano_eur is not None:

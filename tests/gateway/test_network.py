@@ -30,7 +30,7 @@ from gateway.upstream.client import HttpUpstream
 from gateway.upstream.network import Endpoint, Network, network_of, proxy_for
 
 SENT = Outgoing("/chat/completions", b"{}")
-TARGET = cast(Target, SimpleNamespace(provider="p"))
+TARGET = cast(Target, SimpleNamespace(provider="p", environment="dev"))
 NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error; worker_processes 1; {user}
 events {{ worker_connections 64; }}
@@ -106,7 +106,7 @@ def socks() -> Iterator[str]:
 
 def asked(url: str, way: Network, times: int = 1) -> list[str]:
     async def use() -> list[str]:
-        upstream = HttpUpstream(lambda _name: Endpoint(url, "sk-1", way))
+        upstream = HttpUpstream(lambda _name, _environment: Endpoint(url, "sk-1", way))
         try:
             return [(await (await upstream.send(TARGET, SENT, timeout=20)).read()).decode() for _ in range(times)]
         finally:
@@ -140,7 +140,9 @@ def test_a_certificate_that_was_exchanged_is_read_again(
     trustme.CA().cert_pem.write_to_path(str(strange))
 
     async def use() -> None:
-        upstream = HttpUpstream(lambda _name: Endpoint(url, "sk-1", Network(ca_file=str(kept), general=general)))
+        upstream = HttpUpstream(
+            lambda _name, _environment: Endpoint(url, "sk-1", Network(ca_file=str(kept), general=general))
+        )
         for place, wrong in ((strange, "certificate is not accepted"), (folder / "ca.pem", "")):
             kept.write_bytes(place.read_bytes())
             if wrong:

@@ -29,7 +29,7 @@ from gateway.upstream.direct import _prepared
 from gateway.upstream.network import DIRECT, Endpoint, Network
 
 SENT = Outgoing("/chat/completions", b"{}")
-TARGET = cast(Target, SimpleNamespace(provider="p"))
+TARGET = cast(Target, SimpleNamespace(provider="p", environment="dev"))
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -48,7 +48,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def upstream_of(url: str, key: str | None) -> HttpUpstream:
-    return HttpUpstream(lambda _name: Endpoint(url, key, network))
+    return HttpUpstream(lambda _name, _environment: Endpoint(url, key, network))
 
 
 async def request_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
