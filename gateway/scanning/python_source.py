@@ -1,7 +1,7 @@
 """Python read by its syntax: what is imported under which name, which clients are made, which strings name what."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.scanning.catalogue import Catalogue, Library, begun, is_placeholder
@@ -55,9 +55,9 @@ class PythonFile:
         Raises:
             SyntaxError, ValueError, RecursionError, MemoryError: it cannot be parsed.
         """
-        tree = ast.parse(source)
-        names = _names(tree, self.own)
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(ast.parse(source)))
+        names = _names(nodes, self.own)
+        for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield from self._import(node, names)
             elif isinstance(node, ast.Call):
@@ -85,7 +85,7 @@ class PythonFile:
             isinstance(node.func, ast.Name) and node.func.id == "__import__"
         ):
             yield from self._loaded(node)
-        found = self.catalogue.client("python", dotted) if dotted else None
+        found = self.catalogue.client("python", dotted) or self._handed_on(dotted)
         if not found:
             return
         library, client = found
@@ -93,6 +93,13 @@ class PythonFile:
         change = "" if status == "gateway" else self.catalogue.change(library.change, client)
         one = self._one(node.lineno, "client", library.provider, dotted, status, change, library.package)
         yield _until(one, node.end_lineno or node.lineno)
+
+    def _handed_on(self, dotted: str) -> tuple[Library, str] | None:
+        """Return what a name is that a module of the tree hands on: `from app.llm import litellm`."""
+        for at, part in enumerate(dotted.split(".")):
+            if at and self.catalogue.library("python", part) and part not in self.own:
+                return self.catalogue.client("python", ".".join(dotted.split(".")[at:]))
+        return None
 
     def _loaded(self, node: ast.Call) -> Iterator[Finding]:
         """Yield a package that is imported by its name as a string."""
@@ -140,9 +147,9 @@ def _until(one: Finding, end: int) -> Finding:
     return Finding(one.path, one.line, one.kind, one.provider, one.found, one.status, one.change, one.library, end)
 
 
-def _names(tree: ast.AST, own: frozenset[str]) -> _Names:
+def _names(nodes: Sequence[ast.AST], own: frozenset[str]) -> _Names:
     names, given = _Names(), dict[str, list[ast.expr]]()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for one in node.names:
                 whole = one.name if one.asname else one.name.partition(".")[0]

@@ -13,8 +13,8 @@ MOST = 2_000_000
 _NEVER = {
     ".git": "version control", ".hg": "version control", ".svn": "version control",
     "node_modules": "installed packages", "site-packages": "installed packages", "vendor": "installed packages",
-    "bower_components": "installed packages", "__pycache__": "build output", ".next": "build output", ".nuxt": "build output",
-    ".tox": "virtual environment", ".nox": "virtual environment", ".mypy_cache": "cache", ".ruff_cache": "cache",
+    "bower_components": "installed packages", "__pycache__": "build output", ".next": "build output",
+    ".nuxt": "build output", ".tox": "virtual environment", ".nox": "virtual environment", ".mypy_cache": "cache", ".ruff_cache": "cache",
     ".pytest_cache": "cache", ".gradle": "cache", ".terraform": "cache", "coverage": "build output",
 }  # fmt: skip
 _BUILT = {"build", "dist", "out", "target"}
