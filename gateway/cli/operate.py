@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import configure
+from gateway.cli import configure, translating
 from gateway.cli.saying import AsJson, say
 from gateway.settings import Settings
 from ledger.waiting import waiting
@@ -78,13 +78,29 @@ def init(
         ),
     ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Translate the configuration of a LiteLLM proxy; without --origin that is all."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the translation is written.")] = Path(
+        "gateway.yaml"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
     from gateway.oversight import acts
     from gateway.store.installation import make, opened
 
-    _require_origin(origin)
+    if origin or not from_:
+        _require_origin(origin)
+    made = translating.translated(from_, output, as_json) if from_ else None
+    beside = {"configuration": translating.as_members(made, output)} if made else {}
+    if made and not as_json:
+        translating.show(made, output)
+    if not origin:
+        if as_json:
+            say(True, "", **beside)
+        return
     settings: Settings = context.obj
     make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
     with opened(settings) as installation:
@@ -92,7 +108,7 @@ def init(
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
         vkey = installation.signer.vkey
     if as_json:
-        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token)
+        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token, **beside)
         return
     typer.echo(f"log            {origin}")
     typer.echo(f"verifier key   {vkey}")
@@ -102,7 +118,8 @@ def init(
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
     typer.echo("\nnext:")
     home = context.find_root().params.get("home")
-    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else ""):
+    file = str(output) if made else ""
+    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else "", file):
         typer.echo(f"  {line}")
 
 
@@ -117,12 +134,13 @@ def _require_origin(origin: str) -> None:
         raise SystemExit(2)
 
 
-def _next_commands(admin: str, home: str) -> Iterator[str]:
+def _next_commands(admin: str, home: str, translated: str) -> Iterator[str]:
     """Yield what leads from a new installation to a call."""
-    person = shlex.quote(admin)
-    yield f"whyledger{home} config example > gateway.yaml"
-    yield f"whyledger{home} config check gateway.yaml"
-    yield f"whyledger{home} config activate gateway.yaml --as {person} --reason 'first configuration'"
+    person, file = shlex.quote(admin), shlex.quote(translated or "gateway.yaml")
+    if not translated:
+        yield f"whyledger{home} config example > {file}"
+    yield f"whyledger{home} config check {file}"
+    yield f"whyledger{home} config activate {file} --as {person} --reason 'first configuration'"
     yield f"whyledger{home} key create --environment dev --workflow support-agent --as {person}"
     yield f"whyledger{home} serve"
 

@@ -11,12 +11,12 @@ from gateway.scanning.finding import ScanRefused, Skipped
 MOST = 2_000_000
 """Bytes of a file that is searched."""
 _NEVER = {
-    ".git": "version control", ".hg": "version control", ".svn": "version control",
-    "node_modules": "installed packages", "site-packages": "installed packages", "vendor": "installed packages",
-    "bower_components": "installed packages", "__pycache__": "build output", ".next": "build output",
-    ".nuxt": "build output", ".tox": "virtual environment", ".nox": "virtual environment", ".mypy_cache": "cache", ".ruff_cache": "cache",
-    ".pytest_cache": "cache", ".gradle": "cache", ".terraform": "cache", "coverage": "build output",
-}  # fmt: skip
+    **dict.fromkeys((".git", ".hg", ".svn"), "version control"),
+    **dict.fromkeys(("node_modules", "site-packages", "vendor", "bower_components"), "installed packages"),
+    **dict.fromkeys((".tox", ".nox"), "virtual environment"),
+    **dict.fromkeys(("__pycache__", ".next", ".nuxt", "coverage"), "build output"),
+    **dict.fromkeys((".mypy_cache", ".ruff_cache", ".pytest_cache", ".gradle", ".terraform"), "cache"),
+}
 _BUILT = {"build", "dist", "out", "target"}
 """Build output, unless a Python package is called so."""
 _LONG_LINE = 2_000
