@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import configure, translating
+from gateway.cli import configure, progress, translating
 from gateway.cli.saying import AsJson, say
+from gateway.cli.scan import Given
 from gateway.settings import Settings
 from ledger.waiting import waiting
 
@@ -145,10 +146,20 @@ def _next_commands(admin: str, home: str, translated: str) -> Iterator[str]:
     yield f"whyledger{home} serve"
 
 
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    context: typer.Context,
+    playbook: Annotated[
+        bool, typer.Option("--playbook", help="Measure the points of the playbook: week 1, month 1, quarter 1.")
+    ] = False,
+    source: Annotated[Path | None, typer.Option(help="With --playbook: a source tree to scan.")] = None,
+    gateway: Given = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
     """Say what works here, and what is missing with the command that fixes it."""
     from gateway.cli.checkup import checkup
 
+    if playbook:
+        raise SystemExit(progress.show(context.obj, source, gateway, as_json))
     settings: Settings = context.obj
     bad = 0
     for good, line in checkup(settings):

@@ -98,8 +98,8 @@ class Catalogue:
                 yield Hit(match.start(), self._owner(match, self._key_owners), begun(match[0]))
 
     def without_keys(self, text: str) -> str:
-        """Return a text with the beginning of each key in place of the key."""
-        return self._keys.sub(lambda match: begun(match[0]), text)
+        """Return a text with the beginning of each key in place of the key, also of one that other text touches."""
+        return self._glued_keys.sub(lambda match: begun(match[0]), text)
 
     def is_own(self, provider: str) -> bool:
         """Tell whether it is this gateway itself."""
@@ -165,9 +165,12 @@ class Catalogue:
         return {f"k{at}": provider for at, (provider, _) in enumerate(self._each("keys"))}
 
     @cached_property
+    def _glued_keys(self) -> re.Pattern[str]:
+        return re.compile("|".join(f"(?P<k{at}>{_unnamed(text)})" for at, (_, text) in enumerate(self._each("keys"))))
+
+    @cached_property
     def _keys(self) -> re.Pattern[str]:
-        parts = (f"(?P<k{at}>{_unnamed(text)})" for at, (_, text) in enumerate(self._each("keys")))
-        return re.compile(rf"(?<![A-Za-z0-9_-])(?:{'|'.join(parts)})(?![A-Za-z0-9])")
+        return re.compile(rf"(?<![A-Za-z0-9_-])(?:{self._glued_keys.pattern})(?![A-Za-z0-9])")
 
     @cached_property
     def _libraries(self) -> dict[str, tuple[Library, ...]]:

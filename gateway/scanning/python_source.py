@@ -176,7 +176,8 @@ def _literal(node: ast.expr, names: _Names) -> str:
     """Return what a name is given that stands for one thing: a string, or the reading of a variable."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    return ast.unparse(node) if names.dotted(getattr(node, "func", node)).startswith("os.") else ""
+    read = node.func if isinstance(node, ast.Call) else node.value if isinstance(node, ast.Subscript) else node
+    return ast.unparse(node) if names.dotted(read).startswith("os.") else ""
 
 
 def _compared(node: ast.AST) -> Iterator[ast.AST]:

@@ -107,8 +107,7 @@ class TextFile:
             *library.clients,
             *([f"new {alias}"] if alias and f"new {alias}" not in library.clients else []),
         ):
-            words = r"\s+(?:\w+\.)?".join(_pattern(one) for one in client.split())
-            for match in re.finditer(rf"(?<![\w.]){words}(?!\w)(?=\s*\(|\s*$|\s*\n)", text, re.M):
+            for match in re.finditer(_made_by(client, self.written.language), text, re.M):
                 span = _span(text, match.end())
                 status = status_of(_made(span), library, self.gateways, self.catalogue)
                 change = "" if status == "gateway" else self.catalogue.change(library.change, match[0])
@@ -166,6 +165,13 @@ def _without_comments(text: str, style: str) -> str:
         return match[0] if match["kept"] is not None else re.sub(r"[^\n]", " ", match[0])
 
     return _COMMENTS[style].sub(blank, text) if style else text
+
+
+def _made_by(client: str, language: str) -> str:
+    """Return the pattern of a client in a text; only Ruby calls without parentheses."""
+    words = r"\s+(?:\w+\.)?".join(_pattern(one) for one in client.split())
+    before = r"(?:\w+\.)*" if language == "python" else ""
+    return rf"(?<![\w.]){before}{words}(?!\w)" + (r"(?=\s*(?:\(|$))" if language == "ruby" else r"(?=\s*\()")
 
 
 def _pattern(word: str) -> str:
