@@ -10,7 +10,7 @@ from typing import Any
 from gateway.configuration.litellm_models import Deployment, Models, number
 from gateway.configuration.litellm_reading import Note, Reading, places
 from gateway.configuration.litellm_writing import Route, as_yaml
-from gateway.configuration.load import ConfigurationError, load, plain
+from gateway.configuration.load import ConfigurationError, load, loaded, plain
 
 _RETRIES, _SECONDS, _TOKENS = 10, 86_400, 1_000_000
 _DAY = ("1d", "24h", "day", "daily")
@@ -70,7 +70,7 @@ def _daily_cap(reading: Reading, at: tuple[Any, ...]) -> Decimal | None:
         return None
     reading.take(*at, "max_budget")
     reading.take(*at, "budget_duration")
-    rate = load("").fx.usd_per_eur
+    rate = loaded("").fx.usd_per_eur
     return min((budget / rate).quantize(Decimal("0.01"), ROUND_DOWN), Decimal(1_000_000))
 
 
@@ -92,7 +92,7 @@ class _Routes:
         for alias, target in (aliases if isinstance(aliases, dict) else {}).items():
             at = ("router_settings", "model_group_alias", alias)
             meant = target.get("model") if isinstance(target, dict) else target
-            if meant in known and alias not in known and self._reading.is_intent(alias):
+            if isinstance(meant, str) and meant in known and alias not in known and self._reading.is_intent(alias):
                 self._reading.take(*at, *(["model"] if isinstance(target, dict) else []))
                 routes.append(known[meant].called(alias))
         return routes

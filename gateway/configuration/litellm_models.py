@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.configuration.litellm_reading import Reading, known, places
-from gateway.configuration.load import load, provider_of
+from gateway.configuration.load import loaded, provider_of
 
 _MODEL = re.compile(r"[A-Za-z0-9/@][A-Za-z0-9@._:/+-]{0,199}")
 _VARIABLE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
@@ -62,7 +62,7 @@ class Models:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._builtin = load("")
+        self._builtin = loaded("")
         self._literals: dict[str, str] = {}
         self._served: dict[str, tuple[str, str | None]] = {}
         self.providers: dict[str, Provider] = {}
@@ -118,7 +118,7 @@ class Models:
     def _split(self, params: places, written: str) -> tuple[str | None, str]:
         """Return what stands before the name of a model, and the name."""
         stated = self._reading.peek(*params, "custom_llm_provider")
-        if stated in known()["providers"]:
+        if isinstance(stated, str) and stated in known()["providers"]:
             self._reading.take(*params, "custom_llm_provider")
             return stated, written.removeprefix(f"{stated}/")
         prefix, slash, model = written.partition("/")

@@ -53,13 +53,17 @@ def scan(root: Path, *, gateways: Sequence[str] = (), exclude: Sequence[str] = (
     for name, text in tree.texts():
         files += 1
         if known.may_hold(text):
-            one = _Source(known.without_keys(name), known, through, own)
+            one = _Source(name, known, through, own)
             found += one.findings(text)
             as_text += [Skipped(name, why) for why in one.unparsed]
+
+    def named(left_out: Iterable[Skipped]) -> tuple[Skipped, ...]:
+        return tuple(sorted(replace(one, path=known.without_keys(one.path)) for one in left_out))
+
+    findings = {replace(one, path=known.without_keys(one.path)) for one in _by_tree(found)}
     return Report(
-        files, tuple(sorted(set(_by_tree(found)))), tuple(sorted(tree.skipped)), tuple(sorted(as_text)),
-        tuple(sorted(tree.unread)), tuple(sorted(own)),
-    )  # fmt: skip
+        files, tuple(sorted(findings)), named(tree.skipped), named(as_text), named(tree.unread), tuple(sorted(own))
+    )
 
 
 def _shadowing(tree: Tree) -> frozenset[str]:
