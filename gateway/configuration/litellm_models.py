@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.configuration.litellm_reading import Reading, known, places
 from gateway.configuration.load import loaded, provider_of
 
 _MODEL = re.compile(r"[A-Za-z0-9/@][A-Za-z0-9@._:/+-]{0,199}")
 _VARIABLE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
 _PRICES = {
     "input": "input_cost_per_token", "output": "output_cost_per_token", "cached": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost",
@@ -184,14 +185,11 @@ class Models:
             return (
                 f"https://{re.sub('[^a-z0-9]', '-', variable[1].lower()).strip('-')}.invalid{row.get('after', '/v1')}"
             )
-        parts = urlsplit(given if "://" in given else f"https://{given}")
-        host = parts.netloc.rpartition("@")[2]
-        if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?", host) or parts.scheme not in (
-            "http",
-            "https",
-        ):
+        parts = _split_address(given)
+        if parts is None:
             self._reading.note(place, "it is no address; write the one of the provider")
             return f"https://{re.sub('[^a-z0-9]', '-', prefix)}.invalid/v1"
+        host = parts.netloc.rpartition("@")[2]
         if parts.username or parts.query or parts.fragment:
             self._reading.note(place, "what stands before @ or after ? in the address was not copied")
         path = parts.path.rstrip("/")
@@ -232,6 +230,17 @@ def _numbered(name: str, between: str) -> Iterator[str]:
     """Yield a name, then the name with 2, 3 and so on."""
     yield name
     yield from (f"{name}{between}{at}" for at in itertools.count(2))
+
+
+def _split_address(given: str) -> SplitResult | None:
+    """Return the parts of an address; nothing if it is none, as a word without a scheme and a dot is."""
+    try:
+        parts = urlsplit(given if "://" in given else f"https://{given}")
+    except ValueError:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    named = _HOST.fullmatch(host) and ("://" in given or "." in host)
+    return parts if named and parts.scheme in ("http", "https") else None
 
 
 def _shown(written: str) -> str:

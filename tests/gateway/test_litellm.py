@@ -322,6 +322,6 @@ def test_each_value_of_the_company_s_file_is_carried_over_or_named() -> None:
 
 
 SAME_WITHOUT = [
-    "model_list[1].litellm_params.api_key",  # the variable is the usual one
     "model_list[0].litellm_params.order",  # the other one alone still goes first
+    "model_list[1].litellm_params.api_key",  # the variable is the usual one
 ]
