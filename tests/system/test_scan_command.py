@@ -14,7 +14,9 @@ from shell import Shell
 from gateway.configuration.load import load
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "scan.md"
-BLOCK = re.compile(r"<!-- (?P<what>file|run, exit (?P<code>\d)): (?P<name>[^\n]+) -->\n```\w*\n(?P<text>.*?)```\n", re.S)
+BLOCK = re.compile(
+    r"<!-- (?P<what>file|run, exit (?P<code>\d)): (?P<name>[^\n]+) -->\n```\w*\n(?P<text>.*?)```\n", re.S
+)
 
 
 @pytest.fixture
@@ -25,9 +27,7 @@ def shell(tmp_path: Path) -> Shell:
 def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYLEDGER_")}
     command = [sys.executable, "-m", "gateway", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_guide_s_files_and_commands_give_what_it_shows(tmp_path: Path) -> None:
