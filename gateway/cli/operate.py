@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -89,38 +89,41 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
-    from gateway.oversight import acts
-    from gateway.store.installation import make, opened
-
     if origin or not from_:
         _require_origin(origin)
     made = translating.translated(from_, output, as_json) if from_ else None
     beside = {"configuration": translating.as_members(made, output)} if made else {}
     if made and not as_json:
         translating.show(made, output)
-    if not origin:
-        if as_json:
-            say(True, "", **beside)
-        return
-    settings: Settings = context.obj
+    said = _installed(context.obj, admin, origin, organisation) if origin else {}
+    if as_json:
+        say(True, "", **said, **beside)
+    elif said:
+        home = context.find_root().params.get("home")
+        _show(said, f" --home {shlex.quote(str(home))}" if home else "", str(output) if made else "")
+
+
+def _installed(settings: Settings, admin: str, origin: str, organisation: str) -> dict[str, str]:
+    """Make the installation and return what has to be said of it once."""
+    from gateway.oversight import acts
+    from gateway.store.installation import make, opened
+
     make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
     with opened(settings) as installation:
         acts.bind_signer(installation)
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
-        vkey = installation.signer.vkey
-    if as_json:
-        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token, **beside)
-        return
-    typer.echo(f"log            {origin}")
-    typer.echo(f"verifier key   {vkey}")
+        return {"log": origin, "verifier_key": installation.signer.vkey, "person": admin, "token": token}
+
+
+def _show(said: Mapping[str, str], home: str, translated: str) -> None:
+    typer.echo(f"log            {said['log']}")
+    typer.echo(f"verifier key   {said['verifier_key']}")
     typer.echo("               give this line to your auditor through a separate channel; packs are checked against it")
-    typer.echo(f"person         {admin}")
-    typer.echo(f"token          {token}")
+    typer.echo(f"person         {said['person']}")
+    typer.echo(f"token          {said['token']}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
     typer.echo("\nnext:")
-    home = context.find_root().params.get("home")
-    file = str(output) if made else ""
-    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else "", file):
+    for line in _next_commands(said["person"], home, translated):
         typer.echo(f"  {line}")
 
 
