@@ -32,11 +32,13 @@ class Library:
     dependency: str
     only_clients: bool = False
     """It does much else too: its import alone says nothing."""
+    excepted: tuple[str, ...] = ()
+    """Packages of that beginning that call nobody."""
 
     def holds(self, name: str) -> bool:
         """Tell whether an imported name is this package or lies in it."""
         if self.package.endswith("*"):
-            return name.startswith(self.package[:-1])
+            return name.startswith(self.package[:-1]) and name not in self.excepted
         return name == self.package or (
             name.startswith(self.package) and bool(_SEPARATORS.match(name[len(self.package)]))
         )
@@ -123,7 +125,7 @@ class Catalogue:
     def dependency(self, language: str, name: str) -> Library | None:
         """Return the library that a list of dependencies names."""
         for one in self.libraries(language):
-            if fnmatch.fnmatchcase(name, one.dependency):
+            if fnmatch.fnmatchcase(name, one.dependency) and name not in one.excepted:
                 return one
         return None
 
@@ -223,6 +225,7 @@ def _library(language: str, row: Mapping[str, Any]) -> Library:
     return Library(
         language, package, str(row["provider"]), tuple(row["clients"]), str(row["change"]),
         str(row.get("dependency", package)), bool(row.get("only_clients", False)),
+        tuple(row.get("except", ())),
     )  # fmt: skip
 
 

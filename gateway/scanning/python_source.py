@@ -187,11 +187,16 @@ def _compared(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Compare):
         for part in (node.left, *node.comparators):
             yield from ast.walk(part)
-    elif isinstance(node, ast.MatchValue):
+    elif isinstance(node, ast.MatchValue) or _is_literal_type(node):
         yield from ast.walk(node)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKS_AT_NAMES:
         for part in node.args:
             yield from ast.walk(part)
+
+
+def _is_literal_type(node: ast.AST) -> bool:
+    """Tell `Literal["gpt-4o"]`, which says what may be asked for."""
+    return isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal")
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:

@@ -34,6 +34,8 @@ _BY_NAME = {
 _LOCKED = {"package-lock.json", "composer.lock", "poetry.lock", "uv.lock", "Pipfile.lock", "yarn.lock", "go.sum",
            "pnpm-lock.yaml", "Cargo.lock", "Gemfile.lock"}  # fmt: skip
 """Written by tools from other files: searched for keys alone."""
+_DECLARED = (".d.ts", ".d.mts", ".d.cts")
+"""Declarations of types: searched for keys alone."""
 _PYTHON = {".py", ".pyi", ".pyw"}
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -112,7 +114,7 @@ def _placed(one: Finding, lines: Sequence[int]) -> Finding:
 
 def _written(path: PurePosixPath) -> Written | None:
     """Return how a file is written; nothing for prose and for what tools write, which are searched for keys alone."""
-    if path.name in _LOCKED:
+    if path.name in _LOCKED or path.name.endswith(_DECLARED):
         return None
     if path.name in _BY_NAME:
         return _BY_NAME[path.name]

@@ -16,7 +16,9 @@ _COMMENTS = {
 }
 _IMPORTS = {
     "python": (r"^[ \t]*(?:from|import)[ \t]+([\w.]+)",),
-    "javascript": (r"(?:\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([@\w./-]+)['\"]",),
+    "javascript": (
+        r"(?:(?<!\w)(?:import|export)\s(?!\s*type\b)[^'\";()]*?\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([@\w./-]+)['\"]",
+    ),
     "go": (r"\"([a-z0-9.-]+\.[a-z]+/[\w./-]+)\"",),
     "java": (r"\bimport\s+(?:static\s+)?([\w.]+)",),
     "ruby": (r"\brequire\s*\(?\s*['\"]([\w/-]+)['\"]",),
@@ -42,6 +44,9 @@ _VALUE = re.compile(
     re.M,
 )
 """What may be a name: between quotes, or a bare value of YAML and the like."""
+_LOOKED_AT = re.compile(r"(?:[=!]=|\bcase\s|\b(?:startsWith|endsWith|includes|indexOf|HasPrefix)\(|(?<!\|)\|)\s*$")
+_TYPE_GOES_ON = re.compile(r"\s*\|(?!\|)")
+"""What a name of a model is held against, or a type that lists names: neither asks for one."""
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{5,}")
 _GIVEN = re.compile(r"(?P<name>[A-Z][A-Z0-9_]{5,})[\"']?\s*(?:=>|[:=])\s*[\"']?(?P<value>[A-Za-z0-9_+/=.-]{16,})")
 _PAIR = re.compile(r"[\"']?(?P<name>[A-Za-z_]\w*)[\"']?\s*(?:=>|[:=(])\s*(?P<value>[^\n]{1,200})")
@@ -123,6 +128,10 @@ class TextFile:
     def _models(self, text: str) -> Iterator[Finding]:
         for match in _VALUE.finditer(text):
             name = match["quoted"] or match["bare"]
+            if _LOOKED_AT.search(text, max(0, match.start() - 30), match.start()):
+                continue
+            if match["quoted"] and _TYPE_GOES_ON.match(text, match.end()):
+                continue
             if provider := self.catalogue.model(name):
                 at = match.start("quoted" if match["quoted"] else "bare")
                 yield self._one(text, at, "model", provider, name, "unclear", self.catalogue.change("model"))

@@ -83,7 +83,8 @@ def test_comments_documentation_and_comparisons_ask_for_nothing(tmp_path: Path) 
         '    return model == "gpt-4o" or model.startswith("gpt-4") or "claude-3-opus" in model\n'
         "from openai.types.chat import ChatCompletion\n"
         "from openai import APIStatusError\n"
-        "from typing import TYPE_CHECKING\n"
+        "from typing import TYPE_CHECKING, Literal\n"
+        'Model = Literal["gpt-4o", "gpt-4"]\n'
         "if TYPE_CHECKING:\n    from openai import OpenAI\n"
         "from .openai import OpenAI as Ours\n"
     )
@@ -145,6 +146,9 @@ CASES = {
     "through.ts": ("import OpenAI from 'openai'\nconst c = new OpenAI({\n  baseURL: 'https://llm.example.eu/v1',\n  apiKey: process.env.OPENAI_API_KEY,\n})\n", {(1, "import", "gateway"), (2, "client", "gateway"), (4, "key variable", "gateway")}),
     "alias.mjs": ("import Bot from '@anthropic-ai/sdk'\nconst c = new Bot()\n", {(1, "import", "direct"), (2, "client", "direct")}),
     "sdk.ts": ("import { openai } from '@ai-sdk/openai'\nimport { generateText } from 'ai'\nawait generateText({ model: openai('gpt-4o') })\n", {(1, "import", "direct"), (2, "import", "unclear"), (3, "client", "direct"), (3, "model", "unclear")}),
+    "types.ts": ("import type { A } from 'openai'\ntype M = 'gpt-4o' | 'gpt-4' |\n  'gpt-5'\nif (m === 'gpt-4o' || m.startsWith('gpt-4')) {}\nconst m = x || 'gpt-4.1'\n", {(5, "model", "unclear")}),
+    "many.ts": ("import {\n  APIError,\n  OpenAI,\n} from 'openai'\nimport { x } from '@ai-sdk/provider'\nexport { y } from '@ai-sdk/cohere'\nimport 'openai/shims/node'\nconst z = await import('cohere-ai')\n", {(4, "import", "unclear"), (6, "import", "unclear"), (7, "import", "unclear"), (8, "import", "unclear")}),
+    "index.d.ts": ("import OpenAI from 'openai'\ndeclare const c = new OpenAI()\n", set()),
     "main.go": ('package main\nimport "github.com/openai/openai-go/v2"\n/* openai.NewClient() */\nvar c = openai.NewClient(option.WithBaseURL("https://llm.example.eu/v1"))\n', {(2, "import", "gateway"), (4, "client", "gateway")}),
     "Main.java": ('import com.openai.client.okhttp.OpenAIOkHttpClient;\nvar c = OpenAIOkHttpClient.builder()\n  .apiKey(System.getenv("OPENAI_API_KEY"))\n  .baseUrl("https://llm.example.eu/v1")\n  .build();\n', {(1, "import", "gateway"), (2, "client", "gateway"), (3, "key variable", "gateway")}),
     "bot.rb": ('require "openai"\nc = OpenAI::Client.new(access_token: ENV["OPENAI_API_KEY"])\n', {(1, "import", "direct"), (2, "client", "direct"), (2, "key variable", "unclear")}),
