@@ -89,6 +89,10 @@ class Catalogue:
         """Return whose key a variable of this name holds."""
         return self._variables.get(name)
 
+    def service(self, text: str) -> str | None:
+        """Return the provider that a whole text names to a library of the cloud."""
+        return self._services.get(text)
+
     def base_variables(self, provider: str) -> tuple[str, ...]:
         """Return the variables from which a provider's own libraries read the base URL."""
         return tuple(self.data["providers"][provider].get("base_url_variables", ()))
@@ -163,6 +167,10 @@ class Catalogue:
         return {name: provider for provider, name in self._each("key_variables")}
 
     @cached_property
+    def _services(self) -> dict[str, str]:
+        return {name: provider for provider, name in self._each("services")}
+
+    @cached_property
     def _key_owners(self) -> dict[str, str]:
         return {f"k{at}": provider for at, (provider, _) in enumerate(self._each("keys"))}
 
@@ -183,7 +191,9 @@ class Catalogue:
     def _anything(self) -> re.Pattern[str]:
         packages = {_first(one) for rows in self._libraries.values() for one in rows}
         dependencies = {one.dependency.rstrip("*") for rows in self._libraries.values() for one in rows}
-        words = "|".join(re.escape(one) for one in sorted(packages | dependencies | set(self._variables)))
+        words = "|".join(
+            re.escape(one) for one in sorted(packages | dependencies | set(self._variables) | set(self._services))
+        )
         models = "|".join(_unnamed(text) for _, text in self._each("models"))
         pattern = rf"\b(?:{words})\b|\b(?:{models})|{self._hosts.pattern}|{self._keys.pattern}"
         return re.compile(pattern.replace("?P<", "?P<_"))
@@ -209,6 +219,8 @@ def _first(library: Library) -> str:
 
 
 def _host(text: str) -> str:
+    if text.endswith(".*"):
+        return re.escape(text[:-1]) + "[A-Za-z0-9.-]*"
     plain = re.escape(text.removeprefix("*"))
     if not text.startswith("*"):
         return plain

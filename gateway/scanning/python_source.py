@@ -115,6 +115,8 @@ class PythonFile:
         for hit in self.catalogue.urls(text):
             line = node.lineno + text.count("\n", 0, hit.start)
             yield self._one(line, "url", hit.provider, hit.shown, "direct", self.catalogue.change("url"))
+        if provider := self.catalogue.service(text):
+            yield self._one(node.lineno, "url", provider, text, "direct", self.catalogue.change("url"))
         if len(text) <= _LONGEST_NAME:
             if provider := self.catalogue.model(text):
                 yield self._one(node.lineno, "model", provider, text, "unclear", self.catalogue.change("model"))

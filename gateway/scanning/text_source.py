@@ -17,7 +17,8 @@ _COMMENTS = {
 _IMPORTS = {
     "python": (r"^[ \t]*(?:from|import)[ \t]+([\w.]+)",),
     "javascript": (
-        r"(?:(?<!\w)(?:import|export)\s(?!\s*type\b)[^'\";()]*?\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([@\w./-]+)['\"]",
+        r"(?<!\w)(?:import|export)\s(?!\s*type\b)[^'\";()]*?\bfrom\s*['\"]([@\w./-]+)['\"]",
+        r"(?:\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([@\w./-]+)['\"]",
     ),
     "go": (r"\"([a-z0-9.-]+\.[a-z]+/[\w./-]+)\"",),
     "java": (r"\bimport\s+(?:static\s+)?([\w.]+)",),
@@ -124,6 +125,10 @@ class TextFile:
     def _urls(self, text: str) -> Iterator[Finding]:
         for hit in self.catalogue.urls(text):
             yield self._one(text, hit.start, "url", hit.provider, hit.shown, "direct", self.catalogue.change("url"))
+        for match in _VALUE.finditer(text):
+            if provider := self.catalogue.service(match["quoted"] or ""):
+                change = self.catalogue.change("url")
+                yield self._one(text, match.start(), "url", provider, match["quoted"], "direct", change)
 
     def _models(self, text: str) -> Iterator[Finding]:
         for match in _VALUE.finditer(text):
@@ -138,7 +143,8 @@ class TextFile:
 
     def _variables(self, text: str) -> Iterator[Finding]:
         for match in _WORD.finditer(text):
-            if provider := self.catalogue.variable(match[0]):
+            provider = self.catalogue.variable(match[0])
+            if provider and not (self.written.language and _is_in_prose(text, match)):
                 status: Status = "gateway" if self.gateways.meant_by(match[0]) else "unclear"
                 change = "" if status == "gateway" else self.catalogue.change("key_variable")
                 yield self._one(text, match.start(), "key variable", provider, match[0], status, change)
@@ -165,6 +171,14 @@ class TextFile:
     ) -> Finding:
         line, shown = text.count("\n", 0, at) + 1, self.catalogue.without_keys(found)
         return Finding(self.path, line, kind, self.catalogue.name_of(provider), shown, status, change, library)
+
+
+def _is_in_prose(text: str, match: re.Match[str]) -> bool:
+    """Tell whether a word stands in a string of several words: a message that names it reads nothing."""
+    start = text.rfind("\n", 0, match.start()) + 1
+    line = text[start : text.find("\n", match.end()) if "\n" in text[match.end() :] else len(text)]
+    at = match.start() - start
+    return any(one.start() < at < one.end() and " " in one[0].strip() for one in re.finditer(_STRINGS, line))
 
 
 def _without_comments(text: str, style: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.scanning.catalogue import catalogue
+from gateway.scanning.catalogue import Catalogue, catalogue
 from gateway.scanning.finding import Finding, Report, ScanRefused
 from gateway.scanning.printing import as_text
 from gateway.scanning.scan import scan
@@ -148,6 +148,7 @@ CASES = {
     "sdk.ts": ("import { openai } from '@ai-sdk/openai'\nimport { generateText } from 'ai'\nawait generateText({ model: openai('gpt-4o') })\n", {(1, "import", "direct"), (2, "import", "unclear"), (3, "client", "direct"), (3, "model", "unclear")}),
     "types.ts": ("import type { A } from 'openai'\ntype M = 'gpt-4o' | 'gpt-4' |\n  'gpt-5'\nif (m === 'gpt-4o' || m.startsWith('gpt-4')) {}\nconst m = x || 'gpt-4.1'\n", {(5, "model", "unclear")}),
     "many.ts": ("import {\n  APIError,\n  OpenAI,\n} from 'openai'\nimport { x } from '@ai-sdk/provider'\nexport { y } from '@ai-sdk/cohere'\nimport 'openai/shims/node'\nconst z = await import('cohere-ai')\n", {(4, "import", "unclear"), (6, "import", "unclear"), (7, "import", "unclear"), (8, "import", "unclear")}),
+    "aws.js": ("const a = client('bedrock-runtime')\nthrow new Error('Set OPENAI_API_KEY, or install [bedrock-runtime]')\nconst { OPENAI_API_KEY } = process.env\n", {(1, "url", "direct"), (3, "key variable", "unclear")}),
     "index.d.ts": ("import OpenAI from 'openai'\ndeclare const c = new OpenAI()\n", set()),
     "main.go": ('package main\nimport "github.com/openai/openai-go/v2"\n/* openai.NewClient() */\nvar c = openai.NewClient(option.WithBaseURL("https://llm.example.eu/v1"))\n', {(2, "import", "gateway"), (4, "client", "gateway")}),
     "Main.java": ('import com.openai.client.okhttp.OpenAIOkHttpClient;\nvar c = OpenAIOkHttpClient.builder()\n  .apiKey(System.getenv("OPENAI_API_KEY"))\n  .baseUrl("https://llm.example.eu/v1")\n  .build();\n', {(1, "import", "gateway"), (2, "client", "gateway"), (3, "key variable", "gateway")}),
@@ -238,6 +239,14 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
+TOKENS = [
+    "import vertexai\n", "import langchain_community.llms\n", "from 'ai'", "require '@ai-sdk/x'", '"bedrock-runtime"', "'o3-mini'",
+    "from haystack_integrations.components.generators.x import y\n", '"google.golang.org/genai"', "import com.openai.x;", "rerank-v3",
+    "<artifactId>spring-ai-openai</artifactId>", "llama-index>=1\n", '"@ai-sdk/foo": "1"', "model: command-r\n", "grok-4", "MISTRAL_API_KEY",
+    "http://ollama:11434", "us.anthropic.claude-x", "'models/gemini-x'", "eu-aiplatform.googleapis.com", "sk-or-" + "a1" * 20,
+]  # fmt: skip
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(WORDS, max_size=25), st.sampled_from(sorted(KEYS)),
@@ -252,6 +261,21 @@ def test_no_text_of_a_report_ever_contains_a_planted_key(
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     report = scan(tree(folder, {name.replace("%KEY%", key): "".join(words).replace("%KEY%", key)}))
     assert key not in as_text(report) + json.dumps([one.as_json() for one in report.findings])
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.one_of(WORDS, st.sampled_from([*TOKENS])), max_size=6),
+    st.sampled_from(["a.py", "a.ts", "a.go", "a.java", "a.rb", "a.yaml", "package.json", "requirements.txt", "pom.xml", "a.md"]),
+)  # fmt: skip
+def test_the_quick_look_at_a_file_misses_nothing_that_the_slow_one_finds(
+    tmp_path: Path, words: list[str], name: str
+) -> None:
+    folder = tree(tmp_path / str(len(list(tmp_path.iterdir()))), {name: " ".join(words).replace("%KEY%", OPENAI_KEY)})
+    quick = scan(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Catalogue, "may_hold", lambda _self, _text: True)
+        assert scan(folder).findings == quick.findings
 
 
 FILES = {
@@ -372,7 +396,7 @@ def test_a_library_that_a_module_hands_on_is_that_library(tmp_path: Path) -> Non
     "text",
     [
         "gpt-engineer", "claude-code", "gemini-cli", "mistral-common", "sonar-project.properties", "command-line", "o1", "groq",
-        "openrouter.ai/keys", "platform.openai.com", "api.openai.com.example.org", "myapi.openai.community",
+        "openrouter.ai/keys", "install x[bedrock-runtime]", "platform.openai.com", "api.openai.com.example.org", "myapi.openai.community",
         "MY_OPENAI_API_KEY_NAME", "sk-your-key-goes-here-0123456789abcdefghij", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     ],
 )  # fmt: skip
@@ -392,7 +416,7 @@ def test_everything_in_the_catalogue_is_whole_and_can_be_found(tmp_path: Path) -
         assert one["name"]
         assert one["source"]
         for host in one.get("hosts", ()):
-            address = host.replace("*.", "x.").replace("*-", "eu-")
+            address = host.replace(".*", ".eu.amazonaws.com").replace("*.", "x.").replace("*-", "eu-")
             assert [hit.shown for hit in known.urls(f"https://{address}/v1")] == [address], host
         for variable in one.get("key_variables", ()):
             assert known.variable(variable) == name
