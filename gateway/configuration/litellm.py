@@ -3,6 +3,7 @@
 `litellm_reading` has what is read, `litellm_writing` the text that comes of it.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from typing import Any
@@ -12,7 +13,8 @@ from gateway.configuration.litellm_reading import Note, Reading, places
 from gateway.configuration.litellm_writing import Route, as_yaml
 from gateway.configuration.load import ConfigurationError, load, loaded, plain
 
-_RETRIES, _SECONDS, _TOKENS = 10, 86_400, 1_000_000
+_RETRIES, _SECONDS, _TOKENS, _LONGEST_TTL = 10, 86_400, 1_000_000, 86_400 * 30
+_MOST_EUR = Decimal(1_000_000)
 _DAY = ("1d", "24h", "day", "daily")
 
 
@@ -58,11 +60,8 @@ def _daily_cap(reading: Reading, at: tuple[Any, ...]) -> Decimal | None:
     if budget is None or budget < 0:
         return None
     if duration not in _DAY:
-        per = (
-            f"of {duration}"
-            if isinstance(duration, str) and len(duration) < 10 and duration.isalnum()
-            else "without a period"
-        )
+        period = re.fullmatch(r"[0-9]{1,4}(s|m|h|d|mo)", str(duration))
+        per = f"of {duration}" if period else "without a period of days"
         reading.note(
             (*at, "max_budget"), f"USD {budget} {per}: caps here are of a day. Write `max_budget_daily` in EUR"
         )
@@ -71,7 +70,7 @@ def _daily_cap(reading: Reading, at: tuple[Any, ...]) -> Decimal | None:
     reading.take(*at, "max_budget")
     reading.take(*at, "budget_duration")
     rate = loaded("").fx.usd_per_eur
-    return min((budget / rate).quantize(Decimal("0.01"), ROUND_DOWN), Decimal(1_000_000))
+    return min(budget / rate, _MOST_EUR).quantize(Decimal("0.01"), ROUND_DOWN)
 
 
 class _Routes:
@@ -124,11 +123,11 @@ class _Routes:
             if value is None or value < 0:
                 continue
             if found is None:
-                found = min(int(value.to_integral_value(ROUND_CEILING)), most)
+                found = int(min(value, Decimal(most)).to_integral_value(ROUND_CEILING))
                 self._reading.take(*place)
                 self._used.add(place)
                 if found != value:
-                    self._reading.note(place, f"{value} became {ours} {found}")
+                    self._reading.note(place, f"it became {ours} {found}")
             else:
                 self._passed[place] = ours
         for one in others:
@@ -140,7 +139,8 @@ class _Routes:
     def _cache(self) -> int | None:
         at = ("litellm_settings",)
         if self._reading.peek(*at, "cache") is not True:
-            self._reading.take(*at, "cache")
+            if self._reading.peek(*at, "cache") is False:
+                self._reading.take(*at, "cache")
             return None
         kind = self._reading.peek(*at, "cache_params", "type")
         ttl = number(self._reading.peek(*at, "cache_params", "ttl"))
@@ -151,8 +151,12 @@ class _Routes:
             self._reading.note((*at, "cache_params", "type"), "answers are kept in the memory of each process")
         if ttl is None:
             self._reading.note((*at, "cache"), "no ttl is given; 3600 seconds are written")
+            return 3600
         self._reading.take(*at, "cache_params", "ttl")
-        return min(int(ttl), 86_400 * 30) if ttl is not None else 3600
+        found = int(max(Decimal(), min(ttl, Decimal(_LONGEST_TTL))))
+        if found != ttl:
+            self._reading.note((*at, "cache_params", "ttl"), f"it became cache_ttl {found}")
+        return found
 
     def _budget(self, group: list[Deployment]) -> Decimal | None:
         if len(group) > 1:

@@ -224,7 +224,8 @@ def _host(text: str) -> str:
     plain = re.escape(text.removeprefix("*"))
     if not text.startswith("*"):
         return plain
-    return rf"(?:[A-Za-z0-9-]+\.)*(?:[A-Za-z0-9-]*){plain}" if text[1] == "-" else rf"(?:[A-Za-z0-9-]+\.)*{plain[2:]}"
+    labels = r"(?:[A-Za-z0-9-]{1,63}\.){0,8}"  # bounded, so that no text keeps us busy
+    return rf"{labels}[A-Za-z0-9-]{{0,63}}{plain}" if text[1] == "-" else rf"{labels}{plain[2:]}"
 
 
 def _unnamed(pattern: str) -> str:

@@ -132,13 +132,11 @@ def _by_file(found: list[Finding]) -> list[Finding]:
     all_through = bool(clients) and not any(one.leaks for one in clients)
 
     def settled(one: Finding) -> Finding:
-        own = [client for client in clients if client.library == one.library]
-        if one.kind == "import" and own:
-            leaks = any(client.leaks for client in own)
-            return replace(one, status=_worst(own), change=one.change if leaks else "")
-        through = (one.kind == "model" and all_through) or (
-            one.kind in ("model", "key variable") and one.line in inside
-        )
+        if one.kind == "import" and (own := [client for client in clients if client.library == one.library]):
+            status = _worst(own)
+            return replace(one, status=status, change="" if status == "gateway" else one.change)
+        through = all_through and one.kind == "model"
+        through = through or (one.kind in ("model", "key variable") and one.line in inside)
         return replace(one, status="gateway", change="") if through else one
 
     return [settled(one) for one in found]
@@ -146,10 +144,13 @@ def _by_file(found: list[Finding]) -> list[Finding]:
 
 def _by_tree(found: list[Finding]) -> Iterable[Finding]:
     """Say of dependencies what the clients of the whole tree say."""
+    clients: dict[str, list[Finding]] = {}
     for one in found:
-        own = [client for client in found if client.kind == "client" and client.library == one.library]
-        if one.kind == "dependency" and own:
-            status = _worst(own)
+        if one.kind == "client":
+            clients.setdefault(one.library, []).append(one)
+    for one in found:
+        if one.kind == "dependency" and one.library in clients:
+            status = _worst(clients[one.library])
             one = replace(one, status=status, change="" if status == "gateway" else one.change)
         yield replace(one, end=0)
 

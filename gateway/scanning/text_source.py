@@ -1,8 +1,10 @@
 """Other languages read by patterns: comments are set aside, the rest is searched line by line."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.scanning.catalogue import Catalogue, Library, begun, is_placeholder
 from gateway.scanning.finding import Finding, Kind, Status
@@ -17,7 +19,7 @@ _COMMENTS = {
 _IMPORTS = {
     "python": (r"^[ \t]*(?:from|import)[ \t]+([\w.]+)",),
     "javascript": (
-        r"(?<!\w)(?:import|export)\s(?!\s*type\b)[^'\";()]*?\bfrom\s*['\"]([@\w./-]+)['\"]",
+        r"(?<!\w)(?:import|export)\s(?!\s*type\b)[^'\";()]{0,2000}?\bfrom\s*['\"]([@\w./-]+)['\"]",
         r"(?:\brequire\s*\(\s*|\bimport\s*\(?\s*)['\"]([@\w./-]+)['\"]",
     ),
     "go": (r"\"([a-z0-9.-]+\.[a-z]+/[\w./-]+)\"",),
@@ -38,7 +40,7 @@ _DEPENDENCIES = {
     "cargo": ("rust", r"^([\w-]+)\s*="),
     "composer": ("php", r"\"([\w-]+/[\w-]+)\"\s*:"),
 }
-_ALIAS = re.compile(r"\bimport\s+(\w+)\s*(?:,\s*\{[^}]*\}\s*)?from\s*['\"]([@\w./-]+)['\"]")
+_ALIAS = re.compile(r"\bimport\s+(\w+)\s*(?:,\s*\{[^}]{0,2000}\}\s*)?from\s*['\"]([@\w./-]+)['\"]")
 _VALUE = re.compile(
     r"(?P<quote>[\"'`])(?P<quoted>[^\"'`\s]{3,120})(?P=quote)"
     r"|(?:^|[:=]\s*|-\s+)(?P<bare>[A-Za-z][\w.:@/-]{3,120})\s*(?:$|[,;}\s])",
@@ -51,7 +53,7 @@ _TYPE_GOES_ON = re.compile(r"\s*\|(?!\|)")
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{5,}")
 _GIVEN = re.compile(r"(?P<name>[A-Z][A-Z0-9_]{5,})[\"']?\s*(?:=>|[:=])\s*[\"']?(?P<value>[A-Za-z0-9_+/=.-]{16,})")
 _PAIR = re.compile(r"[\"']?(?P<name>[A-Za-z_]\w*)[\"']?\s*(?:=>|[:=(])\s*(?P<value>[^\n]{1,200})")
-_MOST = 4000
+_MOST = 2000
 """Characters of a call that are looked at."""
 
 
@@ -109,10 +111,7 @@ class TextFile:
                 yield from self._clients(text, library, aliases.get(library.package, ""))
 
     def _clients(self, text: str, library: Library, alias: str) -> Iterator[Finding]:
-        for client in (
-            *library.clients,
-            *([f"new {alias}"] if alias and f"new {alias}" not in library.clients else []),
-        ):
+        for client in dict.fromkeys((*library.clients, *([f"new {alias}"] if alias else []))):
             for match in re.finditer(_made_by(client, self.written.language), text, re.M):
                 span = _span(text, match.end())
                 status = status_of(_made(span), library, self.gateways, self.catalogue)
@@ -169,8 +168,14 @@ class TextFile:
     def _one(
         self, text: str, at: int, kind: Kind, provider: str, found: str, status: Status, change: str, library: str = ""
     ) -> Finding:
-        line, shown = text.count("\n", 0, at) + 1, self.catalogue.without_keys(found)
+        line, shown = bisect(_line_ends(text), at - 1) + 1, self.catalogue.without_keys(found)
         return Finding(self.path, line, kind, self.catalogue.name_of(provider), shown, status, change, library)
+
+
+@lru_cache(maxsize=2)
+def _line_ends(text: str) -> list[int]:
+    """Return where the lines of a text end; kept, because a file may hold thousands of findings."""
+    return [match.start() for match in re.finditer("\n", text)]
 
 
 def _is_in_prose(text: str, match: re.Match[str]) -> bool:

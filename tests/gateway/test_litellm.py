@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -167,18 +167,21 @@ def test_keys_that_stand_in_the_file_are_not_copied_and_each_gets_a_variable() -
 
 
 @pytest.mark.parametrize(
-    ("settings", "place", "why"),
+    ("given_settings", "place", "why"),
     [
         ("litellm_settings: {max_budget: 100, budget_duration: 30d}", "litellm_settings.max_budget", "USD 100 of 30d: caps here are of a day"),
-        ("litellm_settings: {max_budget: 100}", "litellm_settings.max_budget", "USD 100 without a period"),
-        ("router_settings: {num_retries: 40}", "router_settings.num_retries", "40 became max_retries 10"),
-        ("litellm_settings: {cache: true, cache_params: {type: redis-semantic}}", "litellm_settings.cache", "has no counterpart"),
+        ("litellm_settings: {max_budget: 100}", "litellm_settings.max_budget", "USD 100 without a period of days"),
+        ("router_settings: {num_retries: 40}", "router_settings.num_retries", "it became max_retries 10"),
+        ("litellm_settings: {cache: true, cache_params: {type: redis-semantic}}", "litellm_settings.cache", "only an exact cache is available"),
+        ("litellm_settings: {max_budget: 1e40, budget_duration: 1d, num_retries: '1e999999'}", "litellm_settings.num_retries", "became max_retries 10"),
+        ("litellm_settings: {cache: 'yes'}", "litellm_settings.cache", "only an exact cache"),
+        ("litellm_settings: {cache: true, cache_params: {ttl: -5}}", "litellm_settings.cache_params.ttl", "became cache_ttl 0"),
         ("include: [more.yaml]", "include[0]", "put the files together"),
         ("router_settings: {model_group_alias: {b: nowhere}}", "router_settings.model_group_alias.b", "has no counterpart"),
     ],
 )  # fmt: skip
-def test_a_setting_that_does_not_fit_is_said(settings: str, place: str, why: str) -> None:
-    _, translated = made(f"model_list: [{{model_name: a, litellm_params: {{model: gpt-4o}}}}]\n{settings}\n")
+def test_a_setting_that_does_not_fit_is_said(given_settings: str, place: str, why: str) -> None:
+    _, translated = made(f"model_list: [{{model_name: a, litellm_params: {{model: gpt-4o}}}}]\n{given_settings}\n")
     assert why in places(translated)[place]
 
 
@@ -269,6 +272,7 @@ def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, node
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS, st.randoms(use_true_random=False))
 def test_whatever_the_file_says_the_result_loads_and_holds_no_value_that_may_be_a_secret(
     document: dict[str, Any], chance: random.Random
