@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, texts
+from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, scan, texts
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError, of_file
 
@@ -52,6 +52,7 @@ economics.add(app)
 evaluation.add(app)
 prompts.add(app)
 texts.add(app)
+scan.add(app)
 
 
 def in_words(error: Exception) -> str:

@@ -31,7 +31,7 @@ def add(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _mistakes_printed(as_json: bool) -> Iterator[None]:
+def mistakes_printed(as_json: bool) -> Iterator[None]:
     """Print the mistakes of a configuration file one a line, and end with exit code 1."""
     from gateway.configuration.load import ConfigurationError
 
@@ -52,7 +52,7 @@ def config_check(context: typer.Context, file: Path, as_json: AsJson = False) ->
     from gateway.pricing.catalogue import compile_rows
     from gateway.pricing.prices import PriceList
 
-    with _mistakes_printed(as_json):
+    with mistakes_printed(as_json):
         loaded = load(file.read_text("utf-8"), name=file.name)
     found = _findings(loaded, PriceList.parse(compile_rows(loaded)), context.obj)
     counts = {"routes": len(loaded.routes), "workflows": len(loaded.workflows)}
@@ -90,7 +90,7 @@ def config_activate(
     from gateway.store.ports import RulesInForce
 
     settings: Settings = context.obj
-    with _mistakes_printed(as_json), opened(settings) as installation:
+    with mistakes_printed(as_json), opened(settings) as installation:
         actor = by_name(installation, as_, settings.token)
         digest = acts.activate(installation, actor, file.read_text("utf-8"), reason)
         rules = RulesInForce(installation.reader, installation.vault, settings)

@@ -2,15 +2,16 @@
 
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli import configure
+from gateway.cli import configure, progress, translating
 from gateway.cli.saying import AsJson, say
+from gateway.cli.scan import Given
 from gateway.settings import Settings
 from ledger.waiting import waiting
 
@@ -78,31 +79,51 @@ def init(
         ),
     ] = "",
     organisation: Annotated[str, typer.Option(help="Name in the seal's certificate.")] = "not named",
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Translate the configuration of a LiteLLM proxy; without --origin that is all."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the translation is written.")] = Path(
+        "gateway.yaml"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Make keys and databases, enrol the first admin, and print their token once."""
+    if origin or not from_:
+        _require_origin(origin)
+    made = translating.translated(from_, output, as_json) if from_ else None
+    beside = {"configuration": translating.as_members(made, output)} if made else {}
+    if made and not as_json:
+        translating.show(made, output)
+    said = _installed(context.obj, admin, origin, organisation) if origin else {}
+    if as_json:
+        say(True, "", **said, **beside)
+    elif said:
+        home = context.find_root().params.get("home")
+        _show(said, f" --home {shlex.quote(str(home))}" if home else "", str(output) if made else "")
+
+
+def _installed(settings: Settings, admin: str, origin: str, organisation: str) -> dict[str, str]:
+    """Make the installation and return what has to be said of it once."""
     from gateway.oversight import acts
     from gateway.store.installation import make, opened
 
-    _require_origin(origin)
-    settings: Settings = context.obj
     make(settings, origin, organisation, {"root": secrets.token_bytes(32), "log": secrets.token_bytes(32)})
     with opened(settings) as installation:
         acts.bind_signer(installation)
         token = acts.enrol(installation, None, admin, ["admin", "compliance", "engineer", "approver"])
-        vkey = installation.signer.vkey
-    if as_json:
-        say(True, "", log=origin, verifier_key=vkey, person=admin, token=token)
-        return
-    typer.echo(f"log            {origin}")
-    typer.echo(f"verifier key   {vkey}")
+        return {"log": origin, "verifier_key": installation.signer.vkey, "person": admin, "token": token}
+
+
+def _show(said: Mapping[str, str], home: str, translated: str) -> None:
+    typer.echo(f"log            {said['log']}")
+    typer.echo(f"verifier key   {said['verifier_key']}")
     typer.echo("               give this line to your auditor through a separate channel; packs are checked against it")
-    typer.echo(f"person         {admin}")
-    typer.echo(f"token          {token}")
+    typer.echo(f"person         {said['person']}")
+    typer.echo(f"token          {said['token']}")
     typer.echo("               shown once; keep it, and keep a copy of the folder `secrets` apart from the database")
     typer.echo("\nnext:")
-    home = context.find_root().params.get("home")
-    for line in _next_commands(admin, f" --home {shlex.quote(str(home))}" if home else ""):
+    for line in _next_commands(said["person"], home, translated):
         typer.echo(f"  {line}")
 
 
@@ -117,20 +138,31 @@ def _require_origin(origin: str) -> None:
         raise SystemExit(2)
 
 
-def _next_commands(admin: str, home: str) -> Iterator[str]:
+def _next_commands(admin: str, home: str, translated: str) -> Iterator[str]:
     """Yield what leads from a new installation to a call."""
-    person = shlex.quote(admin)
-    yield f"whyledger{home} config example > gateway.yaml"
-    yield f"whyledger{home} config check gateway.yaml"
-    yield f"whyledger{home} config activate gateway.yaml --as {person} --reason 'first configuration'"
+    person, file = shlex.quote(admin), shlex.quote(translated or "gateway.yaml")
+    if not translated:
+        yield f"whyledger{home} config example > {file}"
+    yield f"whyledger{home} config check {file}"
+    yield f"whyledger{home} config activate {file} --as {person} --reason 'first configuration'"
     yield f"whyledger{home} key create --environment dev --workflow support-agent --as {person}"
     yield f"whyledger{home} serve"
 
 
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+def doctor(
+    context: typer.Context,
+    playbook: Annotated[
+        bool, typer.Option("--playbook", help="Measure the points of the playbook: week 1, month 1, quarter 1.")
+    ] = False,
+    source: Annotated[Path | None, typer.Option(help="With --playbook: a source tree to scan.")] = None,
+    gateway: Given = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
     """Say what works here, and what is missing with the command that fixes it."""
     from gateway.cli.checkup import checkup
 
+    if playbook:
+        raise SystemExit(progress.show(context.obj, source, gateway, as_json))
     settings: Settings = context.obj
     bad = 0
     for good, line in checkup(settings):

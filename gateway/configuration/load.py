@@ -74,6 +74,15 @@ def _parse(text: str, name: str) -> Any:
         raise ConfigurationError([f"{name}:1: {error}"]) from error
 
 
+def plain(text: str, *, name: str) -> Any:
+    """Return what a YAML text holds, as plain values.
+
+    Raises:
+        ConfigurationError: malformed YAML or duplicate keys, with the line.
+    """
+    return _plain(_parse(text, name))
+
+
 def _plain(node: Any) -> Any:
     """Turn round-trip YAML nodes into plain values."""
     if isinstance(node, dict):

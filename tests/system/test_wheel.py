@@ -26,7 +26,8 @@ def test_the_wheel_holds_the_five_packages_their_files_and_no_tests(wheel: Path)
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"ledger", "classifiers", "reports", "gateway", "migrations"}
     for needed in ("gateway/demo/demo.yaml", "gateway/configuration/builtin.yaml",
-                   "gateway/configuration/example.yaml", "reports/pack/templates/pack.html.j2",
+                   "gateway/configuration/example.yaml", "gateway/configuration/litellm.yaml",
+                   "gateway/scanning/providers.yaml", "reports/pack/templates/pack.html.j2",
                    "gateway/console/templates/why.html.j2", "migrations/log/0001_log.py", "migrations/script.py.mako"):  # fmt: skip
         assert needed in names
 
