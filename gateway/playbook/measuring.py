@@ -11,8 +11,8 @@ from gateway.days import day_in_zone
 from gateway.economics.costs import whole
 from gateway.economics.reading import period_of, sums_of
 from gateway.oversight.people import held_roles
-from gateway.pipeline.route import DIRECT
 from gateway.playbook.points import Facts
+from gateway.rules.route import DIRECT
 from gateway.scanning.scan import scan
 from gateway.state.rollup import slice_of
 from gateway.state.rows import CONTROL, control_of
