@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, scan, texts
+from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, routes, scan, texts
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError, of_file
 
@@ -51,6 +51,7 @@ lists.add(app)
 economics.add(app)
 evaluation.add(app)
 prompts.add(app)
+routes.add(app)
 texts.add(app)
 scan.add(app)
 

@@ -25,6 +25,14 @@ REFUND_TOOL = {
         "parameters": {"type": "object", "properties": {"amount_eur": {"type": "number"}}, "required": ["amount_eur"]},
     },
 }
+PAGE_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "read_page",
+        "description": "Read a page of the inbox",
+        "parameters": {"type": "object", "properties": {"page": {"type": "integer"}}, "required": ["page"]},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,24 @@ def _runaway(world: World, task: str) -> str:
     return ", ".join(results)
 
 
+def _bank_holiday(world: World, task: str) -> str:
+    """From Friday evening on nobody is there, and the agent asks for the same page again and again."""
+    client = _client(world, task, key="booking-bot")
+    turns: list[Any] = [{"role": "user", "content": "Book the invoices that come in over the bank holiday."}]
+    world.behave(FLASH, "tool_call", name="read_page", arguments={"page": 1}, times=3)  # as many as are let through
+    for number in range(100):
+        try:
+            message = client.chat.completions.create(model=DOCS, messages=turns, tools=[PAGE_TOOL]).choices[0].message
+        except sdk.APIStatusError as error:
+            body = error.body if isinstance(error.body, Mapping) else {}
+            return f"{number} answered, then {error.status_code} {body.get('code')}, and nobody had to be there"
+        call = message.tool_calls[0]
+        function = {"name": call.function.name, "arguments": call.function.arguments}
+        turns.append({"role": "assistant", "tool_calls": [{"id": call.id, "type": "function", "function": function}]})
+        turns.append({"role": "tool", "tool_call_id": call.id, "content": "Page 1 of 1: nothing new."})
+    return "nothing stopped it, which it should have"
+
+
 def _refund(world: World, task: str) -> str:
     client = _client(world, task, x_whyledger_subject="customer-3391")
     world.behave(PRO, "status", status=500, times=3)
@@ -178,6 +204,7 @@ STORIES = (
     Story("ticket:4708", "Someone uses a key that was revoked (revoked key)", _revoked, live=True),
     Story("ticket:4709", "A customer closes the page (client gone mid-stream)", _client_gone),
     Story("ticket:4710", "The provider breaks off (upstream cut mid-stream)", _upstream_cut),
+    Story("agent:bank-holiday", "An agent that nobody watches goes round in a circle (fan-out cap)", _bank_holiday),
     Story("agent:invoice-77", "An agent in a loop, stopped (runaway agent)", _runaway),
     Story("ticket:4711", "A refund proposed by a tool call and reversed by a person", _refund),
 )

@@ -24,6 +24,7 @@ from gateway.oversight.people import Actor, by_name
 from gateway.settings import Settings, read_settings
 from gateway.store.installation import make, opened
 
+WORKFLOWS = ("support-agent", "invoice-bot", "booking-bot")
 ORIGIN = "ledger.example/demo"
 ADMIN, APPROVER, COMPLIANCE = "Ada Admin", "Otto Approver", "Clara Compliance"
 START_SECONDS = 30.0
@@ -37,7 +38,7 @@ class World:
     base_url: str
     sandbox_url: str | None
     keys: Mapping[str, str]
-    """Gateway keys: `support-agent`, `invoice-bot`, `revoked`."""
+    """Gateway keys: one of each workflow, and `revoked`."""
     tokens: Mapping[str, str]
     """Personal tokens by name."""
     vkey: str
@@ -104,9 +105,9 @@ def found(settings: Settings, config: str) -> tuple[dict[str, str], dict[str, st
         tokens[COMPLIANCE] = acts.enrol(installation, admin, COMPLIANCE, ["compliance"])
         acts.activate(installation, admin, config, "first configuration, reviewed with customer experience")
         clara = Actor(by_name(installation, COMPLIANCE, tokens[COMPLIANCE]).pseudonym, "token")
-        for workflow in ("support-agent", "invoice-bot"):
+        for workflow in WORKFLOWS:
             acts.release(installation, clara, workflow, "tested on 40 past tickets; refunds stay with people")
-        keys = {name: acts.issue_key(installation, admin, "prod", name) for name in ("support-agent", "invoice-bot")}
+        keys = {name: acts.issue_key(installation, admin, "prod", name) for name in WORKFLOWS}
         keys["revoked"] = acts.issue_key(installation, admin, "prod", "support-agent")
         acts.revoke_key(installation, admin, keys["revoked"], "found in a public repository")
         return keys, tokens, installation.signer.vkey

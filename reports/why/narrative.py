@@ -89,6 +89,11 @@ def _prompted(call: CallStory[Entry]) -> Iterator[Sentence]:
         )
 
 
+def _passed_over(opened: Entry) -> Iterator[Sentence]:
+    for one in opened.facts.get("rejected", ()):
+        yield Sentence(f"{one['model']} was passed over: {one['reason']}.", (pointer(opened, "facts.rejected"),))
+
+
 _PROMPTED = {
     "promoted": ", the one that was promoted in its environment",
     "asked": ", which it asked for by number",
@@ -105,6 +110,15 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
             "anything was sent.",
             (pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.reserved_nano_eur")),
         )
+        if step := facts.get("step_down"):
+            yield Sentence(
+                f"Its route had used up {step['percent']} % of its cap for the day or more, so cheaper models were to "
+                "serve it first.",
+                (pointer(call.opened, "facts.step_down"), pointer(call.opened, "facts.targets")),
+            )
+        yield from _passed_over(call.opened)
+        if facts.get("provider_stores"):
+            yield Sentence("It let the provider store the answer.", (pointer(call.opened, "facts.provider_stores"),))
         if facts.get("output_limit_set"):
             yield Sentence(
                 f"It asked for no limit of its answer; the route's was set, {facts['output_bound_tokens']:,} tokens.",
@@ -181,6 +195,14 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
                 f"{one['model']} ({one['provider']}), {place}, began to answer on attempt {len(failed) + 1}.",
                 (pointer(call.ended, "facts.attempts"),),
             )
+            if one.get("dropped"):
+                yield Sentence(
+                    f"Its format has no place for {', '.join(one['dropped'])}, which the request asked for.",
+                    (pointer(call.ended, "facts.attempts"),),
+                )
+    for one in facts.get("beside", ()):
+        text = f"{one['model']} took part at the provider: {one['usage']['output_tokens']:,} output tokens."
+        yield Sentence(text, (pointer(call.ended, "facts.beside"),))
     said = (facts.get("served") or {}).get("reported_model")
     if said and said != facts["served"]["model"]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))

@@ -26,7 +26,8 @@ RESULTS = {
     "doc:onboarding": "Sandbox answer, no model ran.", "ticket:4702": "Sandbox answer", "ticket:4703": "gpt-4o",
     "doc:quarterly": "502 upstream_failed", "doc:onboarding-again": "cache hit, EUR 0.00", "campaign:autumn": "402 budget_exceeded",
     "job:minutes": "404 route_unknown", "ticket:4708": "401 key_revoked", "ticket:4709": "left after 4 events",
-    "ticket:4710": "not a clean end", "agent:invoice-77": "answered, answered, answered, 403, 403 stopped",
+    "ticket:4710": "not a clean end", "agent:bank-holiday": "3 answered, then 403 tool_cycle, and nobody had to be there",
+    "agent:invoice-77": "answered, answered, answered, 403, 403 stopped",
     "ticket:4711": "tool issue_refund",
 }  # fmt: skip
 
@@ -65,7 +66,7 @@ def signed_answer(world: World, task: str) -> dict[str, Any] | None:
     return None if runs or answer["integrity"]["pending"] else answer
 
 
-def test_there_are_twelve_stories_and_each_has_expected_answers() -> None:
+def test_there_are_thirteen_stories_and_each_has_expected_answers() -> None:
     assert [story.task for story in STORIES] == list(EXPECTED["stories"]) == list(RESULTS)
 
 
@@ -149,7 +150,7 @@ def test_any_id_in_hand_leads_to_the_story(told: tuple[World, dict[str, str]], a
     call = answers["ticket:4711"]["calls"][0]["call"]
     by_call = json.loads(world.get(f"/api/v1/why/{call}", person=COMPLIANCE))
     assert by_call["kind"] == "call"
-    response = next(line["id"] for line in world.bill()["lines"] if line["behaviour"] == "tool_call")
+    response = [line["id"] for line in world.bill()["lines"] if line["behaviour"] == "tool_call"][-1]
     by_response = json.loads(world.get(f"/api/v1/why/{response}", person=COMPLIANCE))
     assert (by_response["kind"], by_response["calls"][0]["call"]) == (
         "response",
