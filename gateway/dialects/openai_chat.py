@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects import openai_error
+from gateway.dialects.capabilities import refused_by
 from gateway.dialects.openai_answer import ChatTranscript
 from gateway.dialects.protocol import (
     FILE_TOKENS,
@@ -66,10 +67,11 @@ class Chat(openai_error.Envelope):
     def outgoing(self, asked: Asked, server: Server) -> Outgoing:
         """The limit is always written, in the field that this provider reads and in no other: what was reserved rests
         on it. Usage is asked for."""
-        body = {name: value for name, value in asked.fields.items() if name not in _LIMITS}
+        dropped = refused_by(server.model, asked.fields)
+        body = {name: value for name, value in asked.fields.items() if name not in _LIMITS and name not in dropped}
         body["model"] = server.model
         body[server.limit_field] = server.limit
-        return Outgoing("/chat/completions", orjson.dumps(with_usage_asked(body, server)))
+        return Outgoing("/chat/completions", orjson.dumps(with_usage_asked(body, server)), dropped=dropped)
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         return {**fields, "messages": [{"role": "system", "content": text}, *fields["messages"]]}

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects import openai_error
+from gateway.dialects.capabilities import refused_by
 from gateway.dialects.openai_responses_answer import ResponsesTranscript
 from gateway.dialects.protocol import (
     FILE_TOKENS,
@@ -64,8 +65,10 @@ class Responses(openai_error.Envelope):
         )
 
     def outgoing(self, asked: Asked, server: Server) -> Outgoing:
-        body = {**asked.fields, "model": server.model, "max_output_tokens": server.limit}
-        return Outgoing("/responses", orjson.dumps(body))
+        dropped = refused_by(server.model, asked.fields)
+        body = {name: value for name, value in asked.fields.items() if name not in dropped}
+        body |= {"model": server.model, "max_output_tokens": server.limit}
+        return Outgoing("/responses", orjson.dumps(body), dropped=dropped)
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         own = fields.get("instructions")
