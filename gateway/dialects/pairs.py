@@ -26,6 +26,8 @@ class Pair(Protocol):
 
     server: Dialect
     """The provider's format: its answers are read and judged in it."""
+    is_translation: bool
+    """It is another than the client's."""
 
     def objection(self, asked: Asked) -> str:
         """Return why a request cannot be put to the provider; empty where it can."""
@@ -45,6 +47,8 @@ class Pair(Protocol):
 class Same:
     """Client and provider speak one format."""
 
+    is_translation = False
+
     def __init__(self, dialect: Dialect) -> None:
         self.server = dialect
 
@@ -63,6 +67,8 @@ class Same:
 
 class Translated:
     """A client of the chat format and a provider of another."""
+
+    is_translation = True
 
     def __init__(
         self, server: Dialect, objection: Callable[[Asked], str], outgoing: Callable[[Asked, Server], Outgoing],

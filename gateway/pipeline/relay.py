@@ -80,7 +80,7 @@ class Relay:
     def _judge_of(self, pair: Pair) -> Judge:
         asked, form = self.call.asked, output_format(self.call, self.workflow)
         grants, most = grants_of(self.workflow.tools, form), self.workflow.max_tool_calls
-        writer = pair.writer(asked, int(self.ports.clock().timestamp()))
+        writer = pair.writer(asked, int(self.ports.clock().timestamp())) if pair.is_translation else None
         return Judge(asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room)
 
     async def whole(self) -> tuple[Head, bytes]:

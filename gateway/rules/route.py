@@ -38,6 +38,8 @@ class Choice:
     rejected: tuple[tuple[str, str], ...]
     caps: tuple[tuple[str, int], ...]
     facts: dict[str, Any]
+    translated: bool = False
+    """Some target speaks another format than the caller."""
 
 
 def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime, circuits: Circuits = NONE_OPEN) -> Plan:
@@ -50,10 +52,7 @@ def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime, cir
         Refused: route_unknown, input_too_large, no_target (each target with the reason why not).
     """
     plan = _plan(call, principal, rules, at, circuits)
-    route = rules.configuration.route(call.asked.model)
-    if route is None or not route.step_down_to:
-        return plan
-    return plan._replace(lower=_plan(call, principal, rules, at, circuits, lower=True), step_down_at=route.step_down_at)
+    return plan._replace(lower=_plan(call, principal, rules, at, circuits, lower=True)) if plan.step_down_at else plan
 
 
 def _plan(
@@ -91,6 +90,7 @@ def _plan(
         reserved=0 if asked.free else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
+        step_down_at=route.step_down_at if route.step_down_to else 0,
     )
 
 
@@ -137,7 +137,8 @@ def _with_targets(choice: Choice, targets: Sequence[Target], at: datetime) -> Ch
         "prices": [_price_facts(target, at) for target in targets],
     }
     prices = tuple([row for target in targets for row in target.prices.of_day(at)])
-    return replace(choice, targets=tuple(targets), prices=prices, facts=facts)
+    translated = any(target.pair.is_translation for target in targets)
+    return replace(choice, targets=tuple(targets), prices=prices, facts=facts, translated=translated)
 
 
 def _caller(dialect: str, principal: Principal, rules: Rules) -> Caller:
@@ -150,11 +151,13 @@ def _caller(dialect: str, principal: Principal, rules: Rules) -> Caller:
 def _passed_over(choice: Choice, call: Call, at: datetime, circuits: Circuits) -> Choice:
     """Leave out the targets whose format has no place for something that the request asks for, and those that are left
     alone for now, unless there are no others: a call is never refused for that."""
+    if not circuits and not choice.translated:
+        return choice
     cannot = {target: said for target in choice.targets if (said := target.pair.objection(call.asked))}
     alone = {
         target: circuits[place]
         for target in choice.targets
-        if circuits and target not in cannot and (place := (target.provider, target.model)) in circuits
+        if target not in cannot and (place := (target.provider, target.model)) in circuits
     }
     if not cannot and not alone:
         return choice

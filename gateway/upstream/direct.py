@@ -145,7 +145,7 @@ class DirectTransport:
     async def send(
         self, endpoint: Endpoint, outgoing: Outgoing, *, idle: float, first: float, total: float | None
     ) -> Exchange:
-        origin, head = _prepared(endpoint, outgoing._replace(body=b""))
+        origin, head = _prepared(endpoint, outgoing.path, outgoing.headers, outgoing.key_header)
         connection = self._idle(origin) or await self._opened(origin)
         if not connection.is_open():
             raise UpstreamUnreached("it closed the connection at once")
@@ -210,16 +210,18 @@ class DirectTransport:
 
 
 @lru_cache(maxsize=256)
-def _prepared(endpoint: Endpoint, outgoing: Outgoing) -> tuple[_Origin, bytes]:
-    """Return where a provider is, and the beginning of every request that is sent there; the body plays no part.
+def _prepared(
+    endpoint: Endpoint, path: str, headers: tuple[tuple[str, str], ...], key_header: str
+) -> tuple[_Origin, bytes]:
+    """Return where a provider is, and the beginning of every such request that is sent there.
 
     Raises:
         UpstreamUnreached, NoCredential: the URL or the credential cannot stand in a request.
     """
-    parts, port = checked(endpoint.base_url, outgoing.path, endpoint.credential)
-    secure = parts.scheme == "https"
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
+    parts, port = checked(endpoint.base_url, path, endpoint.credential)
+    secure, outgoing = parts.scheme == "https", Outgoing(path, b"", headers, key_header)
+    asked = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    lines = [f"POST {asked} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
     lines += [f"{name}: {value}" for name, value in headers_of(outgoing, endpoint)]
     head = "\r\n".join([*lines, "content-length: "]).encode("ascii")
     port = (443 if secure else 80) if port is None else port

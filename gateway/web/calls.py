@@ -36,6 +36,7 @@ EVENT_SECONDS = 0.3
 the event, take it for a fault of the network and repeat."""
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
+OURS = "wl_"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 LEFT = "the caller took nothing more of it"
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
@@ -251,11 +252,11 @@ def _internal(call: str) -> GatewayError:
 def _secret(headers: dict[str, str]) -> str | None:
     """Return the key that a caller shows. Some clients show two; then the one that is ours counts."""
     kind, _, token = headers.get("authorization", "").partition(" ")
-    shown = [
-        token.strip() if kind.lower() == "bearer" else "",
-        *(headers.get(name, "").strip() for name in KEY_HEADERS),
-    ]
-    return next((one for one in shown if one.startswith("wl_")), None) or next(filter(None, shown), None)
+    bearer = token.strip() if kind.lower() == "bearer" else ""
+    if bearer.startswith(OURS):
+        return bearer
+    shown = [bearer, *(headers.get(name, "").strip() for name in KEY_HEADERS)]
+    return next((one for one in shown if one.startswith(OURS)), None) or next(filter(None, shown), None)
 
 
 def _headers(relay: Relay, head: Head, started: float) -> Headers:

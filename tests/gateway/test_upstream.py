@@ -346,7 +346,10 @@ def test_nothing_was_sent_where_nobody_listens_or_nothing_can_be_sent(run: Runne
         ("http://h:99999/v1", None), ("http://h:abc", None), ("http://[::1/v1", None), ("http://127.0.0.1:0", None),
     ):  # fmt: skip
         run(refused(url, key))
-    assert _prepared(Endpoint("https://api.example:8443/v1", "k"), SENT)[0].port == 8443
+    assert (
+        _prepared(Endpoint("https://api.example:8443/v1", "k"), "/chat/completions", (), "authorization")[0].port
+        == 8443
+    )
 
 
 def test_letting_go_wakes_whoever_waits_and_the_connection_is_not_used_again(run: Runner) -> None:
