@@ -121,7 +121,8 @@ class Judge:
         for position, event in enumerate(events):
             if position >= seen:
                 self._see(event)
-            self._keep(self._written(event))
+            # A writer reads what it writes: of what cannot be read the record has the provider's own bytes.
+            self._keep(event.raw if self.unread else self._written(event))
             self.complete = self.complete or event.done
 
     def end(self) -> str:
