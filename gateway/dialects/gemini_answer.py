@@ -219,7 +219,7 @@ class VectorsTranscript:
         self._usage: Any = None
 
     def see_whole(self, body: bytes) -> None:
-        value = answer_in(body)
+        value = answer_in(body, calls=False)
         if not value.keys() & {"embedding", "embeddings"}:
             raise Unreadable("the answer holds no embeddings")
         self._usage = value.get("usageMetadata")

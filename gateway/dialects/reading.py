@@ -76,8 +76,15 @@ def type_of(event: Event, value: dict[str, Any]) -> str:
     return kind
 
 
-def answer_in(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a whole answer is. Raises `Unreadable`."""
+def answer_in(body: bytes, *, calls: bool = True) -> dict[str, Any]:
+    """Return the JSON object that a whole answer is.
+
+    Args:
+        calls: it may call tools, so that every reader has to read it alike; vectors are large, and cannot.
+
+    Raises:
+        Unreadable: it is none.
+    """
     text = body.removeprefix(BOM)
     try:
         value = loaded(text)
@@ -85,7 +92,7 @@ def answer_in(body: bytes) -> dict[str, Any]:
         raise Unreadable("the answer is not JSON") from None
     if not isinstance(value, dict):
         raise Unreadable("the answer is not a JSON object")
-    if says_twice(text):
+    if calls and says_twice(text):
         raise Unreadable("a member stands in the answer twice")
     return value
 
