@@ -1,5 +1,6 @@
 """What an answer in the messages format has said so far: who answered, its tool calls, its end, its usage."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -7,18 +8,36 @@ import orjson
 from gateway.dialects.anthropic_usage import read_usage
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import Spelling, answer_in, text_in, word_in
+from gateway.dialects.reading import Spelling, answer_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
-_SPELLING = Spelling("type", "content", "content_block", "name", "input", "index", "delta", "message", "partial_json")
+_SPELLING = Spelling(
+    "type", "content", "content_block", "name", "input", "index", "delta", "message", "partial_json", "stop_reason",
+    "server_name",
+)  # fmt: skip
 _FINISHES = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
     "tool_use": "tool_calls", "refusal": "content_filter",
 }  # fmt: skip
-_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+_HOLDS = {
+    "message_start": "message", "content_block_start": "content_block", "content_block_delta": "delta",
+    "message_delta": "delta",
+}  # fmt: skip
+"""In which member an event says something."""
 _CODE = "code_execution"
 """The tool of which the provider runs a bash and an editor."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call as far as it has come."""
+
+    index: int
+    name: str
+    arguments: str
+    provider_run: bool
+    pieces: list[str] = field(default_factory=list)
 
 
 class MessagesTranscript:
@@ -32,8 +51,8 @@ class MessagesTranscript:
         self.called = 0
         self.finished = False
         self._stop: str | None = None
-        self._calls: dict[int, Called] = {}
-        self._pieces: dict[int, list[str]] = {}
+        self._calls: list[_Call] = []
+        self._begun = self._counted = False
         self._usage: dict[str, Any] = {}
 
     @property
@@ -50,7 +69,7 @@ class MessagesTranscript:
             raise Unreadable("the answer is not a message")
         self._see_message(value)
         self._stop = word_in(value.get("stop_reason"))
-        self.finished = True
+        self.finished = self._counted = True
 
     def see(self, event: Event) -> bool:
         if event.again:
@@ -60,32 +79,39 @@ class MessagesTranscript:
         if event.value is None:
             if event.error:
                 self.error = self.error or True
-            return self._may_end()
+            return event.done or self._may_end()
         value = _SPELLING.object_in(event.value, "an event")
-        kind = value.get("type")
-        if kind == "error" or event.error:
+        if event.error or (kind := type_of(event, value)) == "error":
             self.error = value.get("error") or value
-        elif not isinstance(kind, str):
-            raise Unreadable("an event has no type")
         else:
             self._see_piece(kind, value)
         return self._may_end()
 
     def _see_piece(self, kind: str, value: dict[str, Any]) -> None:
-        if kind == "content_block_delta":
-            delta = _SPELLING.object_in(value.get("delta"), "its delta")
-            if "partial_json" in delta:
-                self._pieces.setdefault(count_of(value.get("index")) or 0, []).append(text_in(delta["partial_json"]))
-        elif kind == "content_block_start":
-            self._see_block(count_of(value.get("index")) or 0, value.get("content_block"))
-        elif kind == "message_start":
-            self._see_message(_SPELLING.object_in(value.get("message"), "its message"))
-        elif kind == "message_delta":
-            delta = _SPELLING.object_in(value.get("delta"), "its delta")
-            self._stop = word_in(delta.get("stop_reason")) or self._stop
-            self._see_usage(value.get("usage"))
-        elif kind == "message_stop":
-            self.finished = True
+        """By its members, whatever its type: some client reads them all the same."""
+        index = count_of(value.get("index")) or 0
+        for name, see in (
+            ("message", self._see_message),
+            ("content_block", self._see_block),
+            ("delta", self._see_delta),
+        ):
+            if name == _HOLDS.get(kind) or isinstance(value.get(name), dict):
+                see(_SPELLING.object_in(value.get(name), f"its {name}"), index)
+        if kind == "message_delta":
+            self._see_usage(usage := value.get("usage"))
+            self._counted = self._counted or (
+                isinstance(usage, dict) and count_of(usage.get("output_tokens")) is not None
+            )
+        self.finished = self.finished or kind == "message_stop"
+
+    def _see_delta(self, delta: dict[str, Any], index: int) -> None:
+        if "partial_json" in delta:
+            call = next((one for one in reversed(self._calls) if one.index == index), None)
+            if call is None:  # nobody has said whose arguments these are
+                self.called += 1
+                self._calls.append(call := _Call(index, "", "", False))
+            call.pieces.append(text_in(delta["partial_json"]))
+        self._stop = word_in(delta.get("stop_reason")) or self._stop
 
     def _may_end(self) -> bool:
         return bool(self._stop or self.finished or self.error)
@@ -94,12 +120,14 @@ class MessagesTranscript:
         """A stream that gave its reason to stop is whole, also without `message_stop`."""
         self.finished = self.finished or self._stop is not None
 
-    def _see_message(self, value: dict[str, Any]) -> None:
-        if self.response_id is None:  # of a start that is sent twice the first counts
-            self.response_id = word_in(value.get("id"))
-            self.model = word_in(value.get("model"))
+    def _see_message(self, value: dict[str, Any], _index: int = 0) -> None:
         for index, block in enumerate(_SPELLING.objects_in(value, "content")):
-            self._see_block(index, block)
+            self._see_block(block, index)
+        if self._begun:  # of a start that is sent twice the first counts; it resets nothing
+            return
+        self._begun = True
+        self.response_id = word_in(value.get("id"))
+        self.model = word_in(value.get("model"))
         self._see_usage(value.get("usage"))
 
     def _see_usage(self, usage: Any) -> None:
@@ -107,10 +135,11 @@ class MessagesTranscript:
             self._usage |= {name: value for name, value in usage.items() if value is not None}
             self.service_tier = word_in(usage.get("service_tier")) or self.service_tier
 
-    def _see_block(self, index: int, block: Any) -> None:
-        found = _SPELLING.object_in(block, "a block of its content")
+    def _see_block(self, found: dict[str, Any], index: int) -> None:
         kind = found.get("type")
-        if kind not in _CALLS:
+        if not isinstance(kind, str):
+            raise Unreadable("a block of its content has no type")
+        if not kind.endswith("tool_use"):
             return
         self.called += 1
         name = text_in(found.get("name"))
@@ -119,16 +148,18 @@ class MessagesTranscript:
         elif kind == "server_tool_use" and name.endswith(_CODE):
             name = _CODE
         arguments = text_in(found.get("input")) if found.get("input") else ""
-        self._calls[index] = Called(name, arguments, kind != "tool_use")
+        self._calls.append(_Call(index, name, arguments, kind != "tool_use"))
 
     def tool_calls(self) -> list[Called]:
+        """Each start of a block is a call of its own, also where two have one number: clients take both."""
         return [
-            call._replace(arguments="".join(self._pieces.get(index, ())) or call.arguments or "{}")
-            for index, call in sorted(self._calls.items())
+            Called(one.name, "".join(one.pieces) or one.arguments or "{}", one.provider_run)
+            for one in sorted(self._calls, key=lambda one: one.index)
         ]
 
     def reported(self) -> Reported | None:
-        return read_usage(self._usage)
+        """A stream that ended without its last count has said only what it began with."""
+        return read_usage(self._usage) if self._counted or not self.finished else None
 
     def raw_usage(self) -> str | None:
         return orjson.dumps(self._usage).decode() if self._usage else None

@@ -28,6 +28,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader, Text
+from gateway.dialects.strict import loaded
 
 VERSION = "2023-06-01"
 """What is sent to the provider for a client that names none."""
@@ -55,7 +56,7 @@ class Envelope:
         if not body.strip():
             return EMPTY
         try:
-            value = orjson.loads(body)
+            value = loaded(body)
         except orjson.JSONDecodeError:
             return None
         return value.get("error") or True if isinstance(value, dict) and value.get("type") == "error" else None

@@ -13,18 +13,31 @@ from gateway.pricing.money import Reported, Usage
 
 def read_usage(usage: Mapping[str, Any]) -> Reported | None:
     """Return what a usage object says, or None when it has no count of input and output: missing is not zero."""
-    if count_of(usage.get("input_tokens")) is None or count_of(usage.get("output_tokens")) is None:
+    if not _is_counted(usage):
         return None
     said: list[str] = []
     passes = usage.get("iterations")
-    parts = [one for one in passes if isinstance(one, dict)] if isinstance(passes, list) else []
+    parts = [one for one in passes if _is_counted(one)] if isinstance(passes, list) else []
     own = [one for one in parts if not _other_model(one)]
     others = tuple((str(one["model"]), _counted(one, said)) for one in parts if _other_model(one))
-    total = _summed([_counted(one, said) for one in own]) if own else _counted(usage, said)
+    total, plain_said = _summed([_counted(one, said) for one in own]), list[str]()
+    plain = _counted(usage, plain_said)
+    if not parts or _size(total) + sum(_size(one) for _, one in others) < _size(plain):
+        said += ["its passes come to less than its counts, which are taken"] if parts else []
+        said += plain_said
+        total = plain
     searches = _searches(usage)
     if searches:
         total = total._replace(others=(*total.others, ("web_search", searches)))
     return Reported(total, tuple(dict.fromkeys(said)), by_others=others)
+
+
+def _is_counted(one: Any) -> bool:
+    return isinstance(one, dict) and None not in map(count_of, (one.get("input_tokens"), one.get("output_tokens")))
+
+
+def _size(usage: Usage) -> int:
+    return usage.all_input + usage.output
 
 
 def _other_model(one: Mapping[str, Any]) -> bool:
@@ -43,6 +56,8 @@ def _counted(usage: Mapping[str, Any], said: list[str]) -> Usage:
     if rest > 0:
         said.append(f"of {written} tokens written to the cache {rest} have no lifetime; they are charged as for 1 hour")
         long += rest
+    if rest < 0:
+        said.append(f"{short + long} tokens with a lifetime are part of {written} written to the cache")
     details = usage.get("output_tokens_details")
     thinking = count_of(details.get("thinking_tokens")) or 0 if isinstance(details, dict) else 0
     output = count("output_tokens")

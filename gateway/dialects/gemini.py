@@ -5,6 +5,7 @@ The model stands in the path. Source: the types of google-genai 3.6.1 and ai.goo
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
+from gateway.dialects.strict import loaded
 
 STREAM = "streamGenerateContent"
 _STATUSES = {
@@ -53,7 +55,7 @@ class Envelope:
         if b'"error"' not in body:
             return None
         try:
-            value = orjson.loads(body)
+            value = loaded(body)
         except orjson.JSONDecodeError:
             return None
         value = value[0] if isinstance(value, list) and value else value
@@ -105,6 +107,8 @@ class GenerateContent(Envelope):
         contents, settings = request.get("contents"), _member(request, "generationConfig")
         if not isinstance(contents, list) or not all([isinstance(one, dict) for one in contents]):
             raise invalid("`contents` must be a list of objects")
+        if not isinstance(settings, dict):
+            raise invalid("`generationConfig` must be an object")
         modalities = _member(settings, "responseModalities")
         if modalities and modalities != ["TEXT"]:
             raise invalid('`responseModalities` must be ["TEXT"]: no prices are known for others')
@@ -119,11 +123,13 @@ class GenerateContent(Envelope):
             model=model_of({"model": model}),
             stream=action == STREAM,
             tools=tuple(dict.fromkeys(_tools(request))),
-            forced=allowed[0] if isinstance(allowed, list) and len(allowed) == 1 and _is_any(functions) else "",
+            forced=_only(allowed) if _is_any(functions) else "",
             required=_is_any(functions),
             output_limit=whole_of({"maxOutputTokens": limit or None}, "maxOutputTokens", 0, 10_000_000) or None,
             choices=whole_of({"candidateCount": _member(settings, "candidateCount") or None}, "candidateCount", 1, 128),
-            input_bound=len(sent.body) + _referred(request) + (FILE_TOKENS if held else 0),
+            input_bound=len(sent.body)
+            + _referred([*contents, _member(request, "systemInstruction")])
+            + (FILE_TOKENS if held else 0),
             instructions=_text_of(_member(request, "systemInstruction")),
             tool_rounds=rounds_in(contents, _turn_of),
             held=held,
@@ -145,9 +151,8 @@ class GenerateContent(Envelope):
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         own = _member(fields, "systemInstruction")
-        parts = own.get("parts") if isinstance(own, dict) else None
         rest = {name: value for name, value in fields.items() if name != "system_instruction"}
-        return {**rest, "systemInstruction": {"parts": [{"text": text}, *(parts if isinstance(parts, list) else ())]}}
+        return {**rest, "systemInstruction": {"parts": [{"text": text}, *_parts(own)]}}
 
     def reader(self) -> EventReader:
         return EventReader(lambda _value: None)  # each event counts anew
@@ -192,7 +197,9 @@ class GeminiEmbed(GenerateContent):
     def read(self, sent: Sent) -> Asked:
         request = object_in(sent.body)
         model, _, _ = _place(sent.path)
-        bound = len(sent.body)
+        several = request.get("requests")
+        every = several if isinstance(several, list) else [request]
+        bound = len(sent.body) + sum(_referred(one.get("content")) for one in every if isinstance(one, dict))
         return Asked(
             fields=request, model=model_of({"model": model}), output_limit=0, path=sent.path, input_bound=bound
         )
@@ -214,9 +221,10 @@ GENERATE, GEMINI_COUNT, GEMINI_EMBED = GenerateContent(), GeminiCountTokens(), G
 
 
 def _place(path: str) -> tuple[str, str, str]:
-    """Return model, action and query of a path. A key in the query is nobody's to pass on: it would end up in logs."""
+    """Return model, action and query of a path. Of the query the form of the answer goes on, and nothing else: a key or
+    a token in it would end up in logs, or stand against the provider's own."""
     plain, _, query = path.partition("?")
-    query = "&".join(one for one in query.split("&") if one and not one.startswith("key="))
+    query = "&".join(one for one in query.split("&") if one.startswith("alt="))
     model, _, action = plain.removeprefix("/models/").rpartition(":")
     return unquote(model), action, query
 
@@ -225,10 +233,20 @@ def _member(value: Any, name: str) -> Any:
     """Return a member by its name in camel or snake case, as requests may have either; an empty object for none."""
     if not isinstance(value, Mapping):
         return {}
-    found = value.get(name)
-    if found is None:
-        found = value.get(re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", name))
+    other = _snake(name)
+    if other != name and name in value and other in value:
+        raise invalid(f"`{name}` stands there twice, once as `{other}`; leave one of them out")
+    found = value.get(name, value.get(other))
     return {} if found is None else found
+
+
+@lru_cache(maxsize=64)
+def _snake(name: str) -> str:
+    return re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", name)
+
+
+def _only(names: Any) -> str:
+    return names[0] if isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) else ""
 
 
 def _is_any(functions: Any) -> bool:
@@ -253,7 +271,7 @@ def _tools(request: Mapping[str, Any]) -> Iterator[str]:
             raise invalid("each tool must be an object")
         for kind, value in tool.items():
             if kind not in _DECLARATIONS:
-                yield re.sub(r"([A-Z])", lambda letter: f"_{letter[1].lower()}", kind)  # the provider runs it
+                yield _snake(kind)  # the provider runs it
                 continue
             for one in value if isinstance(value, list) else (value,):
                 if not isinstance(one, dict) or not isinstance(one.get("name"), str):
@@ -264,21 +282,28 @@ def _tools(request: Mapping[str, Any]) -> Iterator[str]:
 def _text_of(instruction: Any) -> str:
     if isinstance(instruction, str):
         return instruction
-    parts = instruction.get("parts") if isinstance(instruction, dict) else None
-    every = parts if isinstance(parts, list) else (parts,)
+    every = _parts(instruction)
     return "\n".join(one["text"] for one in every if isinstance(one, dict) and isinstance(one.get("text"), str))
 
 
-def _referred(request: Mapping[str, Any]) -> int:
+def _parts(content: Any) -> list[Any]:
+    """Return the parts of a content, however few there are."""
+    if isinstance(content, str):
+        return [{"text": content}]
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return parts if isinstance(parts, list) else [] if parts is None else [parts]
+
+
+def _referred(contents: Any) -> int:
     """Return the tokens of what parts refer to, less the bytes of images and files that stand in them."""
     tokens = 0
-    for content in request["contents"]:
-        parts = content.get("parts")
-        for part in parts if isinstance(parts, list) else (parts,):
-            if isinstance(data := _member(part, "inlineData"), dict) and data:
-                kind, encoded = str(_member(data, "mimeType")), data.get("data")
-                tokens += IMAGE_TOKENS if _INLINE_IMAGE.match(kind) else FILE_TOKENS
-                tokens -= len(encoded) if isinstance(encoded, str) else 0
-            elif _member(part, "fileData"):
-                tokens += FILE_TOKENS
+    for part in [part for one in (contents if isinstance(contents, list) else [contents]) for part in _parts(one)]:
+        if isinstance(data := _member(part, "inlineData"), dict) and data:
+            kind, encoded = str(_member(data, "mimeType")), data.get("data")
+            tokens += IMAGE_TOKENS if _INLINE_IMAGE.match(kind) else FILE_TOKENS
+            tokens -= len(encoded) if isinstance(encoded, str) else 0
+        if _member(part, "fileData"):
+            tokens += FILE_TOKENS
+        if answered := _member(part, "functionResponse"):
+            tokens += _referred(answered)
     return tokens

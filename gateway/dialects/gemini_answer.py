@@ -15,12 +15,21 @@ from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, word
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported, Usage
 
-_SPELLING = Spelling("candidates", "content", "parts", "functionCall", "name", "args", "finishReason", "index")
+_SPELLING = Spelling(
+    "candidates", "content", "parts", "functionCall", "name", "args", "finishReason", "index", "toolCall", "toolType",
+    "executableCode", "promptFeedback", "blockReason",
+)  # fmt: skip
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length", "1": "stop", "2": "length"}
 _BLOCKED = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR", "IMAGE_SAFETY"}
 )
 _RUN_BY_PROVIDER = {"toolCall": "", "executableCode": "code_execution"}
+_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+
+
+_COUNTED = ("text", "functionCall", "executableCode", "inlineData")
+_PROVIDERS = frozenset({"google_search", "url_context", "google_maps", "file_search"})
+"""Tools of the provider whose kinds have longer names."""
 
 
 class GenerateTranscript:
@@ -42,6 +51,8 @@ class GenerateTranscript:
         self._usage: dict[str, Any] = {}
         self._greatest: dict[str, int] = {}
         self._searches = 0
+        self._said = False
+        """Something came that is billed as output."""
 
     @property
     def finish(self) -> str | None:
@@ -68,7 +79,7 @@ class GenerateTranscript:
         if event.value is None:
             if event.error:
                 self.error = self.error or True
-            return self._may_end()
+            return event.done or self._may_end()
         if event.error or event.value.get("error"):
             self.error = event.value.get("error") or event.value
         self._see(event.value)
@@ -103,25 +114,31 @@ class GenerateTranscript:
         grounding = candidate.get("groundingMetadata")
         queries = grounding.get("webSearchQueries") if isinstance(grounding, dict) else None
         self._searches = max(self._searches, len(queries) if isinstance(queries, list) else 0)
-        if (reason := candidate.get("finishReason")) not in (None, "", "FINISH_REASON_UNSPECIFIED"):
+        if is_reason(reason := candidate.get("finishReason")):
             self._reasons[number] = str(reason)
 
     def _see_part(self, part: dict[str, Any]) -> None:
+        self._said = self._said or any(part.get(name) for name in _COUNTED)
         if (call := part.get("functionCall")) is not None:
             found = _SPELLING.object_in(call, "a function call")
             self.called += 1
             self._calls.append(Called(text_in(found.get("name")), text_in(found.get("args")) or "{}"))
         for kind, name in _RUN_BY_PROVIDER.items():
-            if isinstance(run := part.get(kind), dict):
+            if (said := part.get(kind)) is not None:
+                run = _SPELLING.object_in(said, "a tool that was run")
                 self.called += 1
-                named = name or str(run.get("toolType") or "tool").lower()
-                named = next((one for one in self._tools if named.startswith(one)), named)
+                named = name or self._name_of(str(run.get("toolType") or "tool").lower())
                 self._calls.append(Called(named, orjson.dumps(run).decode(), provider_run=True))
+
+    def _name_of(self, kind: str) -> str:
+        """Return the name under which the request defines a tool of the provider: `google_search` of
+        `google_search_web`."""
+        return next((one for one in self._tools if one in _PROVIDERS and f"{kind}_".startswith(f"{one}_")), kind)
 
     def _see_usage(self, usage: dict[str, Any]) -> None:
         for name, value in usage.items():
             self._greatest[name] = max(self._greatest.get(name, 0), count_of(value) or 0)
-        self._usage = usage
+        self._usage = {name: value for name, value in usage.items() if value is not None}
         self.service_tier = word_in(usage.get("serviceTier")) or self.service_tier
 
     def tool_calls(self) -> list[Called]:
@@ -148,6 +165,8 @@ class GenerateTranscript:
         if gap > 0:
             said.append(f"a total of {count('totalTokenCount')} holds {gap} tokens that nothing else counts")
             output += gap
+        if self._said and not output + thoughts:
+            return None  # something was said, and nothing counts it
         usage_ = Usage(
             input=max(prompt - cached, 0) + tools, cached=cached, output=output + thoughts, reasoning=thoughts,
             others=_by_modality(usage) + ((("web_search", self._searches),) if self._searches else ()),
@@ -156,6 +175,11 @@ class GenerateTranscript:
 
     def raw_usage(self) -> str | None:
         return orjson.dumps(self._usage).decode() if self._usage else None
+
+
+def is_reason(reason: Any) -> bool:
+    """Tell whether a candidate has said why it finished."""
+    return bool(reason) and reason != _UNSPECIFIED
 
 
 def finish_of(reason: Any, *, called: bool) -> str:
@@ -195,7 +219,7 @@ class VectorsTranscript:
         self._usage: Any = None
 
     def see_whole(self, body: bytes) -> None:
-        value = answer_in(body)
+        value = answer_in(body, calls=False)
         if not value.keys() & {"embedding", "embeddings"}:
             raise Unreadable("the answer holds no embeddings")
         self._usage = value.get("usageMetadata")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import loaded
 
 MAX_SAID = 300
 """Characters of a provider's message that are passed on."""
@@ -67,7 +68,7 @@ class Envelope:
         if not body.strip():
             return EMPTY
         try:
-            value = orjson.loads(body)
+            value = loaded(body)
         except orjson.JSONDecodeError:
             return None
         return value.get("error") if isinstance(value, dict) and not value.get("choices") else None

@@ -26,6 +26,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
+from gateway.dialects.strict import loaded
 
 GREETINGS = frozenset({"response.created", "response.in_progress", "response.queued", "keepalive"})
 _REFERRED = {"input_image": IMAGE_TOKENS, "input_file": FILE_TOKENS, "computer_screenshot": IMAGE_TOKENS}
@@ -47,7 +48,7 @@ class Responses(openai_error.Envelope):
         choice = request.get("tool_choice")
         items = _items(request)
         held = any(request.get(name) for name in ("previous_response_id", "conversation")) or any(
-            item.get("type") == "item_reference" for item in items
+            map(_is_reference, items)
         )
         return Asked(
             fields=request,
@@ -120,7 +121,7 @@ RESPONSES = Responses()
 
 def _failure(body: bytes) -> Any:
     try:
-        value = orjson.loads(body)
+        value = loaded(body)
     except orjson.JSONDecodeError:
         return None
     return value.get("error") or True if isinstance(value, dict) and value.get("status") == "failed" else None
@@ -146,6 +147,11 @@ def _items(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(said, list) or not all([isinstance(one, dict) for one in said]):
         raise invalid("`input` must be a text or a list of objects")
     return said
+
+
+def _is_reference(item: dict[str, Any]) -> bool:
+    """Tell whether an item only names one that the provider holds. Its type may be left out."""
+    return item.get("type") == "item_reference" or (item.get("type") is None and "role" not in item)
 
 
 def _tools(request: Mapping[str, Any]) -> Iterator[str]:
@@ -184,13 +190,11 @@ def _referred(items: list[dict[str, Any]]) -> int:
 
 def _referred_by(part: dict[str, Any]) -> int:
     kind = part.get("type")
-    cost = _referred_tokens(kind)
+    cost = _REFERRED.get(kind, 0) if isinstance(kind, str) else 0
+    if part.get("file_id") or part.get("file_url"):
+        cost = cost or FILE_TOKENS
     inline = sum(len(v) for n in _DATA if isinstance(v := part.get(n), str) and v.startswith("data:")) if cost else 0
     return cost - inline
-
-
-def _referred_tokens(kind: Any) -> int:
-    return _REFERRED.get(kind, 0) if isinstance(kind, str) else 0
 
 
 def _instructions(request: Mapping[str, Any], items: list[dict[str, Any]]) -> str:

@@ -3,24 +3,35 @@
 Tools that the provider runs itself are told by the type of their item, those of the caller by their name.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from gateway.dialects.openai_usage import count_of, is_usage, read_usage
+from gateway.dialects.openai_usage import count_of, read_usage
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, word_in
+from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
-_SPELLING = Spelling("type", "item", "name", "arguments", "input", "output", "response", "status", "output_index")
+_SPELLING = Spelling(
+    "type", "item", "name", "arguments", "input", "output", "response", "status", "output_index", "item_id",
+    "server_label",
+)  # fmt: skip
 ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _FINISHES = {"max_output_tokens": "length", "max_messages": "length", "content_filter": "content_filter"}
 _NAMED = frozenset({"function_call", "custom_tool_call"})
 _OF_CALLER = frozenset({"local_shell_call", "shell_call", "apply_patch_call", "computer_call", "mcp_approval_request"})
 """Tools of the provider's making that the caller runs, or is asked about."""
 _OF_MCP = frozenset({"mcp_call", "mcp_approval_request"})
+_CALLS_NOTHING = frozenset({
+    "message", "reasoning", "compaction", "additional_tools", "mcp_list_tools", "mcp_approval_response",
+    "program_output", "tool_search_output",
+})  # fmt: skip
+"""Items that are no call; whatever an item of another type is, it may be one."""
+_OF_CALL = re.compile(r"response\.(\w+_call)(_|\.|$)")
+"""Events that tell of a call beside its item."""
 _NAMES = {
     "input_tokens": "prompt_tokens", "input_tokens_details": "prompt_tokens_details",
     "output_tokens": "completion_tokens", "output_tokens_details": "completion_tokens_details",
@@ -41,8 +52,12 @@ class ResponsesTranscript:
         self.finished = False
         self._tools = tools
         self._status = self._reason = ""
-        self._calls: dict[tuple[int, str], tuple[str, bool]] = {}
+        self._calls: dict[tuple[int, str], bool] = {}
+        """By place and name: whether the provider runs it."""
         self._arguments: dict[int, str] = {}
+        self._places: dict[str, int] = {}
+        """Where an item stands, by its id."""
+        self._searches: set[int] = set()
         self._usage: Any = None
         self._last: dict[str, Any] = {}
 
@@ -53,7 +68,7 @@ class ResponsesTranscript:
             return _FINISHES.get(self._reason, "other")
         if self._status != "completed":
             return None
-        return "tool_calls" if any(not run for _, run in self._calls.values()) else "stop"
+        return "tool_calls" if not all(self._calls.values()) else "stop"
 
     def see_whole(self, body: bytes) -> None:
         value = _SPELLING.object_in(answer_in(body), "the answer")
@@ -72,13 +87,10 @@ class ResponsesTranscript:
         if event.unreadable:
             raise Unreadable(f"an event of the answer cannot be read: {event.unreadable}")
         if event.value is None:
-            return self.finished or bool(self.error)
+            return event.done or self.finished or bool(self.error)  # SDKs of OpenAI stop at `[DONE]`
         value = _SPELLING.object_in(event.value, "an event")
-        kind = value.get("type")
-        if kind == "error" or event.error:
+        if event.error or (kind := type_of(event, value)) == "error":
             self.error = value.get("error") or value
-        elif not isinstance(kind, str):
-            raise Unreadable("an event has no type")
         elif kind in ENDS:
             self._see_response(_SPELLING.object_in(value.get("response"), "its response"))
             self.finished = True
@@ -87,26 +99,48 @@ class ResponsesTranscript:
         return self.finished or bool(self.error)
 
     def _see_piece(self, kind: str, value: dict[str, Any]) -> None:
-        index = count_of(value.get("output_index")) or 0
-        if kind in ("response.output_item.added", "response.output_item.done"):
-            self._see_item(index, value.get("item"))
-        elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
-            self._arguments[index] = self._arguments.get(index, "") + text_in(value.get("delta"))
-        elif isinstance(inner := value.get("response"), dict):
+        """By its members, whatever its type: some client reads them all the same."""
+        if "item" in value:
+            self._see_item(count_of(value.get("output_index")) or 0, value["item"])
+        if isinstance(inner := value.get("response"), dict):
             self._see_header(inner)
+            self._see_items(_SPELLING.object_in(inner, "its response"))
+        if told := _OF_CALL.match(kind):
+            self._see_told(told[1], value)
+        if kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
+            place = self._place_of(value)
+            self._arguments[place] = self._arguments.get(place, "") + text_in(value.get("delta"))
+
+    def _see_told(self, kind: str, value: dict[str, Any]) -> None:
+        """A call may be told by another event than that of its item, and by a name of its own."""
+        place, name = self._place_of(value), text_in(value.get("name"))
+        known = [one for at, one in self._calls if at == place]
+        if known and (not name or name in known or kind not in _NAMED):
+            return
+        self.called += 1
+        kind = "image_generation_call" if kind == "image_gen_call" else kind
+        self._calls[place, name if kind in _NAMED else self._name_of(kind, value)] = kind not in _NAMED | _OF_CALLER
+
+    def _place_of(self, value: dict[str, Any]) -> int:
+        identifier = value.get("item_id")
+        known = self._places.get(identifier) if isinstance(identifier, str) else None
+        return (count_of(value.get("output_index")) or 0) if known is None else known
 
     def see_end(self) -> None:
         """A stream ends by its last event alone."""
 
     def _see_response(self, value: dict[str, Any]) -> None:
         self._see_header(value)
-        for index, item in enumerate(list_in(value, "output")):
-            self._see_item(index, item)
+        self._see_items(value)
         self._status = word_in(value.get("status")) or "completed"
         details = value.get("incomplete_details")
         self._reason = str(details.get("reason")) if isinstance(details, dict) else ""
         if self._status == "failed" or value.get("error"):
             self.error = value.get("error") or True
+
+    def _see_items(self, value: dict[str, Any]) -> None:
+        for index, item in enumerate(list_in(value, "output")):
+            self._see_item(index, item)
 
     def _see_header(self, value: dict[str, Any]) -> None:
         self.response_id = word_in(value.get("id")) or self.response_id
@@ -120,11 +154,17 @@ class ResponsesTranscript:
         kind = found.get("type")
         if not isinstance(kind, str):
             raise Unreadable("an item of its output has no type")
-        if kind not in _NAMED and kind not in _OF_CALLER and not kind.endswith("_call"):
+        if identifier := word_in(found.get("id")):
+            self._places.setdefault(identifier, index)
+        if kind in _CALLS_NOTHING or kind.endswith("_call_output"):
             return
         self.called += 1
         name = text_in(found.get("name")) if kind in _NAMED else self._name_of(kind, found)
-        self._calls[index, name] = (kind, kind not in _NAMED | _OF_CALLER)
+        if name:
+            self._calls.pop((index, ""), None)  # its arguments had come before it
+        self._calls[index, name] = kind not in _NAMED | _OF_CALLER
+        if kind == "web_search_call" and _is_search(found.get("action")):
+            self._searches.add(index)
         if kind not in _NAMED:
             self._arguments[index] = orjson.dumps(found).decode()
         elif arguments := text_in(found.get("arguments")) or text_in(found.get("input")):
@@ -135,17 +175,27 @@ class ResponsesTranscript:
         if kind in _OF_MCP:
             return f"mcp:{item.get('server_label')}"
         stem = kind.removesuffix("_call")
-        return next((one for one in self._tools if one.startswith(stem)), stem)
+        forms = re.compile(rf"{re.escape(stem)}(_use)?(_preview)?(_20\d\d_\d\d_\d\d)?")
+        return next((one for one in self._tools if forms.fullmatch(one)), stem)
 
     def tool_calls(self) -> list[Called]:
         every = sorted(self._calls.items(), key=lambda one: one[0][0])
-        return [Called(name, self._arguments.get(index, ""), run) for (index, name), (_, run) in every]
+        return [Called(name, self._arguments.get(index, ""), run) for (index, name), run in every]
 
     def reported(self) -> Reported | None:
         if not isinstance(self._usage, dict):
             return None
         usage = {_NAMES.get(name, name): value for name, value in self._usage.items()}
-        return read_usage(usage, self._last) if is_usage(usage) else None
+        found = read_usage(usage, self._last)
+        if found is None or not self._searches or dict(found.usage.others).get("web_search"):
+            return found
+        searched = ("web_search", len(self._searches))  # billed apiece, and no count says how many
+        return found._replace(usage=found.usage._replace(others=(*found.usage.others, searched)))
 
     def raw_usage(self) -> str | None:
         return orjson.dumps(self._usage).decode() if self._usage else None
+
+
+def _is_search(action: Any) -> bool:
+    """Tell whether a search of the web is billed as one; opening a page that it found is not."""
+    return not isinstance(action, dict) or action.get("type") in (None, "search")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from gateway.dialects.sse import Event, EventReader
+from gateway.dialects.strict import TooDeep, loaded
 from gateway.errors import Refused
 from gateway.pricing.money import Reported
 
@@ -206,15 +207,13 @@ def object_in(body: bytes) -> dict[str, Any]:
         Refused: `invalid_request`.
     """
     try:
-        request = orjson.loads(body)
+        request = loaded(body)
+    except TooDeep as error:
+        raise invalid("the body cannot be sent on; nest it less deeply") from error
     except orjson.JSONDecodeError as error:
         raise invalid(f"the body is not valid JSON in UTF-8 ({error}); send a JSON object") from error
     if not isinstance(request, dict):
         raise invalid("the body must be a JSON object")
-    try:
-        orjson.dumps(request)  # parsing goes deeper than writing: what cannot be sent on is refused here
-    except TypeError as error:
-        raise invalid(f"the body cannot be sent on ({error}); nest it less deeply") from error
     return request
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.dialects.strict import loaded, says_twice
+
 # Two line ends in a row, of any of the three kinds; a lone CR LF is one.
 _BOUNDARY = re.compile(rb"\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r(?!\n)(?:\r\n|\n|\r)")
 _FIELDS = frozenset({b"data", b"event", b"id", b"retry"})
@@ -37,6 +39,8 @@ class Event(NamedTuple):
     """Why it cannot be read; empty when it can."""
     again: bool = False
     """It says what an event before it said, with another piece of text, and nothing else; so may several in a row."""
+    name: str = ""
+    """What its `event:` line says."""
 
 
 Text = tuple[bytes, bytes]
@@ -144,7 +148,7 @@ def read_event(raw: bytes) -> Event:
     if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:  # as nearly all are
         return _with_data(raw, raw[6:-2])
     texts: list[bytes] = []
-    error = False
+    error, named = False, b""
     for line in raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
@@ -156,15 +160,19 @@ def read_event(raw: bytes) -> Event:
             if body and body.get("error") and not body.get("choices"):
                 return Event(raw, body, error=True)
             return Event(raw, unreadable="it is no server-sent event")
-        error = error or (name == b"event" and value.strip() == b"error")
-    return _with_data(raw, b"\n".join(texts), error=error)
+        elif name == b"event":
+            named = value.strip()
+            error = error or named == b"error"
+    if len(texts) > 1 and any(one.strip() == b"[DONE]" or _object(one) is not None for one in texts):
+        return Event(raw, error=error, unreadable="one line of its data is an event to clients that read line by line")
+    return _with_data(raw, b"\n".join(texts), error=error, name=named.decode("utf-8", "replace"))
 
 
-def _with_data(raw: bytes, text: bytes, *, error: bool = False) -> Event:
+def _with_data(raw: bytes, text: bytes, *, error: bool = False, name: str = "") -> Event:
     if text == b"[DONE]":
         return Event(raw, done=True, error=error)
     try:
-        value = orjson.loads(text)
+        value = loaded(text)
     except orjson.JSONDecodeError:
         stripped = text.strip()
         if not stripped or stripped == b"[DONE]":
@@ -172,12 +180,14 @@ def _with_data(raw: bytes, text: bytes, *, error: bool = False) -> Event:
         return Event(raw, error=error, unreadable="its data is not JSON")
     if not isinstance(value, dict):
         return Event(raw, error=error, unreadable="its data is not a JSON object")
-    return Event(raw, value, False, error)
+    if says_twice(text):
+        return Event(raw, error=error, unreadable="a member stands in it twice")
+    return Event(raw, value, False, error, name=name)
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
     try:
-        value = orjson.loads(text)
+        value = loaded(text)
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None

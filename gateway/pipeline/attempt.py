@@ -136,7 +136,7 @@ async def _one(
                 return begun
             begun.close()
             if wrong is EMPTY:
-                note("empty", "no", 200)
+                note("empty", "unknown" if begun.greeted else "no", 200)
                 return UpstreamFailed("upstream_failed", f"{target.provider} gave an empty answer")
             content = answer.redacted(call.dialect.as_error(wrong) or b"{}")
             note("error", "no", 200, said := said_by(content))

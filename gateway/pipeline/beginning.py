@@ -22,6 +22,8 @@ class Begun:
         self.headers: Mapping[str, str] = answer.headers
         self._taken: list[list[Event]] = []
         self._body: bytes | None = None
+        self.greeted = False
+        """It said that the provider has begun, whose work may be billed."""
         self._error: UpstreamError | EventTooLarge | None = None
 
     async def look_at_whole(self) -> Any:
@@ -66,7 +68,9 @@ class Begun:
 
     def _says_something(self, event: Event) -> bool:
         told = event.value is not None or event.done or event.error or bool(event.unreadable)
-        return told and not self._dialect.is_greeting(event)
+        greets = told and self._dialect.is_greeting(event)
+        self.greeted = self.greeted or greets
+        return told and not greets
 
     def close(self) -> None:
         self._answer.close()

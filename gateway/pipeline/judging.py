@@ -105,7 +105,9 @@ class Judge:
                 else:
                     ready.append(raw)
             if event.done:
-                self.complete = True
+                self.complete = self.transcript.finished
+                if not self.complete:  # where `[DONE]` is no end, it is one to some client all the same
+                    return "upstream_cut", b"".join(ready)
                 break
         return "answered", b"".join(ready)
 
@@ -121,8 +123,9 @@ class Judge:
         for position, event in enumerate(events):
             if position >= seen:
                 self._see(event)
-            self._keep(self._written(event))
-            self.complete = self.complete or event.done
+            # A writer reads what it writes: of what cannot be read the record has the provider's own bytes.
+            self._keep(event.raw if self.unread else self._written(event))
+            self.complete = self.complete or (event.done and self.transcript.finished)
 
     def end(self) -> str:
         """A stream is over: without a finish marker it was cut, and a name left in the air was not granted."""

@@ -10,7 +10,7 @@ from ledger.entry import Entry
 
 _COUNTS = (
     "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "audio_input_tokens",
-    "audio_cached_tokens", "audio_output_tokens",
+    "audio_cached_tokens", "audio_output_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 _PRICED = {
     "input_tokens": ("input_pico_usd",), "cached_tokens": ("cached_pico_usd",),
@@ -18,6 +18,7 @@ _PRICED = {
     "audio_input_tokens": ("audio_input_pico_usd", "input_pico_usd"),
     "audio_cached_tokens": ("audio_cached_pico_usd", "cached_pico_usd"),
     "audio_output_tokens": ("audio_output_pico_usd", "output_pico_usd"),
+    "cache_write_1h_tokens": ("cache_write_1h_pico_usd", "cache_write_pico_usd"),
     "requests": ("request_pico_usd",), "web_searches": ("web_search_pico_usd",),
 }  # fmt: skip
 NOT_READ = "not all of the answer could be read"
@@ -98,8 +99,8 @@ def _entry(recording: Recording, expected: dict[str, Any], closed: Entry) -> lis
     wanted = {name: expected[name] for name in found if name in expected}
     other = _other_result(expected, closed)
     if answered and not other:
-        model = recording.wire.get("base", {}).get("model", "model-a")
-        defaults = {"cost_state": "provider_reported", "tool_calls": [], "service_tier": None, "reported_model": model}
+        defaults = {"cost_state": "provider_reported", "tool_calls": [], "service_tier": None}
+        defaults["reported_model"] = recording.model
         wanted = defaults | wanted
     wrong = [other] if other else []
     wrong += [

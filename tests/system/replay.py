@@ -5,6 +5,7 @@ A file in `recordings/` maps names to recordings (`pieces` is a place for anchor
 - `stream`, a list of events, or a body: `body` (an object), `body_text`, `body_utf16`; either or both. An object is
   sent as JSON, in a stream as a data event; a text as it stands; `latin1` gives bytes. `base` is what every object
   gets unless it says otherwise, `line_end` what a newline becomes, `%DEEP%` an array within 1,199 others.
+- `dialect`, else chat completions: its objects are sent without a `base`, in a stream under the name of their type.
 - `request` (members beside model and messages), `status`, `headers`, `content_type`, `ends` (`cut`: not cleanly).
 - `never`: texts that must not reach the client. `error`, `also`: what the client must be told.
 - `expect`, or a list of them of which one must hold: the `result` (else `answered`), and of what the entry says
@@ -25,9 +26,18 @@ from typing import Any
 from ruamel.yaml import YAML
 
 FOLDER = Path(__file__).parent / "recordings"
+CHAT = "openai.chat"
+HI = [{"role": "user", "content": "x"}]
+ASKED: dict[str, tuple[str, dict[str, Any], str]] = {
+    CHAT: ("/v1/chat/completions", {"model": "support", "messages": HI}, "model-a"),
+    "openai.responses": ("/v1/responses", {"model": "support", "input": "x"}, "model-a"),
+    "anthropic.messages": ("/v1/messages", {"model": "claude", "messages": HI, "max_tokens": 100}, "claude-a"),
+    "gemini": ("/v1beta/models/gemini:{}", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}, "gem-a"),
+}
+"""Path and body of a request in each dialect, and the model that answers."""
 BASE = {"id": "chatcmpl-r1", "created": 1, "model": "model-a"}
 MEMBERS = {
-    "about", "stream", "body", "body_text", "body_utf16", "base", "line_end", "request", "status", "headers",
+    "about", "dialect", "stream", "body", "body_text", "body_utf16", "base", "line_end", "request", "status", "headers",
     "content_type", "ends", "never", "error", "also", "expect", "sdk",
 }  # fmt: skip
 EXPECTED = {
@@ -54,8 +64,24 @@ class Recording:
         return self.form == "stream"
 
     @property
+    def dialect(self) -> str:
+        return str(self.wire.get("dialect", CHAT))
+
+    @property
+    def path(self) -> str:
+        """Where it is asked for."""
+        return ASKED[self.dialect][0].format("streamGenerateContent?alt=sse" if self.streamed else "generateContent")
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for, or the one that the objects say has answered."""
+        return str(self.wire.get("base", {}).get("model", ASKED[self.dialect][2]))
+
+    @property
     def request(self) -> dict[str, Any]:
-        return self.wire.get("request", {}) | ({"stream": True} if self.streamed else {})
+        """Members of the request beside model and messages."""
+        flagged = self.streamed and self.dialect != "gemini"
+        return self.wire.get("request", {}) | ({"stream": True} if flagged else {})
 
     @property
     def content_type(self) -> str:
@@ -85,22 +111,30 @@ class Recording:
     @cached_property
     def usages(self) -> list[dict[str, Any]]:
         """The usage objects on the wire that are where the dialect has them, in order."""
+        if self.dialect != CHAT:
+            return []
         objects = self.wire["stream"] if self.streamed else [self.wire.get("body")]
         return [one["usage"] for one in objects if isinstance(one, dict) and isinstance(one.get("usage"), dict)]
 
     @property
     def response_id(self) -> str | None:
         """The id that the answer has: that of its objects."""
-        return BASE["id"] if "chatcmpl-r1" in self.body.decode("latin-1") else None  # type: ignore[return-value]
+        mine = "chatcmpl-r1" if self.dialect == CHAT else "its-id-r1"
+        return mine if mine in self.body.decode("latin-1") else None
 
     def _event(self, one: Any) -> bytes:
         if isinstance(one, str):
             return self._bytes(one)
         if "latin1" in one:
             return str(one["latin1"]).encode("latin-1")
-        return self._bytes(f"data: {json.dumps(self._full(one, 'chat.completion.chunk'), ensure_ascii=False)}\n\n")
+        named = f"event: {one['type']}\n" if self.dialect != CHAT and "type" in one else ""
+        return self._bytes(
+            f"{named}data: {json.dumps(self._full(one, 'chat.completion.chunk'), ensure_ascii=False)}\n\n"
+        )
 
     def _full(self, value: dict[str, Any], kind: str) -> dict[str, Any]:
+        if self.dialect != CHAT:
+            return value
         return BASE | {"object": kind} | self.wire.get("base", {}) | value
 
     def _bytes(self, text: str) -> bytes:

@@ -353,6 +353,18 @@ def test_a_tool_of_a_message_that_is_not_granted_never_arrives(
     assert len(on.upstream.seen) == 1
 
 
+def test_an_answer_that_was_greeted_and_never_came_is_charged(on: Stage, claude: anthropic.Anthropic) -> None:
+    """The provider had read the prompt, and says so: that may be billed."""
+    on.upstream.answer = giving(formats.message_events()[:2])
+    with pytest.raises(anthropic.APIStatusError, match="empty answer"):
+        claude.with_options(max_retries=0).messages.create(
+            model="claude", max_tokens=9, messages=[{"role": "user", "content": "greeted"}], stream=True
+        )
+    entry = last(on)
+    assert {one["outcome"] for one in entry.facts["attempts"]} == {"empty"}
+    assert (entry.facts["cost_state"], entry.facts["cost_nano_eur"] > 0) == ("upper_bound", True)
+
+
 def test_counting_tokens_is_on_record_and_costs_nothing(on: Stage, claude: anthropic.Anthropic) -> None:
     found = claude.messages.count_tokens(model="claude", messages=[{"role": "user", "content": "hi"}])
     assert found.input_tokens == 10

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 from judge import Received, differences
-from replay import EXPECTED, MEMBERS, Recording, names_by_file, recordings
+from replay import ASKED, EXPECTED, MEMBERS, Recording, names_by_file, recordings
 from stage import Stage, Upstream, listening, prepare
 from wire import DELIVERIES, Script, Wire, wire
 
@@ -40,10 +40,10 @@ class Replayed:
 
     def ask(self, recording: Recording) -> Received:
         connection = http.client.HTTPConnection("127.0.0.1", self.stage.port, timeout=20)
-        request = {"model": "support", "messages": [{"role": "user", "content": "x"}]} | recording.request
+        request = ASKED[recording.dialect][1] | recording.request
         key = self.stage.keys["agent"]
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "x-whyledger-repeat": "allow"}
-        connection.request("POST", "/v1/chat/completions", json.dumps(request), headers)
+        connection.request("POST", recording.path, json.dumps(request), headers)
         response = connection.getresponse()
         try:
             body, clean = response.read(), True

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.dialects.strict import loaded
+
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL)
 SYSTEM = ("system", "developer")
 KNOWN = frozenset(
@@ -61,9 +63,24 @@ def objection_to(fields: Mapping[str, Any], parts: frozenset[str]) -> str:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
-            if kind not in parts:
+            if not isinstance(kind, str) or kind not in parts:
                 return f"content of type {kind} has no counterpart there"
     return ""
+
+
+def objection_to_files(fields: Mapping[str, Any]) -> str:
+    """Return why the files of a request, whose parts are otherwise in order, cannot be put; empty where they can."""
+    contents = [one.get("content") for one in fields["messages"]]
+    parts = [part for one in contents if isinstance(one, list) for part in one if part["type"] == "file"]
+    if all(file_of(part) for part in parts):
+        return ""
+    return "a file that is not inline data has no counterpart there"
+
+
+def file_of(part: Mapping[str, Any]) -> Data | None:
+    """Return the bytes of a file that stand in the part."""
+    file = part.get("file")
+    return data_of(file.get("file_data")) if isinstance(file, dict) else None
 
 
 def texts_of(content: Any) -> list[str]:
@@ -98,7 +115,7 @@ def arguments_of(function: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as an object; a text that is none stands in a member of one, so that nothing is lost."""
     said = function.get("arguments")
     try:
-        value = orjson.loads(said) if isinstance(said, str) and said.strip() else {}
+        value = loaded(said) if isinstance(said, str) and said.strip() else {}
     except orjson.JSONDecodeError:
         value = said
     return value if isinstance(value, dict) else {"arguments": value}

@@ -1,12 +1,19 @@
 """Answers in the chat-completions format, written from what a provider of another format said."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
 DONE = b"data: [DONE]\n\n"
+
+
+def comment_of(event: Event) -> bytes:
+    """Return an event that carries nothing as it is, so that a connection is kept alive; nothing for any other."""
+    return event.raw if event.raw.startswith(b":") and b"data" not in event.raw else b""
 
 
 class ChatAnswer:
@@ -37,7 +44,7 @@ class ChatAnswer:
             value["usage"] = usage
         return b"data: " + orjson.dumps(value) + b"\n\n"
 
-    def whole(self, choices: list[tuple[dict[str, Any], str | None]], reported: Reported | None) -> bytes:
+    def whole(self, choices: Sequence[tuple[dict[str, Any], str]], reported: Reported | None) -> bytes:
         """Return an answer that is not streamed: (message, finish reason) of each choice."""
         said = [
             {"index": index, "message": message, "logprobs": None, "finish_reason": finish}

@@ -4,9 +4,11 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.gemini_answer import GenerateTranscript, finish_of
+from gateway.dialects.gemini_answer import GenerateTranscript, finish_of, is_reason
+from gateway.dialects.openai_usage import count_of
+from gateway.dialects.reading import answer_in
 from gateway.dialects.sse import Event
-from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, message_of
+from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, comment_of, message_of
 
 
 class GeminiWriter:
@@ -20,7 +22,7 @@ class GeminiWriter:
 
     def whole(self, body: bytes) -> bytes:
         self._said.see_whole(body)
-        value = orjson.loads(body)
+        value = answer_in(body)
         self._name(value)
         choices = [self._choice(number, one) for number, one in enumerate(value.get("candidates") or ())]
         return self._answer.whole(choices or [_blocked()], self._said.reported())
@@ -29,10 +31,11 @@ class GeminiWriter:
         self._said.see(event)
         value = event.value
         if value is None:
-            return event.raw if event.raw.startswith(b":") else b""
+            return comment_of(event)
         self._name(value)
         parts = [self._chunks(number, one) for number, one in enumerate(value.get("candidates") or ())]
-        if not parts and (value.get("promptFeedback") or {}).get("blockReason"):
+        feedback = value.get("promptFeedback")
+        if not parts and isinstance(feedback, dict) and feedback.get("blockReason"):
             return self._answer.chunk({}, finish="content_filter")
         return b"".join(parts)
 
@@ -44,7 +47,7 @@ class GeminiWriter:
         self._answer.id = str(value.get("responseId") or self._answer.id)
         self._answer.model = str(value.get("modelVersion") or self._answer.model)
 
-    def _choice(self, number: int, candidate: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    def _choice(self, number: int, candidate: dict[str, Any]) -> tuple[dict[str, Any], str]:
         text: list[str] = []
         reasoning: list[str] = []
         calls: list[dict[str, Any]] = []
@@ -53,12 +56,11 @@ class GeminiWriter:
                 (reasoning if part.get("thought") else text).append(part["text"])
             elif isinstance(part.get("functionCall"), dict):
                 calls.append(self._call(number, part))
-        reason = candidate.get("finishReason")
-        return message_of(text, reasoning, calls), finish_of(reason, called=bool(calls)) if reason else None
+        return message_of(text, reasoning, calls), finish_of(candidate.get("finishReason"), called=bool(calls))
 
     def _chunks(self, position: int, candidate: dict[str, Any]) -> bytes:
-        said = candidate.get("index")
-        number = said if isinstance(said, int) else position
+        said = count_of(candidate.get("index"))
+        number = position if said is None else said
         written = []
         for part in _parts(candidate):
             if isinstance(part.get("text"), str):
@@ -68,7 +70,7 @@ class GeminiWriter:
                 place = self._calls.get(number, 0)
                 call = self._call(number, part) | {"index": place}
                 written.append(self._answer.chunk({"tool_calls": [call]}, index=number))
-        if reason := candidate.get("finishReason"):
+        if is_reason(reason := candidate.get("finishReason")):
             finish = finish_of(reason, called=bool(self._calls.get(number)))
             written.append(self._answer.chunk({}, index=number, finish=finish))
         return b"".join(written)

@@ -5,8 +5,10 @@ from typing import Any
 import orjson
 
 from gateway.dialects.anthropic_answer import MessagesTranscript
+from gateway.dialects.openai_usage import count_of
+from gateway.dialects.reading import answer_in
 from gateway.dialects.sse import Event
-from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, message_of
+from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, comment_of, message_of
 
 
 class MessagesWriter:
@@ -23,7 +25,7 @@ class MessagesWriter:
 
     def whole(self, body: bytes) -> bytes:
         self._said.see_whole(body)
-        value = orjson.loads(body)
+        value = answer_in(body)
         self._name(value)
         text: list[str] = []
         reasoning: list[str] = []
@@ -49,17 +51,17 @@ class MessagesWriter:
         self._said.see(event)
         value = event.value
         if value is None:
-            return event.raw if event.raw.startswith(b":") else b""
+            return comment_of(event)
         kind = value.get("type")
         if kind == "message_start":
             self._name(value["message"])
             return self._answer.chunk({})
         if kind == "content_block_start":
-            return self._begin(value.get("index") or 0, value["content_block"])
+            return self._begin(count_of(value.get("index")) or 0, value["content_block"])
         if kind == "content_block_delta":
-            return self._piece(value.get("index") or 0, value["delta"])
+            return self._piece(count_of(value.get("index")) or 0, value["delta"])
         if kind == "content_block_stop":
-            return self._stop(value.get("index") or 0)
+            return self._stop(count_of(value.get("index")) or 0)
         if kind == "message_delta" and self._said.finish:
             return self._answer.chunk({}, finish=self._finish())
         return self._answer.last(self._said.reported()) if kind == "message_stop" else b""

@@ -13,9 +13,11 @@ from gateway.dialects.translation.chat_reading import (
     arguments_of,
     calls_of,
     data_of,
+    file_of,
     forced_of,
     functions_of,
     objection_to,
+    objection_to_files,
     schema_of,
     split_system,
     stops_of,
@@ -36,12 +38,7 @@ _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_
 
 def objection(asked: Asked) -> str:
     """Return why a request cannot be put to a provider of this format; empty where it can."""
-    for message in asked.fields["messages"]:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            if part.get("type") == "file" and not _of_file(part):
-                return "a file that is not inline data has no counterpart there"
-    return objection_to(asked.fields, _PARTS)
+    return objection_to(asked.fields, _PARTS) or objection_to_files(asked.fields)
 
 
 def outgoing(asked: Asked, server: Server) -> Outgoing:
@@ -116,13 +113,9 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
         audio = part.get("input_audio")
         said = audio if isinstance(audio, dict) else {}
         return {"inlineData": {"mimeType": f"audio/{said.get('format')}", "data": said.get("data")}}
-    return _of_file(part) if kind == "file" else {"text": str(part.get("text") or part.get("refusal") or "")}
-
-
-def _of_file(part: Mapping[str, Any]) -> dict[str, Any]:
-    file = part.get("file")
-    data = data_of(file.get("file_data")) if isinstance(file, dict) else None
-    return {"inlineData": {"mimeType": data.media_type, "data": data.base64}} if data else {}
+    if data := file_of(part) if kind == "file" else None:
+        return {"inlineData": {"mimeType": data.media_type, "data": data.base64}}
+    return {"text": str(part.get("text") or part.get("refusal") or "")}
 
 
 def _tools(fields: Mapping[str, Any]) -> dict[str, Any]:

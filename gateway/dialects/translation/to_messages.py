@@ -11,9 +11,11 @@ from gateway.dialects.translation.chat_reading import (
     KNOWN,
     calls_of,
     data_of,
+    file_of,
     forced_of,
     functions_of,
     objection_to,
+    objection_to_files,
     schema_of,
     split_system,
     stops_of,
@@ -33,12 +35,7 @@ def objection(asked: Asked) -> str:
     """Return why a request cannot be put to a provider of this format; empty where it can."""
     if asked.choices > 1:
         return "`n` is more than 1, and it gives one answer"
-    for message in asked.fields["messages"]:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            if part.get("type") == "file" and _document(part) is None:
-                return "a file that is not inline data has no counterpart there"
-    return objection_to(asked.fields, _PARTS)
+    return objection_to(asked.fields, _PARTS) or objection_to_files(asked.fields)
 
 
 def outgoing(asked: Asked, server: Server) -> Outgoing:
@@ -96,15 +93,14 @@ def _block(part: dict[str, Any]) -> dict[str, Any]:
         inline = {"type": "base64", "media_type": data.media_type, "data": data.base64} if data else None
         return {"type": "image", "source": inline or {"type": "url", "url": url}} | marked
     if part.get("type") == "file":
-        return (_document(part) or {}) | marked
+        return _document(part) | marked
     return {"type": "text", "text": str(part.get("text") or part.get("refusal") or "")} | marked
 
 
-def _document(part: Mapping[str, Any]) -> dict[str, Any] | None:
-    file = part.get("file")
-    data = data_of(file.get("file_data")) if isinstance(file, dict) else None
+def _document(part: Mapping[str, Any]) -> dict[str, Any]:
+    file, data = part.get("file"), file_of(part)
     if data is None:
-        return None
+        return {}  # `objection` has left none
     source = {"type": "base64", "media_type": data.media_type, "data": data.base64}
     title = {"title": file["filename"]} if isinstance(file, dict) and isinstance(file.get("filename"), str) else {}
     return {"type": "document", "source": source} | title

@@ -1,0 +1,297 @@
+"""The generateContent format: every answer is read and judged however it is written, its usage counted in each shape."""
+
+import contextlib
+import json
+from typing import Any
+
+import formats
+import lax
+import pytest
+from google.genai import types
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.dialects.gemini import GEMINI_COUNT, GEMINI_EMBED, GENERATE
+from gateway.dialects.gemini_answer import GenerateTranscript
+from gateway.dialects.protocol import FILE_TOKENS, IMAGE_TOKENS, Asked, Sent, Server, Unreadable
+from gateway.errors import Refused
+from gateway.pipeline.judging import Judge, Room
+from gateway.pricing.money import Usage
+from gateway.rules.grants import grants_of
+
+PATH = "/models/m:generateContent"
+REQUEST = {
+    "contents": [{"role": "user", "parts": [
+        {"text": "hi"}, {"inlineData": {"mimeType": "image/png", "data": "AA"}}, {"fileData": {"fileUri": "u"}},
+        {"functionResponse": {"name": "n", "response": {}, "parts": [{"fileData": {"fileUri": "u"}}]}},
+    ]}],
+    "systemInstruction": {"parts": [{"text": "Be brief."}]}, "cachedContent": "c", "serviceTier": "flex",
+    "tools": [{"functionDeclarations": [{"name": "lookup"}]}, {"googleSearch": {}}],
+    "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["lookup"]}},
+    "generationConfig": {"maxOutputTokens": 9, "candidateCount": 1, "responseModalities": ["TEXT"]},
+}  # fmt: skip
+MEMBERS = {
+    "contents", "role", "parts", "text", "inlineData", "inline_data", "mimeType", "data", "fileData", "tools", "mode",
+    "functionDeclarations", "name", "toolConfig", "functionCallingConfig", "allowedFunctionNames", "generationConfig",
+    "generation_config", "maxOutputTokens", "candidateCount", "systemInstruction", "system_instruction", "requests",
+    "content", "generateContentRequest",
+}  # fmt: skip
+WORDS = ["user", "model", "image/png", "ANY", "TEXT", "flex", "lookup"]
+SAID = {
+    "candidates", "content", "parts", "functionCall", "name", "args", "finishReason", "index", "toolCall", "toolType",
+    "executableCode", "promptFeedback", "blockReason", "usageMetadata", "promptTokenCount", "candidatesTokenCount",
+    "totalTokenCount", "promptTokensDetails", "groundingMetadata", "webSearchQueries", "error", "text",
+}  # fmt: skip
+SAID_WORDS = ["STOP", "MAX_TOKENS", "SAFETY", "lookup", "GOOGLE_SEARCH_WEB", "AUDIO"]
+CALL = formats.call_part()
+
+
+def asked_of(request: Any, path: str = PATH) -> Asked:
+    return GENERATE.read(Sent({}, path, json.dumps(request).encode()))
+
+
+def seen(raw: bytes, *tools: str) -> GenerateTranscript:
+    transcript, reader = GenerateTranscript(tools), GENERATE.reader()
+    for event in [*reader.feed(raw), *reader.finish()]:
+        transcript.see(event)
+    transcript.see_end()
+    return transcript
+
+
+def judged(raw: bytes, *grants: str) -> tuple[str, bytes]:
+    asked = Asked({}, "m", stream=True, tools=grants)
+    judge, reader = Judge(asked, GENERATE, None, grants_of(grants), "", "key", Room()), GENERATE.reader()
+    result, ready = judge.events([*reader.feed(raw), *reader.finish()])
+    return (judge.end() if result == "answered" else result), ready
+
+
+def told(transcript: Any) -> tuple[Any, ...]:
+    return transcript.response_id, transcript.model, transcript.finish, transcript.tool_calls(), transcript.reported()
+
+
+@given(request=lax.twisted(REQUEST, MEMBERS, WORDS), deep=st.booleans())
+def test_no_request_breaks_the_reader(request: Any, deep: bool) -> None:
+    for dialect in (GENERATE, GEMINI_COUNT, GEMINI_EMBED):
+        with contextlib.suppress(Refused):
+            asked = dialect.read(Sent({}, PATH, lax.text_of(request, deep=deep)))
+            assert isinstance(json.loads(dialect.outgoing(asked, Server("m", 9)).body), dict)
+            first = GENERATE.with_instructions(asked.fields, "first")["systemInstruction"]["parts"][0]
+            assert first == {"text": "first"}
+
+
+@given(data=st.data())
+def test_no_event_breaks_the_transcript(data: st.DataObject) -> None:
+    transcript, reader = GenerateTranscript(("lookup",)), GENERATE.reader()
+    for seed in [json.loads(one.partition(b"data: ")[2]) for one in formats.generated_events("hi", CALL)]:
+        value = data.draw(lax.twisted(seed, SAID, SAID_WORDS) | lax.objects(SAID, SAID_WORDS) | st.just(seed))
+        for event in reader.feed(b"data: " + lax.text_of(value, deep=data.draw(st.booleans())) + b"\n\n"):
+            GENERATE.as_error(GENERATE.error_of(event))
+            with contextlib.suppress(Unreadable):
+                transcript.see(event)
+    told(transcript)
+    transcript.raw_usage()
+
+
+@given(value=lax.twisted(formats.generated("hi", CALL), SAID, SAID_WORDS), deep=st.booleans())
+def test_no_whole_answer_breaks_the_transcript(value: Any, deep: bool) -> None:
+    body, transcript = lax.text_of(value, deep=deep), GenerateTranscript()
+    GENERATE.as_error(GENERATE.error_in(body))
+    with contextlib.suppress(Unreadable):
+        transcript.see_whole(body)
+    told(transcript)
+
+
+STREAM = b"".join(formats.generated_events("hello", CALL))
+
+
+@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=30).map(sorted), line_end=st.sampled_from([b"\n", b"\r\n"]))
+def test_any_cutting_of_the_bytes_gives_the_same_transcript(cuts: list[int], line_end: bytes) -> None:
+    body, reader, transcript = STREAM.replace(b"\r\n", line_end), GENERATE.reader(), GenerateTranscript()
+    edges = [0, *cuts, len(body)]
+    for low, high in zip(edges, edges[1:], strict=False):
+        for event in reader.feed(body[low:high]):
+            transcript.see(event)
+    for event in reader.finish():
+        transcript.see(event)
+    transcript.see_end()
+    assert told(transcript) == told(seen(STREAM))
+    assert transcript.finished
+
+
+@given(text=st.text(min_size=1, max_size=8), names=st.lists(st.sampled_from(["lookup", "other"]), max_size=3))
+def test_the_whole_and_the_streamed_form_say_the_same(text: str, names: list[str]) -> None:
+    parts = [formats.call_part(name) for name in names]
+    whole = GenerateTranscript()
+    whole.see_whole(json.dumps(formats.generated(text, *parts)).encode())
+    assert told(whole) == told(seen(b"".join(formats.generated_events(text, *parts))))
+    assert [one.name for one in whole.tool_calls()] == names
+
+
+def events_of(*parts: dict[str, Any]) -> bytes:
+    return b"".join(formats.generated_events("", *parts))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        formats.call_part("wipe_disk"),
+        {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {}}},
+        {"executableCode": {"language": "PYTHON", "code": "x"}},
+    ],
+)
+def test_a_call_that_is_not_granted_is_found_in_each_part_and_each_candidate(part: dict[str, Any]) -> None:
+    for value in (
+        {"candidates": [{"content": {"parts": [{"text": "a"}, part]}}]},
+        {"candidates": [{"content": {"parts": []}}, {"index": 1, "content": {"parts": [part]}}]},
+        {"candidates": [{"finishReason": "STOP", "content": {"parts": [part]}}]},
+    ):
+        raw = formats.data(value)
+        result, ready = judged(raw + formats.generated_events("a")[-1], "lookup", "go")
+        assert result == "refused_answer"
+        assert raw not in ready
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"function_call": {"name": "wipe_disk", "args": {}}}, {"FunctionCall": {"name": "wipe_disk"}},
+        {"tool_call": {"tool_type": "x"}}, {"executable_code": {"code": "x"}}, {"functionCall": "wipe_disk"},
+        {"functionCall": {"Name": "wipe_disk", "name": "lookup"}}, {"toolCall": ["x"]},
+    ],
+)  # fmt: skip
+def test_what_clients_read_differently_is_not_given_out(part: dict[str, Any]) -> None:
+    raw = formats.data({"candidates": [{"content": {"parts": [part]}}]})
+    result, ready = judged(raw, "lookup")
+    assert result == "unreadable"
+    assert raw not in ready
+
+
+def test_the_sdk_reads_the_other_spelling_of_a_call() -> None:
+    """The reason why such an answer is withheld."""
+    part = types.Part.model_validate({"function_call": {"name": "wipe_disk"}})
+    assert part.function_call is not None
+    assert part.function_call.name == "wipe_disk"
+
+
+def test_a_reason_in_another_spelling_ends_nothing_and_is_not_given_out() -> None:
+    assert judged(formats.data({"candidates": [{"finish_reason": "STOP", "content": {}}]}))[0] == "unreadable"
+
+
+@pytest.mark.parametrize("kind", types.ToolType)
+def test_a_tool_of_the_provider_has_the_name_under_which_it_is_defined(kind: types.ToolType) -> None:
+    part = {"toolCall": {"toolType": kind.value}}
+    longer = {"GOOGLE_SEARCH_WEB": "google_search", "GOOGLE_SEARCH_IMAGE": "google_search"}
+    (found,) = seen(events_of(part), "go", "f", "google_search", "url_context").tool_calls()
+    assert (found.name, found.provider_run) == (longer.get(kind.value, kind.value.lower()), True)
+
+
+def test_a_function_without_a_name_waits_for_what_never_comes() -> None:
+    raw = formats.data({"candidates": [{"content": {"parts": [{"functionCall": {"args": {}}}]}}]})
+    assert judged(raw + formats.generated_events("a")[-1], "lookup") == ("refused_answer", b"")
+
+
+def test_what_comes_after_a_finish_waits_with_it() -> None:
+    last = formats.generated_events("a")[-1]
+    more = formats.data({"candidates": [{"content": {"parts": [{"text": "b"}]}}]})
+    result, ready = judged(last + more)
+    assert (result, ready) == ("answered", b"")
+
+
+@pytest.mark.parametrize("mark", [b"data: [DONE]\n\n", b": so\ndata: [DONE]\r\n\r\n"])
+def test_a_mark_of_another_format_is_no_end(mark: bytes) -> None:
+    first = formats.generated_events("hello")[0]
+    assert judged(first + mark) == ("upstream_cut", first)
+
+
+def usages(*counts: dict[str, int]) -> Any:
+    events = [
+        {"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": one} for one in counts
+    ]  # fmt: skip
+    events[-1]["candidates"][0]["finishReason"] = "STOP"
+    return seen(b"".join(map(formats.data, events))).reported()
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "flagged"),
+    [
+        ([{"promptTokenCount": 15}, {"promptTokenCount": 13, "candidatesTokenCount": 4}], Usage(input=13, output=4), False),
+        ([{"promptTokenCount": 59, "candidatesTokenCount": 40}, {"promptTokenCount": 128, "candidatesTokenCount": 7}],
+         Usage(input=128, output=7), False),
+        ([{"promptTokenCount": 9, "candidatesTokenCount": 36}, {"promptTokenCount": 9}], Usage(input=9, output=36), True),
+        ([{"promptTokenCount": 9, "candidatesTokenCount": 36}, {}], Usage(input=9, output=36), True),
+        ([{"promptTokenCount": 9, "candidatesTokenCount": 4, "toolUsePromptTokenCount": 5, "thoughtsTokenCount": 3,
+           "cachedContentTokenCount": 2, "totalTokenCount": 21}], Usage(input=12, cached=2, output=7, reasoning=3), False),
+        ([{"promptTokenCount": 9, "totalTokenCount": 21}], Usage(input=9, output=12), True),
+        ([{"candidatesTokenCount": 4}], None, False),
+        ([{"promptTokenCount": 9}], None, False),
+        ([{"promptTokenCount": 9, "totalTokenCount": 9}], None, False),
+    ],
+)  # fmt: skip
+def test_the_last_count_is_taken_and_what_it_lost_is_not(counts: Any, expected: Usage | None, flagged: bool) -> None:
+    reported = usages(*counts)
+    assert (reported.usage if reported else None) == expected
+    assert bool(reported and reported.contradictions) == flagged
+
+
+def test_a_blocked_prompt_has_used_no_output() -> None:
+    transcript = GenerateTranscript()
+    value = {
+        "promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9},
+    }
+    transcript.see_whole(json.dumps(value).encode())
+    reported = transcript.reported()
+    assert reported is not None
+    assert (reported.usage, transcript.finish) == (Usage(input=9), "content_filter")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"generationConfig": "text"}, {"generationConfig": [1]}, {"generation_config": 7},
+        {"generationConfig": {"candidateCount": 1, "candidate_count": 8}},
+        {"generationConfig": {}, "generation_config": {"maxOutputTokens": 10**6}},
+        {"generationConfig": {"maxOutputTokens": 1, "max_output_tokens": 10**6}},
+        {"generationConfig": {"responseModalities": ["IMAGE"]}}, {"generationConfig": {"response_modalities": ["AUDIO"]}},
+        {"serviceTier": "priority"}, {"service_tier": "priority"}, {"cachedContent": None, "cached_content": "c"},
+    ],
+)  # fmt: skip
+def test_settings_that_may_be_read_in_two_ways_are_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        asked_of({"contents": []} | more)
+
+
+@pytest.mark.parametrize("own", ["Be brief.", {"parts": {"text": "Be brief."}}, {"parts": [{"text": "Be brief."}]}])
+@pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
+def test_a_text_of_the_caller_stays_behind_a_registered_prompt(own: Any, name: str) -> None:
+    fields = GENERATE.with_instructions({"contents": [], name: own}, "first")
+    assert fields == {"contents": [], "systemInstruction": {"parts": [{"text": "first"}, {"text": "Be brief."}]}}
+
+
+@pytest.mark.parametrize("query", ["key=x", "k%65y=x", "access_token=x", "%24fields=x", "beta=true"])
+def test_of_the_query_only_the_form_goes_on(query: str) -> None:
+    asked = asked_of({"contents": []}, f"/models/m:streamGenerateContent?{query}&alt=sse&{query}")
+    assert GENERATE.outgoing(asked, Server("n", 9)).path == "/models/n:streamGenerateContent?alt=sse"
+
+
+INLINE = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+FILE = {"file_data": {"file_uri": "u"}}
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens"),
+    [
+        ({"text": "hi"}, 0), (INLINE, IMAGE_TOKENS - 4), (FILE, FILE_TOKENS), (INLINE | FILE, IMAGE_TOKENS - 4 + FILE_TOKENS),
+        ({"inline_data": {"mime_type": "video/mp4", "data": "AAAA"}}, FILE_TOKENS - 4),
+        ({"functionResponse": {"name": "n", "parts": [FILE, INLINE]}}, FILE_TOKENS + IMAGE_TOKENS - 4),
+    ],
+)  # fmt: skip
+def test_what_is_referred_to_is_bound_by_the_most_that_it_may_cost(part: Any, tokens: int) -> None:
+    for request in (
+        {"contents": [{"parts": [part]}]}, {"contents": [{"parts": part}]},
+        {"contents": [], "systemInstruction": {"parts": [part]}},
+    ):  # fmt: skip
+        assert asked_of(request).input_bound - len(json.dumps(request)) == tokens
+    for embedded in ({"content": {"parts": [part]}}, {"requests": [{"content": {"parts": [part]}}]}):
+        body = json.dumps(embedded).encode()
+        assert GEMINI_EMBED.read(Sent({}, "/models/m:embedContent", body)).input_bound - len(body) == tokens
