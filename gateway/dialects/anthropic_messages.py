@@ -178,7 +178,7 @@ def text_of(value: dict[str, Any]) -> Text | None:
 def _turn_of(message: dict[str, Any]) -> str:
     """The results of tools stand in messages of the user, and are nobody's word."""
     content = message.get("content")
-    kinds = {one.get("type") for one in content if isinstance(one, dict)} if isinstance(content, list) else set()
+    kinds = [one.get("type") for one in content if isinstance(one, dict)] if isinstance(content, list) else []
     if message.get("role") == "user":
         return "" if "tool_result" in kinds else "person"
     return "tool" if "tool_use" in kinds else ""

@@ -92,7 +92,7 @@ def answer_in(body: bytes, *, calls: bool = True) -> dict[str, Any]:
         raise Unreadable("the answer is not JSON") from None
     if not isinstance(value, dict):
         raise Unreadable("the answer is not a JSON object")
-    if calls and says_twice(text):
+    if calls and says_twice(text, value):
         raise Unreadable("a member stands in the answer twice")
     return value
 

@@ -180,7 +180,7 @@ def _with_data(raw: bytes, text: bytes, *, error: bool = False, name: str = "") 
         return Event(raw, error=error, unreadable="its data is not JSON")
     if not isinstance(value, dict):
         return Event(raw, error=error, unreadable="its data is not a JSON object")
-    if says_twice(text):
+    if says_twice(text, value):
         return Event(raw, error=error, unreadable="a member stands in it twice")
     return Event(raw, value, False, error, name=name)
 

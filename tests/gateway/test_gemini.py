@@ -60,7 +60,7 @@ def seen(raw: bytes, *tools: str) -> GenerateTranscript:
 
 def judged(raw: bytes, *grants: str) -> tuple[str, bytes]:
     asked = Asked({}, "m", stream=True, tools=grants)
-    judge, reader = Judge(asked, GENERATE, None, grants_of(grants), "", "key", Room()), GENERATE.reader()
+    judge, reader = Judge(asked, GENERATE, None, grants_of(grants), 1000, "", "key", Room()), GENERATE.reader()
     result, ready = judge.events([*reader.feed(raw), *reader.finish()])
     return (judge.end() if result == "answered" else result), ready
 

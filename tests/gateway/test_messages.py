@@ -57,7 +57,7 @@ def seen(raw: bytes) -> MessagesTranscript:
 
 
 def judged(raw: bytes, *grants: str) -> tuple[str, bytes, list[str]]:
-    judge = Judge(Asked({}, "m", stream=True), MESSAGES, None, grants_of(grants), "", "key", Room())
+    judge = Judge(Asked({}, "m", stream=True), MESSAGES, None, grants_of(grants), 1000, "", "key", Room())
     reader = MESSAGES.reader()
     result, ready = judge.events([*reader.feed(raw), *reader.finish()])
     return (judge.end() if result == "answered" else result), ready, [one.name for one in judge.transcript.tool_calls()]

@@ -62,7 +62,7 @@ def seen(raw: bytes, *tools: str) -> ResponsesTranscript:
 
 def judged(raw: bytes, *grants: str) -> tuple[str, bytes]:
     asked = Asked({}, "m", stream=True, tools=grants)
-    judge = Judge(asked, RESPONSES, None, grants_of(grants), "", "key", Room())
+    judge = Judge(asked, RESPONSES, None, grants_of(grants), 1000, "", "key", Room())
     reader = RESPONSES.reader()
     result, ready = judge.events([*reader.feed(raw), *reader.finish()])
     return (judge.end() if result == "answered" else result), ready

@@ -80,7 +80,7 @@ def test_arguments_that_are_nested_too_deeply_go_on_as_text(pair: Pair) -> None:
 
 
 def judge(pair: Pair, asked: Asked, *grants: str) -> Judge:
-    return Judge(asked, pair.server, pair.writer(asked, 1), grants_of(grants), "", "key", Room())
+    return Judge(asked, pair.server, pair.writer(asked, 1), grants_of(grants), 1000, "", "key", Room())
 
 
 STREAMED = {"model": "m", "messages": [], "stream": True, "stream_options": {"include_usage": True}}
