@@ -23,6 +23,8 @@ from bench.rig.selling import Provider, Stage, standing
 
 WORKS = {"plain": "hello", "stream": "hello", "tools": "lookup", "structured": "Rome"}
 """What a client prints of the answer when it understood it."""
+PROGRAMS = {"plain": "", "tools": "shell"}
+"""Of a program: one prompt, and one at which the model calls the tool that runs a command."""
 SITUATIONS = {
     "402": ("plain", "poor"),
     "403": ("tools", "quiet"),
@@ -57,20 +59,33 @@ def measured(
     return cell, printed if code == 0 else ""
 
 
+def worked(
+    name: str, client: Client, situation: str, key: str, on: Stage, provider: Provider, chosen: Namespace
+) -> str:
+    """What a program made of one prompt, and by which rule its task was found."""
+    before = len(on.entries("call.opened"))
+    cell, printed = measured(name, client, "plain", key, situation, on, provider, chosen)
+    sources = {one.facts["task_source"] for one in on.entries("call.opened")[before:]}
+    enough = len(provider.sold) > (situation == "shell")
+    return f"yes {cell}, task: {' '.join(sorted(sources))}" if "hello" in printed and enough else "NO"
+
+
 def row(name: str, client: Client, on: Stage, provider: Provider, chosen: Namespace) -> list[str]:
     """What works, then every situation."""
     program, cells = "command" in client, []
     own, poor = ("coder", "coder-small") if program else ("agent", "small")
     for mode, right in chosen.works.items():
-        if (program and mode != "plain") or mode in client.get("without", ()):
+        if (program and mode not in PROGRAMS) or mode in client.get("without", ()):
             cells.append("")
-            continue
-        cell, printed = measured(name, client, mode, own, "", on, provider, chosen)
-        for more, needed in NEEDS.items():
-            if right not in printed and not program:
-                cell, printed = measured(name, client, mode, more, "", on, provider, chosen)
-                cell += f" with {needed}"
-        cells.append(f"yes {cell}" if right in printed else "NO")
+        elif program:
+            cells.append(worked(name, client, PROGRAMS[mode], own, on, provider, chosen))
+        else:
+            cell, printed = measured(name, client, mode, own, "", on, provider, chosen)
+            for more, needed in NEEDS.items():
+                if right not in printed:
+                    cell, printed = measured(name, client, mode, more, "", on, provider, chosen)
+                    cell += f" with {needed}"
+            cells.append(f"yes {cell}" if right in printed else "NO")
     if "NO" in cells[:1]:
         return cells + [""] * len(chosen.situations)
     for situation, (mode, key) in chosen.situations.items():
