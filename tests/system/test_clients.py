@@ -363,11 +363,10 @@ WRONG_PATHS = {
     "/v1//chat/completions": "without a double slash",
     "/v1/chat/completions/": "without a double slash",
     "/v1/v1/chat/completions": "/v1 twice",
-    "/v1/responses": "use_responses_api=False",
-    "/v1/embeddings": "does not serve /v1/embeddings yet",
-    "/v1/completions": "is_chat_model=True",
-    "/v1/messages": "does not serve /v1/messages yet",
-    "/v1/nonsense": "WhyLedger serves POST /v1/chat/completions",
+    "/v1//responses": "the path is /v1/responses, without a double slash",
+    "/v1/responses/resp_1": "keeps no answers",
+    "/v1/conversations": "send what was said with each request",
+    "/v1/nonsense": "WhyLedger serves POST /v1/chat/completions, /v1/responses",
 }
 
 
@@ -385,10 +384,8 @@ def test_a_wrong_path_answers_in_the_form_of_the_api_and_says_what_to_do(
 
 def test_an_official_client_reads_what_a_wrong_path_says(on: Stage) -> None:
     client = on.client()
-    with pytest.raises(openai.NotFoundError, match="use_responses_api=False"):
-        client.responses.create(model="support", input="hi")
-    with pytest.raises(openai.NotFoundError, match="does not serve /v1/embeddings"):
-        client.embeddings.create(model="support", input="hi")
+    with pytest.raises(openai.NotFoundError, match="keeps no answers that could be fetched"):
+        client.responses.retrieve("resp_1")
     lost = client.with_options(base_url=on.url)
     with pytest.raises(openai.NotFoundError, match="base_url must end in /v1"):
         lost.chat.completions.create(model="support", messages=[])
