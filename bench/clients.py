@@ -2,8 +2,8 @@
 
 Every client of bench/rig/clients/clients.toml makes one user call in every situation, against the real gateway and a
 provider that answers as the situation says. A cell is asked/sent/bought: requests at the gateway, requests at the
-provider, and those that the provider answered with a completion. `+`: still at it when it was cut off. Exit code 1: the
-provider sold an answer to the same messages twice within one user call.
+provider, and those that the provider answered with a completion. `+`: still at it when it was cut off. `not shown`: the
+client printed nothing of why. Exit code 1: the provider sold an answer to the same messages twice within one user call.
 """
 
 import logging
@@ -38,6 +38,12 @@ SITUATIONS = {
 NEEDS = {"required": "`forced_tool: required`", "coder": "grants"}
 """Keys that are tried where a client's own does not do, and what their workflows have."""
 TWICE = " BOUGHT TWICE"
+SAYS = {
+    "402": "daily cap", "403": "is not granted", "500": "not now", "withheld": "is not granted",
+    "withheld stream": "is not granted", "cut": "broke off",
+}  # fmt: skip
+"""What the gateway's answer says, and a client should show."""
+MUTE = " not shown"
 
 
 def measured(
@@ -53,6 +59,8 @@ def measured(
     cell = f"{asked}/{sent}/{len(provider.sold)}{'+' if code is None else ''}"
     if len(set(provider.sold)) < len(provider.sold):
         cell += TWICE
+    if SAYS.get(situation, "") not in " ".join(printed.split()):
+        cell += MUTE
     lines = [one.strip() for one in printed.splitlines() if one.strip()]
     told = next((one for one in reversed(lines) if "rror" in one), lines[-1] if lines else "-")
     print(f"{name:20s} {situation or mode:20s} {cell:8s} {told[: chosen.width]}", file=sys.stderr, flush=True)
