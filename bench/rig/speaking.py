@@ -1,6 +1,7 @@
 """What a provider reads of a request, and how it writes one answer, in every format of tests/formats.py."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -151,7 +152,17 @@ def _anthropic_error(status: int) -> Body:
 # Gemini
 
 
+def _camel(value: Any) -> Any:
+    """Return a request with its members as the reference spells them: litellm sends `function_declarations`."""
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {re.sub(r"_([a-z])", lambda letter: letter[1].upper(), name): _camel(one) for name, one in value.items()}
+
+
 def _read_gemini(body: Body) -> Asked:
+    body = _camel(body)
     settings = body.get("generationConfig") or {}
     functions = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     allowed = functions.get("allowedFunctionNames") or []

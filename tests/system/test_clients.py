@@ -307,6 +307,24 @@ def test_a_paid_call_is_not_bought_again_when_a_client_repeats_it(on: Stage, wro
     assert "the same" not in str(rebuilt["undelivered"])
 
 
+def test_the_same_request_in_another_order_or_without_a_stream_is_a_repetition(on: Stage) -> None:
+    """Codex 0.171.0 writes the members of a map in another order each time, Claude Code 2.1.332 asks once more whole."""
+    on.upstream.answer = calling("issue_refund")
+    url, headers = f"{on.url}/v1/chat/completions", {"authorization": f"Bearer {on.keys['agent']}"}
+    said = {"messages": [{"role": "user", "content": "the same"}], "metadata": {"a": "1", "b": "2"}}
+    bodies: list[dict[str, Any]] = [
+        said | {"model": "support"},
+        {"model": "support", "metadata": {"b": "2", "a": "1"}, "messages": said["messages"]},
+        said | {"model": "support", "stream": True, "stream_options": {"include_usage": True}},
+        said | {"model": "support", "stream": False},
+        said | {"model": "cached"},
+        said | {"model": "support", "metadata": {"a": "1", "b": "3"}},
+    ]
+    answers = [httpx2.post(url, json=body, headers=headers, timeout=20).json()["error"]["code"] for body in bodies]
+    assert answers == ["policy_denied", "repeated", "repeated", "repeated", "policy_denied", "policy_denied"]
+    assert len(on.upstream.seen) == 3
+
+
 def test_an_unpaid_failure_and_a_caller_who_left_are_no_repetition(on: Stage) -> None:
     on.upstream.answer = saying(500, WORDS)
     for _ in range(2):

@@ -18,6 +18,7 @@ from stage import Stage, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.oversight import acts
 from ledger.entry import Entry
 
 pytestmark = pytest.mark.slow
@@ -183,7 +184,7 @@ def test_a_quota_that_is_gone_is_told_by_a_stream_that_had_begun(on: Stage) -> N
         + [formats.typed({"type": "response.failed", "response": failed, "sequence_number": 3})]
     )
     with pytest.raises(openai.APIStatusError, match="You exceeded your quota"):
-        on.client().responses.create(model="support", input="hi", stream=True)
+        on.client().responses.create(model="support", input="no quota", stream=True)
     assert [one["outcome"] for one in last(on).facts["attempts"]] == ["error", "error"]
     assert last(on).facts["cost_nano_eur"] == 0
 
@@ -384,6 +385,41 @@ def test_functions_of_generated_content(on: Stage, gemini: genai.Client, name: s
     with pytest.raises(Exception, match="is not granted"):
         list(call(**asked))  # type: ignore[arg-type]
     assert last(on).facts["result"] == "refused_answer"
+
+
+def test_a_repetition_is_one_of_the_same_model_which_stands_in_the_path(on: Stage) -> None:
+    """And counting the tokens of what was withheld is no repetition of it."""
+    on.upstream.answer = giving(formats.generated("a", formats.call_part("wipe_disk")))
+    url, headers = f"{on.url}/v1beta/models/", {"x-goog-api-key": on.keys["agent"]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "again"}]}]}
+
+    def ask(path: str) -> httpx2.Response:
+        return httpx2.post(url + path, json=body, headers=headers)
+
+    assert "is not granted" in ask("gemini:generateContent").text
+    for path in ("gemini:generateContent", "gemini:streamGenerateContent?alt=sse"):
+        assert "was made before as call_" in ask(path).text
+    assert "is not granted" in ask("vectors:generateContent").text
+    on.upstream.answer = None
+    assert ask("gemini:countTokens").json() == {"totalTokens": 10}
+
+
+def test_a_cached_answer_serves_the_same_model_and_form_alone_although_the_body_names_neither(on: Stage) -> None:
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    for name in ("one", "other"):
+        text = text.replace("routes:", f"routes:\n  - {{intent: {name}, primary: gem-a, cache_ttl: 60}}")
+    acts.activate(on.installation, on.person("ada"), text, "two routes with a cache")
+    acts.release(on.installation, on.person("ada"), "agent", "two routes with a cache")
+    assert httpx2.get(f"{on.url}/readyz").status_code == 200  # reads the rules anew
+    url, headers = f"{on.url}/v1beta/models/", {"x-goog-api-key": on.keys["agent"]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    seen = []
+    for path in ("one:generateContent", "other:generateContent", "one:streamGenerateContent?alt=sse") * 2:
+        answer = httpx2.post(url + path, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.text.startswith("data:" if "stream" in path else "{")
+        seen.append(answer.headers["x-whyledger-cache"])
+    assert seen == ["miss"] * 3 + ["hit"] * 3
 
 
 def test_tokens_are_counted_and_vectors_made(on: Stage, gemini: genai.Client) -> None:
