@@ -118,7 +118,8 @@ def _of_version_twice(plain: str, version: str) -> str:
 
 
 def _refused(error: GatewayError, request: Request, ports: Ports, **more: str) -> Response:
-    status, dialect = status_of(error), speaker_of(request).dialect
+    dialect = speaker_of(request).dialect
+    status = status_of(error, dialect)
     call = new_id("call", ports.clock())
     headers = {dialect.id_header.decode(): call, "x-should-retry": "false"} | more
     return Response(error_body(error, dialect, call), status, headers, media_type="application/json")

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from gateway.dialects.gemini import STREAM
 from gateway.pipeline.attempt import PASSED_ON
 from gateway.web.documents import Problem
-from gateway.web.problems import METHOD_NOT_ALLOWED, STATUS
+from gateway.web.problems import IN_FORMAT, METHOD_NOT_ALLOWED, STATUS
 
 _OBJECTS = {"type": "array", "items": {"type": "object"}}
 _MESSAGES = _OBJECTS | {"description": "of roles, with content: passed on as they are; the provider checks them"}
@@ -32,7 +32,7 @@ _ERROR = {
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": "error", "content": {"application/json": {"schema": _ERROR}}} for status in (401, 404, 503)
 }
-STATUSES = sorted({*STATUS.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})
+STATUSES = sorted({*STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})
 
 
 Security = dict[str, list[str]]

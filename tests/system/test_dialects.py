@@ -299,6 +299,19 @@ def test_a_tool_of_a_message_that_is_not_granted_never_arrives(
     assert len(on.upstream.seen) == 1
 
 
+def test_a_repetition_of_a_message_is_a_412_as_claude_code_leaves_something_out_at_a_400(
+    on: Stage, claude: anthropic.Anthropic
+) -> None:
+    on.upstream.answer = giving(formats.message_events("", formats.tool_use("wipe_disk")))
+    asked: Any = {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "repeat"}]}
+    with pytest.raises(anthropic.APIError, match="is not granted"):
+        list(claude.messages.create(**asked, stream=True))
+    with pytest.raises(anthropic.APIStatusError, match="was made before as call_") as caught:
+        claude.messages.create(**asked)
+    assert caught.value.status_code == 412
+    assert len(on.upstream.seen) == 1
+
+
 def test_counting_tokens_is_on_record_and_costs_nothing(on: Stage, claude: anthropic.Anthropic) -> None:
     found = claude.messages.count_tokens(model="claude", messages=[{"role": "user", "content": "hi"}])
     assert found.input_tokens == 10

@@ -199,7 +199,7 @@ def test_without_a_valid_token_every_operation_refuses_as_the_document_says(
 
 def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: Stage) -> None:
     from gateway.pipeline.attempt import PASSED_ON
-    from gateway.web.problems import STATUS
+    from gateway.web.problems import IN_FORMAT, STATUS
 
     document = published(on)
     named = {"ticket%3A1": "{ref}", "/models/support": "/models/{name}", "/models/gemini:": "/models/{model}:"}
@@ -211,7 +211,7 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
     assert set(document["paths"]) == expected
     for path in (HOT, *ASKED):
         listed = set(map(int, document["paths"][path]["post"]["responses"]))
-        assert listed == {200, *STATUS.values(), *PASSED_ON} - {405}
+        assert listed == {200, *STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {405}
 
 
 def test_every_place_of_the_hot_route_is_in_the_document(on: Stage) -> None:
