@@ -43,6 +43,7 @@ SAYS = {
     "withheld stream": "is not granted", "cut": "broke off",
 }  # fmt: skip
 """What the gateway's answer says, and a client should show."""
+REPEATED = "was made before as"
 MUTE = " not shown"
 
 
@@ -59,7 +60,7 @@ def measured(
     cell = f"{asked}/{sent}/{len(provider.sold)}{'+' if code is None else ''}"
     if len(set(provider.sold)) < len(provider.sold):
         cell += TWICE
-    if SAYS.get(situation, "") not in " ".join(printed.split()):
+    if not any(one in " ".join(printed.split()) for one in (SAYS.get(situation, ""), REPEATED)):
         cell += MUTE
     lines = [one.strip() for one in printed.splitlines() if one.strip()]
     told = next((one for one in reversed(lines) if "rror" in one), lines[-1] if lines else "-")

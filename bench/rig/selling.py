@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -108,5 +109,6 @@ def standing(folder: Path) -> Iterator[tuple[Stage, Provider]]:
         for workflow in ("coder", "required"):
             on.keys[workflow] = acts.issue_key(on.installation, ada, "prod", workflow)
         on.keys["coder-small"] = acts.issue_key(on.installation, ada, "prod", "coder", 1)
+        httpx2.get(f"{on.url}/readyz")  # reads the rules anew
         on.upstream.answer = provider = Provider()
         yield on, provider
