@@ -63,9 +63,11 @@ def test_the_variables_of_the_guide_are_those_that_are_set_where_clients_are_run
         for name, value in variables.items():
             if value == "{ROOT}":
                 assert f"`{name}=http://127.0.0.1:8080`" in GUIDE
-    for text in RUN["codex"]["files"].values():
+    for text in RUN["codex_once"]["files"].values():
         assert all(
-            line in GUIDE for line in text.splitlines() if line.startswith(("wire_api", "env_key", "request_max"))
+            line in GUIDE
+            for line in text.splitlines()
+            if line.startswith(("wire_api", "env_key", "request_max", "stream_max"))
         )
     settings = RUN["claude_code"]["env"]
     assert settings["ANTHROPIC_BASE_URL"] == "{ROOT}"
