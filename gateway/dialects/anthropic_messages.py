@@ -90,6 +90,7 @@ class Messages(Envelope):
     """POST /v1/messages."""
 
     name = "anthropic.messages"
+    limit_name = "max_tokens"
     keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:

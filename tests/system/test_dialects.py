@@ -327,6 +327,28 @@ def test_an_error_of_ours_has_the_envelope_of_the_format(on: Stage, claude: anth
     assert caught.value.request_id == body["request_id"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/v1/chat/completions", {"model": "support", "messages": []}, "Lower max_completion_tokens,"),
+        ("/v1/responses", {"model": "support", "input": "hi"}, "Lower max_output_tokens,"),
+        ("/v1/completions", {"model": "support", "prompt": "hi"}, "Lower max_tokens,"),
+        ("/v1/embeddings", {"model": "vectors", "input": "hi"}, "Send less,"),
+        ("/v1/messages", {"model": "claude", "messages": []}, "Lower max_tokens,"),
+        ("/v1beta/models/gemini:generateContent", {"contents": []}, "Lower maxOutputTokens,"),
+        ("/v1beta/models/gemini:embedContent", {"content": {"parts": []}}, "Send less,"),
+    ],
+)
+def test_what_costs_too_much_is_told_with_the_member_that_the_format_has(
+    on: Stage, path: str, body: dict[str, Any], said: str
+) -> None:
+    on.keys["poor"] = on.keys.get("poor") or acts.issue_key(on.installation, on.person("ada"), "prod", "agent", 1)
+    answer = httpx2.post(f"{on.url}{path}", json=body, headers={"authorization": f"Bearer {on.keys['poor']}"})
+    assert answer.status_code == 402
+    assert said in answer.json()["error"]["message"]
+    assert not on.upstream.seen
+
+
 def test_an_error_of_the_provider_arrives_as_it_is(on: Stage, claude: anthropic.Anthropic) -> None:
     wrong = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: too large"}}
     on.upstream.answer = giving(wrong, status=400)
