@@ -172,7 +172,7 @@ def _read_gemini(body: Body) -> Asked:
         tools=tuple(one["name"] for one in declared),
         forced=allowed[0] if len(allowed) == 1 and functions.get("mode") == "ANY" else "",
         required=functions.get("mode") == "ANY",
-        structured=any(name in settings for name in ("responseSchema", "responseJsonSchema", "responseFormat")),
+        structured=settings.get("responseMimeType") == "application/json" or "responseFormat" in settings,
         again=any("functionResponse" in one for one in parts),
     )
 
