@@ -15,17 +15,18 @@ BODY_SECONDS = 60.0
 COMMENT = b": keep-alive\n\n"
 SEND_SECONDS = 60.0
 """How long a caller may take nothing of a stream."""
+OURS = "wl_"
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 
 
 def key_shown(headers: Mapping[str, str]) -> str | None:
     """Return the key that a caller shows. Some clients show two; then the one that is ours counts."""
     kind, _, token = headers.get("authorization", "").partition(" ")
-    shown = [
-        token.strip() if kind.lower() == "bearer" else "",
-        *(headers.get(name, "").strip() for name in KEY_HEADERS),
-    ]
-    return next((one for one in shown if one.startswith("wl_")), None) or next(filter(None, shown), None)
+    bearer = token.strip() if kind.lower() == "bearer" else ""
+    if bearer.startswith(OURS):
+        return bearer
+    shown = [bearer, *(headers.get(name, "").strip() for name in KEY_HEADERS)]
+    return next((one for one in shown if one.startswith(OURS)), None) or next(filter(None, shown), None)
 
 
 class Reading:
