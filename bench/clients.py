@@ -2,8 +2,8 @@
 
 Every client of bench/rig/clients/clients.toml makes one user call in every situation, against the real gateway and a
 provider that answers as the situation says. A cell is asked/sent/bought: requests at the gateway, requests at the
-provider, and those that the provider answered with a completion. `+`: still at it when it was cut off. Exit code 1: the
-provider sold an answer to the same messages twice within one user call.
+provider, and those that the provider answered with a completion. `+`: still at it when it was cut off. `not shown`: the
+client printed nothing of why. Exit code 1: the provider sold an answer to the same messages twice within one user call.
 """
 
 import logging
@@ -23,6 +23,8 @@ from bench.rig.selling import Provider, Stage, standing
 
 WORKS = {"plain": "hello", "stream": "hello", "tools": "lookup", "structured": "Rome"}
 """What a client prints of the answer when it understood it."""
+PROGRAMS = {"plain": "", "tools": "shell"}
+"""Of a program: one prompt, and one at which the model calls the tool that runs a command."""
 SITUATIONS = {
     "402": ("plain", "poor"),
     "403": ("tools", "quiet"),
@@ -36,6 +38,13 @@ SITUATIONS = {
 NEEDS = {"required": "`forced_tool: required`", "coder": "grants"}
 """Keys that are tried where a client's own does not do, and what their workflows have."""
 TWICE = " BOUGHT TWICE"
+SAYS = {
+    "402": "daily cap", "403": "is not granted", "500": "not now", "withheld": "is not granted",
+    "withheld stream": "is not granted", "cut": "broke off",
+}  # fmt: skip
+"""What the gateway's answer says, and a client should show."""
+REPEATED = "was made before as"
+MUTE = " not shown"
 
 
 def measured(
@@ -51,10 +60,23 @@ def measured(
     cell = f"{asked}/{sent}/{len(provider.sold)}{'+' if code is None else ''}"
     if len(set(provider.sold)) < len(provider.sold):
         cell += TWICE
+    if not any(one in " ".join(printed.split()) for one in (SAYS.get(situation, ""), REPEATED)):
+        cell += MUTE
     lines = [one.strip() for one in printed.splitlines() if one.strip()]
     told = next((one for one in reversed(lines) if "rror" in one), lines[-1] if lines else "-")
     print(f"{name:20s} {situation or mode:20s} {cell:8s} {told[: chosen.width]}", file=sys.stderr, flush=True)
     return cell, printed if code == 0 else ""
+
+
+def worked(
+    name: str, client: Client, situation: str, key: str, on: Stage, provider: Provider, chosen: Namespace
+) -> str:
+    """What a program made of one prompt, and by which rule its task was found."""
+    before = len(on.entries("call.opened"))
+    cell, printed = measured(name, client, "plain", key, situation, on, provider, chosen)
+    sources = {one.facts["task_source"] for one in on.entries("call.opened")[before:]}
+    enough = len(provider.sold) > (situation == "shell")
+    return f"yes {cell}, task: {' '.join(sorted(sources))}" if "hello" in printed and enough else "NO"
 
 
 def row(name: str, client: Client, on: Stage, provider: Provider, chosen: Namespace) -> list[str]:
@@ -62,15 +84,17 @@ def row(name: str, client: Client, on: Stage, provider: Provider, chosen: Namesp
     program, cells = "command" in client, []
     own, poor = ("coder", "coder-small") if program else ("agent", "small")
     for mode, right in chosen.works.items():
-        if (program and mode != "plain") or mode in client.get("without", ()):
+        if (program and mode not in PROGRAMS) or mode in client.get("without", ()):
             cells.append("")
-            continue
-        cell, printed = measured(name, client, mode, own, "", on, provider, chosen)
-        for more, needed in NEEDS.items():
-            if right not in printed and not program:
-                cell, printed = measured(name, client, mode, more, "", on, provider, chosen)
-                cell += f" with {needed}"
-        cells.append(f"yes {cell}" if right in printed else "NO")
+        elif program:
+            cells.append(worked(name, client, PROGRAMS[mode], own, on, provider, chosen))
+        else:
+            cell, printed = measured(name, client, mode, own, "", on, provider, chosen)
+            for more, needed in NEEDS.items():
+                if right not in printed:
+                    cell, printed = measured(name, client, mode, more, "", on, provider, chosen)
+                    cell += f" with {needed}"
+            cells.append(f"yes {cell}" if right in printed else "NO")
     if "NO" in cells[:1]:
         return cells + [""] * len(chosen.situations)
     for situation, (mode, key) in chosen.situations.items():

@@ -186,6 +186,8 @@ def usual(request: Request, body: dict[str, Any]) -> Response | None:
         return streamed(message_events()) if body.get("stream") else JSONResponse(message())
     if path.endswith(":countTokens"):
         return JSONResponse({"totalTokens": 10})
+    if path.endswith(":embedContent"):
+        return JSONResponse({"embedding": {"values": [0.25]}, "usageMetadata": {"promptTokenCount": 10}})
     if path.endswith("EmbedContents"):
         return JSONResponse({"embeddings": [{"values": [0.25]}], "usageMetadata": {"promptTokenCount": 10}})
     if ":" in path:

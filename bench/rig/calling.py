@@ -16,6 +16,13 @@ from bench.rig.selling import Stage
 
 SCRIPTS = Path(__file__).parent / "clients"
 Client = dict[str, Any]
+SPEAKS = {
+    "anthropic": {"ANTHROPIC_BASE_URL": "{ROOT}", "ANTHROPIC_API_KEY": "{KEY}"},
+    "google": {
+        "GOOGLE_GEMINI_BASE_URL": "{ROOT}", "GOOGLE_API_KEY": "{KEY}", "GEMINI_API_KEY": "{KEY}",
+        "GOOGLE_GENERATIVE_AI_API_KEY": "{KEY}",
+    },
+}  # fmt: skip
 
 
 def folder_of(name: str, client: Client, clients: Path) -> Path:
@@ -46,7 +53,7 @@ def command_of(name: str, client: Client, mode: str, home: Path, folder: Path) -
     if "command" in client:
         return [str(folder / client["command"][0]), *client["command"][1:]]
     if "pip" in client:
-        return [str(folder / "bin" / "python"), "-P", str(SCRIPTS / f"{name}.py"), mode]
+        return [str(folder / "bin" / "python"), "-P", str(SCRIPTS / f"{client.get('script', name)}.py"), mode]
     shutil.copy(SCRIPTS / f"{client.get('script', name)}.mjs", home / "ask.mjs")
     (home / "node_modules").symlink_to(folder / "node_modules")
     return ["node", "ask.mjs", mode]
@@ -63,9 +70,11 @@ def end_daemons(home: Path) -> None:
 def run(name: str, client: Client, mode: str, key: str, on: Stage, chosen: Namespace) -> tuple[str, int | None]:
     """Make one user call; returns what the client printed, and its exit code, None if it was cut off."""
     home = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=chosen.folder))
-    names = {"HOME": str(home), "URL": f"{on.url}/v1", "KEY": on.keys[key], "ASK": f"greet {home.name}"}
-    wanted = {"OPENAI_BASE_URL": "{URL}", "OPENAI_API_KEY": "{KEY}", "HOME": "{HOME}", "ASK": "{ASK}"}
-    wanted |= client.get("env", {}) | {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+    names = {"HOME": str(home), "ROOT": on.url, "URL": f"{on.url}/v1", "KEY": on.keys[key], "ASK": f"greet {home.name}"}
+    wanted = {"OPENAI_BASE_URL": "{URL}", "OPENAI_API_KEY": "{KEY}", "HOME": "{HOME}", "ASK": "{ASK}", "ROOT": "{ROOT}"}
+    wanted |= (
+        SPEAKS.get(client.get("speaks", ""), {}) | client.get("env", {}) | {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+    )
     environment = {one: fill(value, names) for one, value in wanted.items()}
     for file, text in client.get("files", {}).items():
         (home / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A provider that answers as a situation says, behind a gateway, and counts what it sold."""
+"""A provider that speaks every format and answers as a situation says, behind a gateway; it counts what it sold."""
 
 import json
 import sys
@@ -8,33 +8,53 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "system")]
 
-from stage import DONE, USAGE, Stage, chunk, completion, stage, streaming  # noqa: E402
+import formats  # noqa: E402
+from stage import Stage, stage  # noqa: E402
 
+from bench.rig.speaking import Asked, Format, Said, format_of  # noqa: E402
 from gateway.oversight import acts  # noqa: E402
 
 __all__ = ["Provider", "Stage", "standing"]
 LETTERS = ", ".join(f"{one}*, {one.upper()}*" for one in "abcdefghijklmnopqrstuvwxy")
 WITHHELD = "zz_refund"
 """The tool that no workflow has; the agents' workflow has every other name."""
+CITY = {"name": "Rome"}
+SHELLS: dict[str, dict[str, Any]] = {
+    "Bash": {"command": "echo lookup", "description": "say it"},
+    "bash": {"command": "echo lookup", "description": "say it"},
+    "exec_command": {"cmd": "echo lookup"},
+    "shell": {"command": ["echo", "lookup"]},
+    "run_shell_command": {"command": "echo lookup", "description": "say it"},
+}
+"""The tool by which a program runs a command, and what a model calls it with; Claude Code and opencode spell it in
+different cases."""
 
 
-def said(body: dict[str, Any], situation: str) -> tuple[str, str]:
+def said(asked: Asked, situation: str) -> Said:
     """What a willing model answers: a text, or the name of a tool."""
-    tools = [one["function"]["name"] for one in body.get("tools") or () if "function" in one]
-    choice, again = body.get("tool_choice"), len([one for one in body["messages"] if one["role"] != "system"]) > 1
     if situation.startswith("withheld"):
-        return "", WITHHELD
-    if isinstance(choice, dict) and "function" in choice:
-        return "", choice["function"]["name"]
-    if tools and (choice == "required" or "lookup" in tools) and not (again and choice != "required"):
-        return "", "final_answer" if again and "final_answer" in tools else tools[0]
-    return '{"name": "Rome"}' if body.get("response_format") else "hello", ""
+        return Said(tool=WITHHELD)
+    if asked.forced:
+        return Said(tool=asked.forced, given=_given(asked.forced))
+    wanted = asked.required or "lookup" in asked.tools
+    if asked.tools and wanted and not (asked.again and not asked.required):
+        tool = "final_answer" if asked.again and "final_answer" in asked.tools else asked.tools[0]
+        return Said(tool=tool, given=_given(tool))
+    shell = next((one for one in asked.tools if one in SHELLS), "") if situation == "shell" else ""
+    if shell and not asked.again:
+        return Said(tool=shell, given=SHELLS[shell])
+    return Said('{"name": "Rome"}' if asked.structured else "hello")
+
+
+def _given(tool: str) -> dict[str, Any]:
+    return {"answer": "hello"} if tool == "final_answer" else CITY
 
 
 @dataclass
@@ -43,26 +63,34 @@ class Provider:
 
     situation: str = ""
     sold: list[str] = field(default_factory=list)
-    """The messages of every request that was answered with a completion."""
+    """Every request that was answered as far as it is billed."""
     limited: frozenset[str] = frozenset()
 
     async def __call__(self, request: Request, body: dict[str, Any]) -> Response:
-        same = json.dumps(body["messages"], sort_keys=True)
+        spoken = format_of(request.url.path)
+        if spoken is None:
+            answer = formats.usual(request, body)
+            assert answer is not None, request.url.path
+            return answer
+        # What a repetition by the client may change beside the conversation makes no other request.
+        same = json.dumps([body.get(name) for name in ("messages", "input", "contents", "prompt")], sort_keys=True)
         if self.situation == "500" or (self.situation == "429 once" and same not in self.limited):
             self.limited |= {same}
-            return JSONResponse({"error": {"message": "not now"}}, 500 if self.situation == "500" else 429)
+            status = 500 if self.situation == "500" else 429
+            return JSONResponse(spoken.error(status), status)
         self.sold.append(same)
-        text, tool = said(body, self.situation)
-        given = '{"answer": "hello"}' if tool == "final_answer" else '{"name": "Rome"}'
-        calls = [{"id": "c1", "type": "function", "function": {"name": tool, "arguments": given}}] if tool else []
-        if not body.get("stream"):
-            message: dict[str, Any] = {"tool_calls": calls} if calls else {}
-            return JSONResponse(completion(text, **message))
-        delta = {"tool_calls": [calls[0] | {"index": 0}]} if calls else {"content": text}
-        first = chunk({"role": "assistant"} | delta)
-        rest = () if self.situation == "cut" else (chunk({}, "tool_calls" if tool else "stop"), USAGE, DONE)
-        answer: Response = await streaming(first, *rest, cut=not rest)(request, body)
-        return answer
+        return self._answer(spoken, said(spoken.read(body), self.situation), _streams(request, body))
+
+    def _answer(self, spoken: Format, given: Said, stream: bool) -> Response:
+        if not stream:
+            return JSONResponse(spoken.whole(given))
+        events = spoken.events(given)
+        cut = self.situation == "cut"
+        return formats.streamed(events[: len(events) // 2] if cut else events, cut=cut)
+
+
+def _streams(request: Request, body: dict[str, Any]) -> bool:
+    return bool(body.get("stream")) or ":stream" in request.url.path
 
 
 @contextmanager
@@ -81,5 +109,6 @@ def standing(folder: Path) -> Iterator[tuple[Stage, Provider]]:
         for workflow in ("coder", "required"):
             on.keys[workflow] = acts.issue_key(on.installation, ada, "prod", workflow)
         on.keys["coder-small"] = acts.issue_key(on.installation, ada, "prod", "coder", 1)
+        httpx2.get(f"{on.url}/readyz")  # reads the rules anew
         on.upstream.answer = provider = Provider()
         yield on, provider

@@ -35,8 +35,8 @@ VERSION = "2023-06-01"
 _HEADERS = ("anthropic-version", "anthropic-beta")
 _TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
-    404: "not_found_error", 409: "conflict_error", 413: "request_too_large", 429: "rate_limit_error",
-    504: "timeout_error", 529: "overloaded_error",
+    404: "not_found_error", 409: "conflict_error", 412: "invalid_request_error", 413: "request_too_large",
+    429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error",
 }  # fmt: skip
 _REFERRED = {"image": IMAGE_TOKENS, "document": FILE_TOKENS, "container_upload": FILE_TOKENS}
 
@@ -92,6 +92,7 @@ class Messages(Envelope):
     """POST /v1/messages."""
 
     name = "anthropic.messages"
+    limit_name = "max_tokens"
     keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:

@@ -97,6 +97,7 @@ class GenerateContent(Envelope):
     """POST models/M:generateContent and models/M:streamGenerateContent?alt=sse."""
 
     name = "gemini"
+    limit_name = "maxOutputTokens"
     keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:
@@ -192,6 +193,7 @@ class GeminiEmbed(GenerateContent):
     """POST models/M:embedContent and models/M:batchEmbedContents."""
 
     name = "gemini.embed"
+    limit_name = ""
     keeps_answer = False
 
     def read(self, sent: Sent) -> Asked:

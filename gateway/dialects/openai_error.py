@@ -56,6 +56,7 @@ class Envelope:
     """How errors stand in the formats of OpenAI."""
 
     id_header = b"x-request-id"
+    limit_name = "max_completion_tokens"
     answer_mark = b'"choices"'
     """What nearly every body that is an answer holds."""
 

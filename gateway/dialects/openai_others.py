@@ -37,6 +37,7 @@ class Completions(openai_error.Envelope):
     """POST /v1/completions."""
 
     name = "openai.completions"
+    limit_name = "max_tokens"
     keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:
@@ -77,6 +78,7 @@ class Embeddings(openai_error.Envelope):
     """POST /v1/embeddings."""
 
     name = "openai.embeddings"
+    limit_name = ""
     answer_mark = b'"data"'
     keeps_answer = False
 

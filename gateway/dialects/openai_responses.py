@@ -37,6 +37,7 @@ class Responses(openai_error.Envelope):
     """POST /v1/responses."""
 
     name = "openai.responses"
+    limit_name = "max_output_tokens"
     keeps_answer = True
     answer_mark = b'"output"'
 

@@ -143,6 +143,8 @@ class Dialect(Protocol):
     name: str
     id_header: bytes
     """In which answers name our id of the call, as the SDKs of the format look for it."""
+    limit_name: str
+    """The member of a request that limits the output; empty where there is none."""
     keeps_answer: bool
     """Answers are kept, where contents are: vectors are not, as anybody with the input can have them made again."""
 

@@ -137,7 +137,7 @@ def open_unit(
                 row = state.get(task_row(principal.workflow, record.task))
                 require_within(row, call, workflow, plan.reserved, record.request or "")
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
-            counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan)
+            counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan, call.dialect.limit_name)
         except Refused as refusal:
             day = day_in_zone(zone, at)
             draft = refused_draft(
@@ -220,7 +220,9 @@ def _require_admission(
     return [item for item in flags if item.verdict == "flag"]
 
 
-def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Plan) -> list[dict[str, Any]]:
+def _require_headroom(
+    state: State, budgets: Sequence[tuple[str, int]], plan: Plan, limit_name: str
+) -> list[dict[str, Any]]:
     """Return the budgets the call counts in, with the arithmetic; a worst case that does not fit is refused whole."""
     counted = []
     for row, cap in budgets:
@@ -231,7 +233,8 @@ def _require_headroom(state: State, budgets: Sequence[tuple[str, int]], plan: Pl
                 "budget_exceeded",
                 f"the daily cap of {cap_of(row)} is {eur(cap)}; {eur(used['spent'])} is spent, "
                 f"{eur(used['reserved'])} reserved, and this call may cost up to "
-                f"{eur(plan.reserved)}. Lower max_completion_tokens, wait for tomorrow, or raise the cap",
+                f"{eur(plan.reserved)}. {f'Lower {limit_name}' if limit_name else 'Send less'}, wait for tomorrow, or "
+                "raise the cap",
                 stage=7,
                 inputs=facts | {"needed": plan.reserved},
             )

@@ -1,13 +1,16 @@
 """A request that was charged and whose answer could not be given out is not bought again when a client repeats it.
 
-Clients repeat by their own rules, some of them dozens of times, whatever a header says. What counts as the same is key
-and body; what is on record of it is a keyed digest.
+Clients repeat by their own rules, some of them dozens of times, whatever a header says. What counts as the same is key,
+model and what the body says, in whatever order (Codex writes a map of it in another one each time) and streamed or not
+(Claude Code asks once more without a stream); what is on record of it is a keyed digest.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+import orjson
 
 from gateway.call import Call, Principal
 from gateway.errors import Refused
@@ -16,12 +19,16 @@ from ledger.entry import format_time, parse_time
 UNDELIVERED = frozenset({"refused_answer", "unreadable", "upstream_cut", "failed"})
 """How a call ended that cost something and gave nothing out. Callers who left and people who stopped it are none."""
 MOST = 1000
+_FORMS = frozenset({"stream", "stream_options"})
+"""Members that say in which form an answer comes, not which one."""
 
 
 def digest_of(call: Call, principal: Principal, pseudonym: Callable[[str, str], str]) -> str:
     """Return what two requests have in common that are the same."""
-    said = hashlib.sha256(principal.key.encode() + b"\n" + call.body).hexdigest()
-    return pseudonym("request", said)
+    asked = {name: value for name, value in call.asked.fields.items() if name not in _FORMS}
+    said = hashlib.sha256(repr((principal.key, call.dialect.name, call.asked.model)).encode())
+    said.update(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
+    return pseudonym("request", said.hexdigest())
 
 
 class Memory:

@@ -100,9 +100,14 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
 
 
 def cache_key(call: Call, principal: Principal) -> str:
-    """Return what must be equal for one answer to serve two calls: dialect, environment, workflow, subject, request."""
+    """Return what must be equal for one answer to serve two calls: dialect, environment, workflow, subject, request.
+
+    Gemini's model stands in the path, and so does whether it streams.
+    """
     parts = (
         call.dialect.name,
+        call.asked.path,
+        call.asked.headers,
         principal.environment,
         principal.workflow,
         call.subject_id,

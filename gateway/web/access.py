@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.callers import Onward
+from gateway.web.places import place_of
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -50,4 +51,5 @@ def _route(scope: Scope) -> str:
     """Return the pattern of the path; the hot route is served beside the framework and has none."""
     if pattern := getattr(scope.get("route"), "path", None):
         return str(pattern)
-    return "/v1/chat/completions" if scope["path"] == "/v1/chat/completions" else "-"
+    place = place_of(scope["path"], b"")
+    return place.pattern if place else "-"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +15,18 @@ BODY_SECONDS = 60.0
 COMMENT = b": keep-alive\n\n"
 SEND_SECONDS = 60.0
 """How long a caller may take nothing of a stream."""
+OURS = "wl_"
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+
+
+def key_shown(headers: Mapping[str, str]) -> str | None:
+    """Return the key that a caller shows. Some clients show two; then the one that is ours counts."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    bearer = token.strip() if kind.lower() == "bearer" else ""
+    if bearer.startswith(OURS):
+        return bearer
+    shown = [bearer, *(headers.get(name, "").strip() for name in KEY_HEADERS)]
+    return next((one for one in shown if one.startswith(OURS)), None) or next(filter(None, shown), None)
 
 
 class Reading:

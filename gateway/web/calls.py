@@ -22,7 +22,7 @@ from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
-from gateway.web.callers import MAX_BODY, Leaving, Reading, Sending, body_of, let_go, with_comments
+from gateway.web.callers import MAX_BODY, Leaving, Reading, Sending, body_of, key_shown, let_go, with_comments
 from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
 from gateway.web.places import Place
@@ -36,8 +36,6 @@ EVENT_SECONDS = 0.3
 the event, take it for a fault of the network and repeat."""
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
-OURS = "wl_"
-KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 LEFT = "the caller took nothing more of it"
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
 """Refusals of which there may be no entry, so that a link would lead nowhere."""
@@ -91,7 +89,7 @@ class Calls:
         """
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            principal = await authenticate(_secret(headers), ports)
+            principal = await authenticate(key_shown(headers), ports)
             if len(self._reading) + len(self._relays) >= MAX_IN_FLIGHT:
                 raise Refused("busy", f"{MAX_IN_FLIGHT} calls are in flight; try again in a moment", stage=0)
             if self._of_key[principal.key] >= MAX_OF_KEY:
@@ -107,7 +105,7 @@ class Calls:
                 except Refused as refusal:
                     await refuse(refusal, call, None, principal, ports, dialect=place.dialect.name)
                     raise
-                relay = await handle_call(Arrival(call, headers, body, *place), principal, ports)
+                relay = await handle_call(Arrival(call, headers, body, place.dialect, place.path), principal, ports)
                 self._relays.add(relay)  # no await since the open: what is opened is now owned
                 self._of_key[principal.key] += 1
                 return relay
@@ -247,16 +245,6 @@ async def _answered(answer: Awaitable[_T], relay: Relay) -> _T:
 def _internal(call: str) -> GatewayError:
     log.exception("a call failed after it was opened", call=call)
     return GatewayError("internal_error", "an internal error after the call was opened; it is on record")
-
-
-def _secret(headers: dict[str, str]) -> str | None:
-    """Return the key that a caller shows. Some clients show two; then the one that is ours counts."""
-    kind, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if kind.lower() == "bearer" else ""
-    if bearer.startswith(OURS):
-        return bearer
-    shown = [bearer, *(headers.get(name, "").strip() for name in KEY_HEADERS)]
-    return next((one for one in shown if one.startswith(OURS)), None) or next(filter(None, shown), None)
 
 
 def _headers(relay: Relay, head: Head, started: float) -> Headers:

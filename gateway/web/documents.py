@@ -51,6 +51,39 @@ class Models(BaseModel):
     data: list[Model]
 
 
+class AnthropicModel(BaseModel):
+    """An intent, in the words of Anthropic's API."""
+
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: str
+    lifecycle: Literal["active"]
+
+
+class AnthropicModels(BaseModel):
+    """All of them: there is one page."""
+
+    data: list[AnthropicModel]
+    has_more: Literal[False]
+    first_id: str | None
+    last_id: str | None
+
+
+class GeminiModel(BaseModel):
+    """An intent, in the words of Gemini's API."""
+
+    name: str
+    displayName: str  # noqa: N815 - theirs
+    supportedGenerationMethods: list[str]  # noqa: N815
+
+
+class GeminiModels(BaseModel):
+    """All of them: there is one page."""
+
+    models: list[GeminiModel]
+
+
 class Ready(BaseModel):
     """This process takes calls, by the rules of this generation."""
 

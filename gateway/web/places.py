@@ -16,6 +16,8 @@ class Place(NamedTuple):
     dialect: Dialect
     path: str
     """Below the base URL, with its query."""
+    pattern: str
+    """The path without the model, which is the caller's word."""
 
 
 EXACT: dict[str, Dialect] = {
@@ -38,10 +40,11 @@ ACTIONS: dict[str, Dialect] = {
 
 def place_of(path: str, query: bytes) -> Place | None:
     """Return what a path asks for, or None where it is none of the hot route."""
-    dialect = EXACT.get(path)
+    dialect, pattern = EXACT.get(path), path
     below = path.removeprefix("/v1beta").removeprefix("/v1")
     if dialect is None and ":" in path and below.startswith("/models/") and below != path:
-        dialect = ACTIONS.get(path.rpartition(":")[2])
+        action = path.rpartition(":")[2]
+        dialect, pattern = ACTIONS.get(action), f"{path.removesuffix(below)}/models/{{model}}:{action}"
     if dialect is None:
         return None
-    return Place(dialect, f"{below}?{query.decode('latin-1')}" if query else below)
+    return Place(dialect, f"{below}?{query.decode('latin-1')}" if query else below, pattern)

@@ -53,17 +53,20 @@ STATUS = {
     "shutting_down": 503,
     "upstream_timeout": 504,
 }
+IN_FORMAT = {("anthropic.messages", "repeated"): 412}
+"""Where clients of one format take a status for something else: at a 400 Claude Code (2.1.332) leaves something out of
+the request and asks again, which makes it another one; Codex (0.171.0) repeats every other 4xx that was tried."""
 MAX_QUOTED = 2000
 RETRYABLE = frozenset({"busy", "configuration_moved", "ledger_unavailable", "rate_limited"})
 
 
-def status_of(error: GatewayError) -> int:
-    return STATUS[error.code]
+def status_of(error: GatewayError, dialect: Dialect) -> int:
+    return IN_FORMAT.get((dialect.name, error.code), STATUS[error.code])
 
 
 def error_body(error: GatewayError, dialect: Dialect, call: str) -> bytes:
     """Return an error of ours in the envelope of a dialect."""
-    return dialect.error(status_of(error), error.code, error.message, call)
+    return dialect.error(status_of(error, dialect), error.code, error.message, call)
 
 
 def error_response(error: GatewayError, dialect: Dialect, call: str) -> tuple[int, bytes]:
@@ -73,7 +76,7 @@ def error_response(error: GatewayError, dialect: Dialect, call: str) -> tuple[in
             return error.status, error.body
         said = error.body[:MAX_QUOTED].decode("utf-8", "replace")
         return error.status, error_body(UpstreamFailed(error.code, f"{error.message}: {said}"), dialect, call)
-    return status_of(error), _in_its_words(error, dialect, call)
+    return status_of(error, dialect), _in_its_words(error, dialect, call)
 
 
 def _in_its_words(error: GatewayError, dialect: Dialect, call: str) -> bytes:

@@ -307,6 +307,24 @@ def test_a_paid_call_is_not_bought_again_when_a_client_repeats_it(on: Stage, wro
     assert "the same" not in str(rebuilt["undelivered"])
 
 
+def test_the_same_request_in_another_order_or_without_a_stream_is_a_repetition(on: Stage) -> None:
+    """Codex 0.171.0 writes the members of a map in another order each time, Claude Code 2.1.332 asks once more whole."""
+    on.upstream.answer = calling("issue_refund")
+    url, headers = f"{on.url}/v1/chat/completions", {"authorization": f"Bearer {on.keys['agent']}"}
+    said = {"messages": [{"role": "user", "content": "the same"}], "metadata": {"a": "1", "b": "2"}}
+    bodies: list[dict[str, Any]] = [
+        said | {"model": "support"},
+        {"model": "support", "metadata": {"b": "2", "a": "1"}, "messages": said["messages"]},
+        said | {"model": "support", "stream": True, "stream_options": {"include_usage": True}},
+        said | {"model": "support", "stream": False},
+        said | {"model": "cached"},
+        said | {"model": "support", "metadata": {"a": "1", "b": "3"}},
+    ]
+    answers = [httpx2.post(url, json=body, headers=headers, timeout=20).json()["error"]["code"] for body in bodies]
+    assert answers == ["policy_denied", "repeated", "repeated", "repeated", "policy_denied", "policy_denied"]
+    assert len(on.upstream.seen) == 3
+
+
 def test_an_unpaid_failure_and_a_caller_who_left_are_no_repetition(on: Stage) -> None:
     on.upstream.answer = saying(500, WORDS)
     for _ in range(2):
@@ -363,11 +381,10 @@ WRONG_PATHS = {
     "/v1//chat/completions": "without a double slash",
     "/v1/chat/completions/": "without a double slash",
     "/v1/v1/chat/completions": "/v1 twice",
-    "/v1/responses": "use_responses_api=False",
-    "/v1/embeddings": "does not serve /v1/embeddings yet",
-    "/v1/completions": "is_chat_model=True",
-    "/v1/messages": "does not serve /v1/messages yet",
-    "/v1/nonsense": "WhyLedger serves POST /v1/chat/completions",
+    "/v1//responses": "the path is /v1/responses, without a double slash",
+    "/v1/responses/resp_1": "keeps no answers",
+    "/v1/conversations": "send what was said with each request",
+    "/v1/nonsense": "WhyLedger serves POST /v1/chat/completions, /v1/responses",
 }
 
 
@@ -385,10 +402,8 @@ def test_a_wrong_path_answers_in_the_form_of_the_api_and_says_what_to_do(
 
 def test_an_official_client_reads_what_a_wrong_path_says(on: Stage) -> None:
     client = on.client()
-    with pytest.raises(openai.NotFoundError, match="use_responses_api=False"):
-        client.responses.create(model="support", input="hi")
-    with pytest.raises(openai.NotFoundError, match="does not serve /v1/embeddings"):
-        client.embeddings.create(model="support", input="hi")
+    with pytest.raises(openai.NotFoundError, match="keeps no answers that could be fetched"):
+        client.responses.retrieve("resp_1")
     lost = client.with_options(base_url=on.url)
     with pytest.raises(openai.NotFoundError, match="base_url must end in /v1"):
         lost.chat.completions.create(model="support", messages=[])

@@ -18,6 +18,7 @@ from stage import Stage, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.oversight import acts
 from ledger.entry import Entry
 from ledger.errors import LedgerUnavailable
 from ledger.unit import Unit
@@ -185,7 +186,7 @@ def test_a_quota_that_is_gone_is_told_by_a_stream_that_had_begun(on: Stage) -> N
         + [formats.typed({"type": "response.failed", "response": failed, "sequence_number": 3})]
     )
     with pytest.raises(openai.APIStatusError, match="You exceeded your quota"):
-        on.client().responses.create(model="support", input="hi", stream=True)
+        on.client().responses.create(model="support", input="no quota", stream=True)
     assert [one["outcome"] for one in last(on).facts["attempts"]] == ["error", "error"]
     assert last(on).facts["cost_nano_eur"] == 0
 
@@ -365,6 +366,19 @@ def test_an_answer_that_was_greeted_and_never_came_is_charged(on: Stage, claude:
     assert (entry.facts["cost_state"], entry.facts["cost_nano_eur"] > 0) == ("upper_bound", True)
 
 
+def test_a_repetition_of_a_message_is_a_412_as_claude_code_leaves_something_out_at_a_400(
+    on: Stage, claude: anthropic.Anthropic
+) -> None:
+    on.upstream.answer = giving(formats.message_events("", formats.tool_use("wipe_disk")))
+    asked: Any = {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "repeat"}]}
+    with pytest.raises(anthropic.APIError, match="is not granted"):
+        list(claude.messages.create(**asked, stream=True))
+    with pytest.raises(anthropic.APIStatusError, match="was made before as call_") as caught:
+        claude.messages.create(**asked)
+    assert caught.value.status_code == 412
+    assert len(on.upstream.seen) == 1
+
+
 def test_counting_tokens_is_on_record_and_costs_nothing(on: Stage, claude: anthropic.Anthropic) -> None:
     found = claude.messages.count_tokens(model="claude", messages=[{"role": "user", "content": "hi"}])
     assert found.input_tokens == 10
@@ -378,6 +392,28 @@ def test_an_error_of_ours_has_the_envelope_of_the_format(on: Stage, claude: anth
     body: Any = caught.value.body
     assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
     assert caught.value.request_id == body["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/v1/chat/completions", {"model": "support", "messages": []}, "Lower max_completion_tokens,"),
+        ("/v1/responses", {"model": "support", "input": "hi"}, "Lower max_output_tokens,"),
+        ("/v1/completions", {"model": "support", "prompt": "hi"}, "Lower max_tokens,"),
+        ("/v1/embeddings", {"model": "vectors", "input": "hi"}, "Send less,"),
+        ("/v1/messages", {"model": "claude", "messages": []}, "Lower max_tokens,"),
+        ("/v1beta/models/gemini:generateContent", {"contents": []}, "Lower maxOutputTokens,"),
+        ("/v1beta/models/gemini:embedContent", {"content": {"parts": []}}, "Send less,"),
+    ],
+)
+def test_what_costs_too_much_is_told_with_the_member_that_the_format_has(
+    on: Stage, path: str, body: dict[str, Any], said: str
+) -> None:
+    on.keys["poor"] = on.keys.get("poor") or acts.issue_key(on.installation, on.person("ada"), "prod", "agent", 1)
+    answer = httpx2.post(f"{on.url}{path}", json=body, headers={"authorization": f"Bearer {on.keys['poor']}"})
+    assert answer.status_code == 402
+    assert said in answer.json()["error"]["message"]
+    assert not on.upstream.seen
 
 
 def test_an_error_of_the_provider_arrives_as_it_is(on: Stage, claude: anthropic.Anthropic) -> None:
@@ -451,6 +487,41 @@ def test_functions_of_generated_content(on: Stage, gemini: genai.Client, name: s
     with pytest.raises(Exception, match="is not granted"):
         list(call(**asked))  # type: ignore[arg-type]
     assert last(on).facts["result"] == "refused_answer"
+
+
+def test_a_repetition_is_one_of_the_same_model_which_stands_in_the_path(on: Stage) -> None:
+    """And counting the tokens of what was withheld is no repetition of it."""
+    on.upstream.answer = giving(formats.generated("a", formats.call_part("wipe_disk")))
+    url, headers = f"{on.url}/v1beta/models/", {"x-goog-api-key": on.keys["agent"]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "again"}]}]}
+
+    def ask(path: str) -> httpx2.Response:
+        return httpx2.post(url + path, json=body, headers=headers)
+
+    assert "is not granted" in ask("gemini:generateContent").text
+    for path in ("gemini:generateContent", "gemini:streamGenerateContent?alt=sse"):
+        assert "was made before as call_" in ask(path).text
+    assert "is not granted" in ask("vectors:generateContent").text
+    on.upstream.answer = None
+    assert ask("gemini:countTokens").json() == {"totalTokens": 10}
+
+
+def test_a_cached_answer_serves_the_same_model_and_form_alone_although_the_body_names_neither(on: Stage) -> None:
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    for name in ("one", "other"):
+        text = text.replace("routes:", f"routes:\n  - {{intent: {name}, primary: gem-a, cache_ttl: 60}}")
+    acts.activate(on.installation, on.person("ada"), text, "two routes with a cache")
+    acts.release(on.installation, on.person("ada"), "agent", "two routes with a cache")
+    assert httpx2.get(f"{on.url}/readyz").status_code == 200  # reads the rules anew
+    url, headers = f"{on.url}/v1beta/models/", {"x-goog-api-key": on.keys["agent"]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    seen = []
+    for path in ("one:generateContent", "other:generateContent", "one:streamGenerateContent?alt=sse") * 2:
+        answer = httpx2.post(url + path, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.text.startswith("data:" if "stream" in path else "{")
+        seen.append(answer.headers["x-whyledger-cache"])
+    assert seen == ["miss"] * 3 + ["hit"] * 3
 
 
 def test_tokens_are_counted_and_vectors_made(on: Stage, gemini: genai.Client) -> None:

@@ -37,6 +37,21 @@ SETTINGS = """
 expected-statuses = ["2xx", 400, 401, 402, 403, 404, 409]
 """
 HOT = "/v1/chat/completions"
+GEMINI = "/v1beta/models/{model}:"
+SAID = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+ASKED: dict[str, dict[str, Any]] = {
+    "/v1/responses": {"model": "support", "input": "x"},
+    "/v1/completions": {"model": "support", "prompt": "x"},
+    "/v1/embeddings": {"model": "vectors", "input": ["x"]},
+    "/v1/messages": {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
+    "/v1/messages/count_tokens": {"model": "claude", "messages": [{"role": "user", "content": "x"}]},
+    f"{GEMINI}generateContent": SAID,
+    f"{GEMINI}streamGenerateContent": SAID,
+    f"{GEMINI}countTokens": SAID,
+    f"{GEMINI}embedContent": {"content": SAID["contents"][0]},
+    f"{GEMINI}batchEmbedContents": {"requests": [{"content": SAID["contents"][0]}]},
+}
+"""What is put to every hot route beside chat completions, and answered."""
 OUTCOMES = "outcomes: {resolved: {workflows: [quiet]}}\n"
 WEBHOOK = "/api/v1/outcomes/webhook/{source}"
 """Answers whoever signs as a configured source; nobody here does."""
@@ -78,7 +93,7 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
     """Return the document with examples of what exists here: what is made up alone nearly always ends in a 404."""
     ask = {"model": "support", "messages": [{"role": "user", "content": "x"}], "stream": False}
     override = {"call": judged, "action": "approve", "reason_code": "R07", "reason": "x", "presented": "x"}
-    bodies = {
+    bodies = {path: {"one": body} for path, body in ASKED.items()} | {
         HOT: {"whole": ask, "stream": ask | {"stream": True}, "cached": ask | {"model": "cached"}},
         "/api/v1/overrides": {"one": override},
         "/api/v1/evaluations": {
@@ -101,7 +116,10 @@ def with_examples(document: dict[str, Any], asked: str, judged: str) -> dict[str
     for path, examples in bodies.items():
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         content["examples"] = {name: {"value": value} for name, value in examples.items()}
-    document["paths"]["/v1/models/{name}"]["get"]["parameters"][0]["examples"] = {"one": {"value": "support"}}
+    for path in ("/v1/models/{name}", "/v1beta/models/{name}"):
+        document["paths"][path]["get"]["parameters"][0]["examples"] = {"one": {"value": "support"}}
+    for path in (one for one in ASKED if one.startswith(GEMINI)):
+        document["paths"][path]["post"]["parameters"][0]["examples"] = {"one": {"value": "gemini"}}
     for path in ("/api/v1/why", "/api/v1/why/{ref}"):
         document["paths"][path]["get"]["parameters"][0]["examples"] = {
             "call": {"value": asked},
@@ -140,6 +158,9 @@ ANSWERED = {
     ("POST", HOT): 200,
     ("GET", "/v1/models"): 200,
     ("GET", "/v1/models/support"): 200,
+    ("GET", "/v1beta/models"): 200,
+    ("GET", "/v1beta/models/support"): 200,
+    **{("POST", path.replace("{model}", "gemini")): 200 for path in ASKED},
     ("GET", "/readyz"): 200,
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
@@ -158,9 +179,9 @@ ANSWERED = {
 }
 
 
-@pytest.mark.parametrize("paths", ["^/v1/", "^/(api|readyz)"])  # in this order: the second one stops everything
+@pytest.mark.parametrize("paths", ["^/v1", "^/(api|readyz)"])  # in this order: the second one stops everything
 def test_with_a_valid_token_every_operation_answers_as_the_document_says(on: Stage, tmp_path: Path, paths: str) -> None:
-    seen = fuzz(on, tmp_path, paths, on.keys["agent"] if paths == "^/v1/" else on.tokens["ada"])
+    seen = fuzz(on, tmp_path, paths, on.keys["agent"] if paths == "^/v1" else on.tokens["ada"])
     answered = {place: status for place, status in ANSWERED.items() if re.match(paths, place[1])}
     assert {place: status for place, status in answered.items() if status not in seen[place]} == {}
 
@@ -178,14 +199,26 @@ def test_without_a_valid_token_every_operation_refuses_as_the_document_says(
 
 def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: Stage) -> None:
     from gateway.pipeline.attempt import PASSED_ON
-    from gateway.web.problems import STATUS
+    from gateway.web.problems import IN_FORMAT, STATUS
 
     document = published(on)
-    assert set(document["paths"]) == {
-        path.replace("ticket%3A1", "{ref}").replace("/models/support", "/models/{name}") for _, path in ANSWERED
-    } | {WEBHOOK}
-    listed = set(map(int, document["paths"][HOT]["post"]["responses"]))
-    assert listed == {200, *STATUS.values(), *PASSED_ON} - {405}
+    named = {"ticket%3A1": "{ref}", "/models/support": "/models/{name}", "/models/gemini:": "/models/{model}:"}
+    expected = {WEBHOOK}
+    for _, path in ANSWERED:
+        for one, name in named.items():
+            path = path.replace(one, name)
+        expected.add(path)
+    assert set(document["paths"]) == expected
+    for path in (HOT, *ASKED):
+        listed = set(map(int, document["paths"][path]["post"]["responses"]))
+        assert listed == {200, *STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {405}
+
+
+def test_every_place_of_the_hot_route_is_in_the_document(on: Stage) -> None:
+    from gateway.web.places import ACTIONS, EXACT
+
+    assert {path for path in published(on)["paths"] if path in EXACT} == EXACT.keys()
+    assert {path for path in published(on)["paths"] if ":" in path} == {f"{GEMINI}{one}" for one in ACTIONS}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web.problems import RETRYABLE, STATUS
+from gateway.web.problems import IN_FORMAT, RETRYABLE, STATUS
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,6 +101,8 @@ def test_the_error_table_of_the_guide_is_the_program_s() -> None:
     }
     assert documented.keys() == STATUS.keys()
     for code, status in STATUS.items():
+        assert status in documented[code], code
+    for (_, code), status in IN_FORMAT.items():
         assert status in documented[code], code
     for code in RETRYABLE:
         assert f"`{code}`" in text.splitlines()[-1]

@@ -9,7 +9,7 @@ class City(BaseModel):
     name: str
 
 
-client = instructor.from_provider("openai/support")
+client = instructor.from_provider(os.environ["MODEL"])
 ask = {"messages": [{"role": "user", "content": os.environ["ASK"]}], "response_model": City}
 match sys.argv[1]:
     case "plain" | "structured" | "tools":

@@ -1,8 +1,8 @@
 import os
 import sys
 
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
 
@@ -16,13 +16,29 @@ def lookup(name: str) -> str:
     return name
 
 
-ask, llm = os.environ["ASK"], ChatOpenAI(model="support")
+match os.environ["MODEL"]:
+    case "support":
+        from langchain_openai import ChatOpenAI
+
+        llm = ChatOpenAI(model="support")
+    case "claude":
+        from langchain_anthropic import ChatAnthropic
+
+        llm = ChatAnthropic(model="claude")
+    case "gemini":
+        from langchain_google_genai import ChatGoogleGenerativeAI
+
+        llm = ChatGoogleGenerativeAI(model="gemini")
+ask = os.environ["ASK"]
 match sys.argv[1]:
     case "plain":
-        print(llm.invoke(ask).content)
+        print(llm.invoke(ask).text)
     case "stream":
-        print("".join(one.content for one in llm.stream(ask)))
+        print("".join(one.text for one in llm.stream(ask)))
     case "tools":
-        print(llm.bind_tools([lookup]).invoke(ask).tool_calls)
+        bound, told = llm.bind_tools([lookup]), [HumanMessage(ask)]
+        told.append(bound.invoke(told))
+        told += [lookup.invoke(one) for one in told[-1].tool_calls]
+        print("lookup", bound.invoke(told).text)
     case "structured":
         print(llm.with_structured_output(City).invoke(ask))

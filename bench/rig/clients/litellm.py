@@ -9,7 +9,7 @@ class City(BaseModel):
     name: str
 
 
-ask = {"model": "openai/support", "messages": [{"role": "user", "content": os.environ["ASK"]}]}
+ask = {"model": os.environ["MODEL"], "messages": [{"role": "user", "content": os.environ["ASK"]}]}
 lookup = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}
 match sys.argv[1]:
     case "plain":

@@ -15,13 +15,14 @@ def lookup(name: str) -> str:
     return name
 
 
-ask, model = os.environ["ASK"], llm.Model("openai/support:completions")
+ask, model = os.environ["ASK"], llm.Model(os.environ["MODEL"])
 match sys.argv[1]:
     case "plain":
         print(model.call(ask).text())
     case "stream":
         print("".join(model.stream(ask).text_stream()))
     case "tools":
-        print(model.call(ask, tools=[lookup]).tool_calls)
+        first = model.call(ask, tools=[lookup])
+        print("lookup", first.resume(first.execute_tools()).text())
     case "structured":
         print(model.call(ask, format=City).parse())

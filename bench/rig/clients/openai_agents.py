@@ -24,7 +24,9 @@ async def stream(agent: Agent) -> str:
     return result.final_output
 
 
-ask, model = os.environ["ASK"], OpenAIChatCompletionsModel("support", AsyncOpenAI())
+ask, model = os.environ["ASK"], "support"
+if "CHAT" in os.environ:
+    model = OpenAIChatCompletionsModel("support", AsyncOpenAI())
 match sys.argv[1]:
     case "plain":
         print(Runner.run_sync(Agent("a", model=model), ask).final_output)

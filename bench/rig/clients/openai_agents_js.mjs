@@ -2,7 +2,7 @@ import { Agent, OpenAIChatCompletionsModel, run, tool } from "@openai/agents";
 import OpenAI from "openai";
 import { z } from "zod";
 
-const model = new OpenAIChatCompletionsModel(new OpenAI(), "support");
+const model = process.env.CHAT ? new OpenAIChatCompletionsModel(new OpenAI(), "support") : "support";
 const City = z.object({ name: z.string() });
 const lookup = tool({ name: "lookup", description: "look up a city", parameters: City, execute: async ({ name }) => (console.log("lookup", name), name) });
 const made = (more) => new Agent({ name: "a", instructions: "be short", model, ...more });

@@ -3,14 +3,13 @@ import sys
 
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.models.openai import OpenAIChatModel
 
 
 class City(BaseModel):
     name: str
 
 
-ask, model = os.environ["ASK"], OpenAIChatModel("support")
+ask, model = os.environ["ASK"], os.environ["MODEL"]
 match sys.argv[1]:
     case "plain":
         print(Agent(model).run_sync(ask).output)
