@@ -129,13 +129,7 @@ def open_unit(
             raise ConfigurationMoved
         try:
             admitted = _require_admission(state, at, principal, workflow, record)
-            undelivered = state.get(UNDELIVERED)
-            if (undelivered or ports.undelivered.known) and not call.may_repeat:
-                digest = partial(digest_of, call, principal, ports.contents.pseudonym)
-                require_new(undelivered, ports.undelivered, plan.repeat_window, at, digest)
-            if record.task:
-                row = state.get(task_row(principal.workflow, record.task))
-                require_within(row, call, workflow, plan.reserved, record.request or "")
+            _require_unused(state, at, call, principal, workflow, plan, record, ports)
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan, call.dialect.limit_name)
         except Refused as refusal:
@@ -155,6 +149,20 @@ def open_unit(
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
 
     return Unit(keys=keys, run=run)
+
+
+def _require_unused(
+    state: State, at: datetime, call: Call, principal: Principal, workflow: Workflow, plan: Plan, record: Record,
+    ports: Ports,
+) -> None:  # fmt: skip
+    """Refuse what was bought a moment ago, and a task that has used up what it may come to."""
+    undelivered = state.get(UNDELIVERED)
+    if (undelivered or ports.undelivered.known) and not call.may_repeat:
+        digest = partial(digest_of, call, principal, ports.contents.pseudonym)
+        require_new(undelivered, ports.undelivered, plan.repeat_window, at, digest)
+    if record.task:
+        row = state.get(task_row(principal.workflow, record.task))
+        require_within(row, call, workflow, plan.reserved, record.request or "")
 
 
 def _own_refs(state: State, call: Call, principal: Principal, ports: Ports) -> dict[str, str]:

@@ -324,7 +324,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "tools that the provider runs are told by their items", "gateway/dialects/openai_responses_answer.py",
-        'and not kind.endswith("_call"):\n', 'and kind not in ():\n',
+        '        if kind in _CALLS_NOTHING or kind.endswith("_call_output"):\n',
+        "        if kind not in _NAMED:\n",
         DIALECTS + "test_a_tool_of_a_response_that_is_not_granted_never_arrives[web_search_call-True]",
     ),
     Sabotage(
