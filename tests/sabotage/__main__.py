@@ -72,7 +72,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "a paid call is not bought again when it is repeated", "gateway/pipeline/open.py",
-        "            if (undelivered or ports.undelivered.known) and not call.may_repeat:", "            if False:",
+        "    if (undelivered or ports.undelivered.known) and not call.may_repeat:", "    if False:",
         "tests/system/test_clients.py::test_a_paid_call_is_not_bought_again_when_a_client_repeats_it",
     ),
     Sabotage(
