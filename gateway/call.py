@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.configuration.model import Similar
 from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.protocol import Asked, Dialect
@@ -132,6 +133,7 @@ class Plan(NamedTuple):
     output_limit_set: bool
     """The request named no limit, so the route's was set."""
     cache_ttl: int
+    similar: Similar | None
     reserved: int
     """Worst case of one attempt at the dearest target, nano-EUR."""
     caps: tuple[tuple[str, int], ...]
@@ -158,6 +160,8 @@ class Opened(NamedTuple):
     reserved: int
     at: str
     """The instant of `call.opened`: the prices of this instant count."""
+    serves_similar: bool = False
+    """The answer to a similar question may be given: enough of what was verified agreed."""
     stepped_down: bool = False
     """The route had used up so much of its cap that cheaper models serve the call."""
 
@@ -227,3 +231,5 @@ class Outcome(NamedTuple):
     """The call whose answer the cache gave."""
     saved: int = 0
     """What that call cost, nano-EUR."""
+    similar: Mapping[str, Any] | None = None
+    """What was found for a similar question, as the entry states it."""

@@ -27,6 +27,25 @@ from gateway.configuration.fields import (
 )
 
 
+class Similar(Section):
+    """Answers that may be given again to a similar question. Needs the extra `similarity` and its model."""
+
+    mode: Literal["observe", "serve"] = "observe"
+    """`observe` records what would have been served and whether the fresh answer agrees; `serve` serves it once enough
+    of what was verified agreed, and no longer when it does not."""
+    threshold: float = Field(default=0.85, ge=0.75, le=1)
+    """How alike two questions must be, as a cosine."""
+    ttl: int = Field(default=86_400, ge=60, le=259_200)
+    """For how many seconds an answer may be given again."""
+    verify_percent: int = Field(default=5, ge=1, le=100)
+    """The share of what could be served for which the model is asked all the same, to compare."""
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _float(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class Route(Section):
     """The playbook's routing entry: which models may serve an intent, in what order, for how much a day."""
 
@@ -40,6 +59,8 @@ class Route(Section):
     """How often a model is tried again that failed."""
     cache_ttl: int = Field(default=0, ge=0, le=86_400 * 30)
     """For how many seconds an answer may be given again to the very same request; 0 for never."""
+    similar: Similar | None = None
+    """Answers that may be given again to a similar question; none if left out."""
     max_budget_daily: Amount | None = None
     """Hard cap of the route in each environment."""
     max_output_tokens: int = Field(default=4096, ge=1, le=1_000_000)

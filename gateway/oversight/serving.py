@@ -41,6 +41,8 @@ def findings(configuration: Configuration, prices: PriceList, environment: Mappi
         for model, reason in rejected:
             if model not in misspelt:
                 yield Finding(False, False, f"route {route.intent}: {model}: {reason}")
+        if route.similar and (missing := _similarity_missing()):
+            yield Finding(False, False, f"route {route.intent}: no answer to a similar question is found: {missing}")
         if not targets:
             yield Finding(not possible, True, f"route {route.intent} can serve nothing as things are")
 
@@ -50,3 +52,17 @@ def _near(model: str, configuration: Configuration) -> str:
     known = [*configuration.aliases, *(one for other in configuration.routes for one in other.models if one != model)]
     close = difflib.get_close_matches(model, known, 1, cutoff=0.8)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _similarity_missing() -> str:
+    """Return what is missing of the extra `similarity`; empty where nothing is."""
+    from classifiers.similarity.extra import ExtraMissing, library
+    from classifiers.similarity.minilm import WeightsRefused, installed
+
+    try:
+        library("numpy")
+        library("tokenizers")
+        installed()
+    except (ExtraMissing, WeightsRefused) as error:
+        return str(error)
+    return ""

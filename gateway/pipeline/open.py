@@ -20,11 +20,12 @@ from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.screen import output_format, stopped, unreleased
+from gateway.rules.similar import is_trusted
 from gateway.rules.snapshot import Rules, stop_among
 from gateway.rules.tasks import require_within
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
-from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, task_row
+from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, similar_row, task_row
 from ledger.amounts import cap_of, eur
 from ledger.entry import NOTHING, Draft, Sealed, format_time
 from ledger.errors import LedgerError, LogWentBack
@@ -114,6 +115,8 @@ def open_unit(
         rows = [CONTROL, UNDELIVERED, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
         if record.task:
             rows.append(task_row(principal.workflow, record.task))
+        if plan.similar:
+            rows.append(similar_row(principal.workflow, plan.route))
         rows += [row for row, _ in budget_rows(plan.caps, zone, at)]
         rows.append(row_of(day_in_zone(zone, at), principal.workflow, NOTHING, plan_words))
         return rows
@@ -123,10 +126,7 @@ def open_unit(
 
     def _run(plan: Plan, state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
-        control = control_of(state)
-        stated = (control["config"], control["prices"], control.get("prompts"))
-        if stated != (rules.config_digest, rules.prices_digest, rules.prompts_since):
-            raise ConfigurationMoved
+        _require_current(state, rules)
         try:
             admitted = _require_admission(state, at, principal, workflow, record)
             _require_unused(state, at, call, principal, workflow, plan, record, ports)
@@ -139,8 +139,8 @@ def open_unit(
             )
             return Step(drafts=[draft], changes=changes_of(draft, state), answer=refusal)
         facts = _facts(call, principal, workflow, plan, [*checks, *extra], record, ports) | {"budgets": counted}
-        if plan.stepped_down:
-            facts["step_down"] = {"percent": first.step_down_at}
+        facts |= _similar(state, principal, plan) if plan.similar else {}
+        facts |= {"step_down": {"percent": first.step_down_at}} if plan.stepped_down else {}
         draft = Draft(
             id=record.entry_id, kind="call.opened", call=call.id, task=record.task, workflow=principal.workflow,
             sub=record.sub, facts=facts, refs=rules.refs() | _own_refs(state, call, principal, ports), c=record.c,
@@ -149,6 +149,21 @@ def open_unit(
         return Step(drafts=[draft], changes=changes_of(draft, state), answer=_answer(draft, plan))
 
     return Unit(keys=keys, run=run)
+
+
+def _require_current(state: State, rules: Rules) -> None:
+    control = control_of(state)
+    stated = (control["config"], control["prices"], control.get("prompts"))
+    if stated != (rules.config_digest, rules.prices_digest, rules.prompts_since):
+        raise ConfigurationMoved
+
+
+def _similar(state: State, principal: Principal, plan: Plan) -> dict[str, Any]:
+    """Return whether the answer to a similar question may be given, and what of such answers was verified so far."""
+    assert plan.similar is not None
+    row = state.get(similar_row(principal.workflow, plan.route)) or {"verified": 0, "wrong": 0}
+    serves = plan.similar.mode == "serve" and is_trusted(row["verified"], row["wrong"])
+    return {"similar": {"mode": plan.similar.mode, **row, "serves": serves}}
 
 
 def _require_unused(
@@ -190,6 +205,7 @@ def _answer(draft: Draft, plan: Plan) -> Callable[[Receipt], Opened]:
     return lambda receipt: Opened(
         call=draft.call or "", seq=receipt.seq, entry=draft.id, workflow=draft.workflow, task=draft.task,
         budgets=rows, reserved=plan.reserved, at=receipt.at, stepped_down=plan.stepped_down,
+        serves_similar=bool(draft.facts.get("similar", {}).get("serves")),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
@@ -87,6 +87,29 @@ class Cache(Protocol):
     def put(self, key: str, value: "Cached", *, ttl: int) -> None: ...
 
 
+class Near(NamedTuple):
+    """The answer to a similar question."""
+
+    cached: "Cached"
+    permille: int
+    """How alike the questions are: a thousand times their cosine."""
+
+
+class Looked(NamedTuple):
+    """What a look-up found."""
+
+    vector: Any
+    """Of the text; None where it has none."""
+    near: Near | None
+
+
+class SimilarCache(Protocol):
+    async def look(self, partition: str, text: str, threshold: float) -> Looked: ...
+    def keep(self, partition: str, text: str, looked: Looked, cached: "Cached", *, ttl: int) -> None: ...
+    async def agree(self, one: str, other: str) -> bool | None:
+        """Tell whether two answers say the same; None where that cannot be told."""
+
+
 class Clock(Protocol):
     def __call__(self) -> datetime:
         """Return the current instant, timezone-aware."""
@@ -118,6 +141,8 @@ class Ports:
     rules: "RulesInForce"
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
+    similar: SimilarCache | None = None
+    """None where nothing here turns a text into numbers."""
     breaker: Breaker = field(default_factory=Breaker)
 
 

@@ -27,6 +27,7 @@ from gateway.pipeline.ports import Cached, Ports
 from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
+from gateway.pipeline.similar import look_up
 from gateway.rules.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
@@ -93,6 +94,10 @@ class Relay:
         if cached := self._cached():
             await self.end(_again(cached))
             return Head(content_type=cached.content_type, cache="hit", cost_nano_eur=0), cached.body
+        alike = await look_up(self.call, self.principal, self.plan, self.opened, self.record.keep, self.ports)
+        if alike and (served := alike.served):
+            await self.end(_again(served)._replace(similar=alike.facts))
+            return Head(content_type=served.content_type, cache="similar", cost_nano_eur=0), served.body
         upstream = await self._answer()
         waited = monotonic()
         try:
@@ -106,11 +111,16 @@ class Relay:
         result = self._judge.whole(body)
         if result == "answered" and self.is_stopped():
             result = "stopped"
-        await self.end(self._judge.outcome(result))
+        outcome = self._judge.outcome(result)
+        if alike and result == "answered":
+            outcome = outcome._replace(similar=await alike.compared(body))
+        await self.end(outcome)
         if result != "answered":
             raise self._broken(result)
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
+        if alike and self._may_be_kept():
+            alike.keep(Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0))
         head = Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
         return head, b"".join(self._judge.sent)
 
@@ -246,11 +256,14 @@ class Relay:
         return "miss" if self.plan.cache_ttl else "off"
 
     def _remember(self, content_type: str) -> None:
-        said = self._judge.transcript
-        if self.plan.cache_ttl and not self._judge.cut and said.finish == "stop" and not said.tool_calls():
+        if self.plan.cache_ttl and self._may_be_kept():
             body = b"".join(self._judge.sent)
             answer = Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
             self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
+
+    def _may_be_kept(self) -> bool:
+        said = self._judge.transcript
+        return not self._judge.cut and said.finish == "stop" and not said.tool_calls()
 
     async def end(self, outcome: Outcome) -> None:
         """Hand the close to the writer and wait until it is durable.

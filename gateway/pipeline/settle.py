@@ -38,7 +38,7 @@ def close_unit(
         "attempts": [one.facts() for one in attempts], "tool_calls": tools,
         "usage": charged.usage.facts() if charged.usage else None,
         "cost_nano_eur": charged.amount, "cost_state": charged.state,
-        "cache": "hit" if outcome.cached_from else "miss" if plan.cache_ttl else "off", "timing_ms": timing,
+        "cache": _cache_word(outcome, plan), "timing_ms": timing,
         "passed": [check.id for check in checks if check.verdict == "pass"],
         "checks": [check.facts() for check in checks if check.verdict != "pass"],
     }  # fmt: skip
@@ -49,6 +49,7 @@ def close_unit(
     if outcome.result in UNDELIVERED and charged.amount:
         digest = digest_of(call, principal, ports.contents.pseudonym)
         facts |= {"undelivered": digest, "undelivered_at": format_time(ports.clock())}
+    facts |= {"similar": dict(outcome.similar)} if outcome.similar else {}
     facts |= {"prompt": call.prompt.label} if call.prompt else {}
     facts |= {"component": call.component} if call.component else {}
     if outcome.response_id:
@@ -59,6 +60,12 @@ def close_unit(
     )  # fmt: skip
     rows = rows_of_end(call.id, opened.budgets, principal.workflow, record.task, facts)
     return Unit(keys=lambda _at: rows, run=lambda state, at: _close(draft, state, at))
+
+
+def _cache_word(outcome: Outcome, plan: Plan) -> str:
+    if outcome.cached_from:
+        return "similar" if outcome.similar else "hit"
+    return "miss" if plan.cache_ttl else "off"
 
 
 def _close(draft: Draft, state: State, _at: datetime) -> Step:

@@ -87,6 +87,7 @@ def _plan(
         output_limit=output,
         output_limit_set=asked.output_limit is None,
         cache_ttl=0 if asked.tools else route.cache_ttl,
+        similar=route.similar,
         reserved=0 if asked.free else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
@@ -188,7 +189,7 @@ def _direct_route(requested: str, principal: Principal, rules: Rules) -> Route:
     environment = rules.configuration.environments.get(principal.environment)
     known = provider_of(rules.configuration, rules.configuration.aliases.get(requested, requested))
     if environment and environment.direct_route and known:
-        return Route.model_construct(intent=DIRECT, primary=(requested,), fallback=(), step_down_to=())
+        return Route.model_construct(intent=DIRECT, primary=(requested,), fallback=(), step_down_to=(), similar=None)
     intents = ", ".join(route.intent for route in rules.configuration.routes) or "none yet"
     raise Refused(
         "route_unknown",

@@ -21,6 +21,7 @@ from gateway.state.rows import (
     quality_row,
     review_row,
     scheduled_row,
+    similar_row,
     task_row,
 )
 from ledger.entry import Draft, Entry
@@ -162,6 +163,10 @@ def _ended(item: Item, state: State) -> Changes:
         known = {key: one for key, one in (state.get(UNDELIVERED) or {}).items() if key != facts["undelivered"]}
         kept = dict(sorted(known.items(), key=lambda one: str(one[1]["at"]))[-MOST_UNDELIVERED + 1 :])
         moved[UNDELIVERED] = kept | {facts["undelivered"]: {"call": item.call, "at": facts["undelivered_at"]}}
+    if (agreed := facts.get("similar", {}).get("agreed")) is not None:
+        name = similar_row(item.workflow, facts["route"])
+        old = state.get(name) or {"verified": 0, "wrong": 0}
+        moved[name] = {"verified": old["verified"] + 1, "wrong": old["wrong"] + (not agreed)}
     if facts["cost_state"] == "upper_bound":
         moved[f"bound:{item.call}"] = {"sum": row}
     return {f"call:{item.call}": None} | moved

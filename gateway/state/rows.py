@@ -20,6 +20,7 @@ incident:<id>           workflow, day, whether it is open
 outcome:..., done:...   outcomes of tasks (`gateway.state.outcomes`)
 quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
 imported:...            results of evaluations that ran elsewhere, by the day they ran
+similar:<workflow>|<route>  how many answers to similar questions were verified, and how many were wrong
 alert:..., deliver:...  alerts that are active, and messages that have not arrived
 gap                     the last loss that a person declared
 halt                    why nothing may be written until a person declares a loss
@@ -78,6 +79,11 @@ def scheduled_row(every: str, workflow: str | None, start: str, *, brief: bool) 
     return f"scheduled:{every}:{workflow or ''}:{'brief' if brief else 'whole'}:{start}"
 
 
+def similar_row(workflow: str | None, route: str) -> str:
+    """Name the row that counts what was verified of the answers to similar questions."""
+    return f"similar:{workflow or ''}|{route}"
+
+
 def prompt_row(name: str) -> str:
     """Name the row of a registered prompt."""
     return f"prompt:{name}"
@@ -122,6 +128,7 @@ def rows_of_end(
     """
     names = [f"call:{call}", *budgets, rollup.row_of(day_of(budgets), workflow, facts, row)]
     names += [UNDELIVERED] if "undelivered" in facts else []
+    names += [similar_row(workflow, facts["route"])] if "similar" in facts else []
     return [*names, task_row(workflow, task)] if task else names
 
 

@@ -38,7 +38,7 @@ def served(facts: Mapping[str, Any]) -> str:
     """Name the model that answered, and what the answer called itself where that is something else."""
     target = facts.get("served")
     if not target:
-        return "cache" if facts.get("cache") == "hit" else ""
+        return "cache" if facts.get("cache") in ("hit", "similar") else ""
     reported = target.get("reported_model")
     name = str(target["model"])
     if reported and reported != name:

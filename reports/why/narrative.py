@@ -179,7 +179,9 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
     if not call.ended or call.ended.kind != "call.closed":
         return
     facts = call.ended.facts
-    if facts.get("cached_from_ref"):
+    if similar := facts.get("similar"):
+        yield Sentence(_similar(similar), (pointer(call.ended, "facts.similar"),))
+    if facts.get("cached_from_ref") and facts.get("cache") != "similar":
         yield Sentence(
             f"The exact cache gave the answer that {facts['cached_from_ref']} had bought; no provider was asked.",
             (pointer(call.ended, "facts.cached_from_ref"),),
@@ -206,6 +208,17 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
     said = (facts.get("served") or {}).get("reported_model")
     if said and said != facts["served"]["model"]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
+
+
+def _similar(found: Mapping[str, Any]) -> str:
+    """Say what was found for a similar question, and what became of it."""
+    source, alike = found["source_ref"], f"{found['permille'] / 10:.1f} %"
+    if found["served"]:
+        return f"The answer of {source} was given again: the questions are alike to {alike}. No provider was asked."
+    ended = "whether the fresh one agrees could not be told"
+    if "agreed" in found:
+        ended = f"the fresh one {'agreed' if found['agreed'] else 'did not agree'} with it"
+    return f"The answer of {source} to a question alike to {alike} was not given again; {ended}."
 
 
 def tries(failed: Iterable[Mapping[str, Any]]) -> str:

@@ -44,7 +44,7 @@ def _because(call: CallStory[Entry]) -> str:
 def _model(call: CallStory[Entry]) -> str:
     facts: Mapping[str, Any] = call.ended.facts if call.ended else {}
     served = facts.get("served") or {}
-    return str(served.get("model") or ("the cache" if facts.get("cache") == "hit" else ""))
+    return str(served.get("model") or ("the cache" if facts.get("cache") in ("hit", "similar") else ""))
 
 
 def _quotes(call: CallStory[Entry], evidence: Evidence) -> Iterator[dict[str, str]]:

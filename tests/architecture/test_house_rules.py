@@ -41,10 +41,10 @@ def test_names_say_what_a_module_is() -> None:
     assert not [name(path) for path in MODULES if path.stem in SHADOWING]
 
 
-@pytest.mark.parametrize(("folder", "most"), [("pipeline", 2000), ("rules", 900)])
-def test_what_decides_on_a_call_stays_thin(folder: str, most: int) -> None:
-    inside = [path for path in MODULES if path.is_relative_to(ROOT / "gateway" / folder)]
-    assert sum(len(path.read_text("utf-8").splitlines()) for path in inside) <= most
+def test_what_decides_on_a_call_stays_thin() -> None:
+    folders = [ROOT / "gateway" / one for one in ("pipeline", "rules")]
+    inside = [path for path in MODULES if any(path.is_relative_to(one) for one in folders)]
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in inside) <= 3000
 
 
 def test_no_code_branches_on_the_name_of_a_provider() -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
 PROMISES = "tests/system/test_promises.py::"
 HOSTILE = "tests/system/test_hostile.py::"
+SIMILAR = "tests/system/test_similar_answers.py::"
 FAN_OUT = "tests/system/test_fan_out.py::"
 DIALECTS = "tests/system/test_dialects.py::"
 LOG = "tests/ledger/test_log.py::"
@@ -204,8 +205,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "a whole answer waits for its close", "gateway/pipeline/relay.py",
-        '        await self.end(self._judge.outcome(result))\n        if result != "answered":\n',
-        '        outcome = self._judge.outcome(result)\n        import threading\n'
+        '        await self.end(outcome)\n        if result != "answered":\n',
+        "        import threading\n"
         "        threading.Timer(0.3, lambda loop=asyncio.get_running_loop(): "
         "loop.call_soon_threadsafe(self._hand_over, outcome)).start()\n        self._closing = None\n"
         "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n"
@@ -332,6 +333,22 @@ SABOTAGES = (
         "3", "cache writes without a lifetime are charged as the dearer", "gateway/dialects/anthropic_usage.py",
         "        long += rest\n", "        short += rest\n",
         DIALECTS + "test_the_lifetime_of_a_cache_has_its_price",
+    ),
+    Sabotage(
+        "9", "an answer to another question is not given again", "gateway/caches/similar.py",
+        "            if until >= now and difference(question, text) is None:\n", "            if until >= now:\n",
+        SIMILAR + "test_an_answer_is_served_once_enough_agreed_and_its_call_is_on_record",
+    ),
+    Sabotage(
+        "9", "wrong answers end the trust in those to similar questions", "gateway/state/changes.py",
+        '"wrong": old["wrong"] + (not agreed)}', '"wrong": 0}',
+        SIMILAR + "test_a_share_of_what_could_be_served_is_asked_all_the_same_and_a_wrong_one_ends_the_trust",
+    ),
+    Sabotage(
+        "5", "answers are never given from one person to another", "gateway/rules/similar.py",
+        "    parts = principal.environment, principal.workflow, plan.route, call.subject_id\n",
+        "    parts = principal.environment, principal.workflow, plan.route\n",
+        SIMILAR + "test_people_and_calls_whose_contents_are_not_kept_are_never_mixed",
     ),
     Sabotage(
         "4", "a database that went back is noticed while running", "ledger/batch.py",

@@ -192,26 +192,30 @@ def test_a_quota_that_is_gone_is_told_by_a_stream_that_had_begun(on: Stage) -> N
 
 
 ENDS: dict[str, tuple[str, dict[str, Any], tuple[bytes, ...]]] = {
-    "responses": ("/v1/responses", {"model": "support", "input": "hi", "stream": True}, (b"response.completed",)),
-    "completions": ("/v1/completions", {"model": "support", "prompt": "hi", "stream": True}, (b"[DONE]", b'"stop"')),
+    "responses": ("/v1/responses", {"model": "support", "input": "an end", "stream": True}, (b"response.completed",)),
+    "completions": (
+        "/v1/completions",
+        {"model": "support", "prompt": "an end", "stream": True},
+        (b"[DONE]", b'"stop"'),
+    ),
     "messages": (
         "/v1/messages",
-        {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "an end"}], "stream": True},
         (b"message_delta", b"message_stop"),
     ),
     "gemini": (
         "/v1beta/models/gemini:streamGenerateContent?alt=sse",
-        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+        {"contents": [{"role": "user", "parts": [{"text": "an end"}]}]},
         (b'"STOP"',),
     ),
     "chat to claude": (
         "/v1/chat/completions",
-        {"model": "claude", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        {"model": "claude", "messages": [{"role": "user", "content": "an end"}], "stream": True},
         (b"[DONE]", b'"finish_reason":"stop"'),
     ),
     "chat to gemini": (
         "/v1/chat/completions",
-        {"model": "gemini", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+        {"model": "gemini", "messages": [{"role": "user", "content": "an end"}], "stream": True},
         (b"[DONE]", b'"finish_reason":"stop"'),
     ),
 }
