@@ -14,6 +14,7 @@ from gateway.dialects.openai_error import EMPTY
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
+    RUN_TOKENS,
     Asked,
     Outgoing,
     Sent,
@@ -38,6 +39,9 @@ _TYPES = {
     404: "not_found_error", 409: "conflict_error", 412: "invalid_request_error", 413: "request_too_large",
     429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error",
 }  # fmt: skip
+_RUN_BY_CALLER = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+ABOUT_TOOLS = 1_000
+"""Tokens that the vendor puts before a request with tools: some hundreds by model, as remembered, not read again."""
 _REFERRED = {"image": IMAGE_TOKENS, "document": FILE_TOKENS, "container_upload": FILE_TOKENS}
 
 
@@ -98,6 +102,8 @@ class Messages(Envelope):
     def read(self, sent: Sent) -> Asked:
         request = object_in(sent.body)
         require_priced(request, ("auto", "standard_only"))
+        if request.get("fallbacks") is not None:
+            raise invalid("`fallbacks` must be left out: name them in the route, whose prices are reserved")
         if request.get("inference_geo") not in (None, "global"):
             raise invalid("`inference_geo` must be global: no prices are known for other regions")
         messages, choice = request.get("messages"), request.get("tool_choice")
@@ -112,7 +118,7 @@ class Messages(Envelope):
             forced=choice["name"] if choice.get("type") == "tool" and isinstance(choice.get("name"), str) else "",
             required=choice.get("type") == "any",
             output_limit=whole_of(request, "max_tokens", 0, 10_000_000) or None,
-            input_bound=len(sent.body) + sum(map(_referred, messages)),
+            input_bound=len(sent.body) + sum(map(_referred, messages)) + _run_there(request),
             instructions=_instructions(request.get("system")),
             tool_rounds=rounds_in(messages, _turn_of),
             held=bool(request.get("container")),
@@ -198,6 +204,14 @@ def _tools(request: Mapping[str, Any]) -> Iterator[str]:
             yield tool["name"] if isinstance(tool.get("name"), str) else tool["type"]
     for server in servers or ():
         yield f"mcp:{server.get('name') if isinstance(server, dict) else None}"
+
+
+def _run_there(request: Mapping[str, Any]) -> int:
+    """Return what tools add to the input: the vendor's own words about them, and the results of those that it runs."""
+    tools = request.get("tools") or []
+    kinds = {str(one.get("type") or "custom") for one in tools}
+    run = any(not one.startswith(_RUN_BY_CALLER) for one in kinds) or bool(request.get("mcp_servers"))
+    return (ABOUT_TOOLS if tools else 0) + (RUN_TOKENS if run else 0)
 
 
 def _referred(message: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ from gateway.dialects.openai_error import EMPTY
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
+    RUN_TOKENS,
     Asked,
     Outgoing,
     Sent,
@@ -129,6 +130,7 @@ class GenerateContent(Envelope):
             output_limit=whole_of({"maxOutputTokens": limit or None}, "maxOutputTokens", 0, 10_000_000) or None,
             choices=whole_of({"candidateCount": _member(settings, "candidateCount") or None}, "candidateCount", 1, 128),
             input_bound=len(sent.body)
+            + (RUN_TOKENS if any(set(one) - set(_DECLARATIONS) for one in request.get("tools") or ()) else 0)
             + _referred([*contents, _member(request, "systemInstruction")])
             + (FILE_TOKENS if held else 0),
             instructions=_text_of(_member(request, "systemInstruction")),

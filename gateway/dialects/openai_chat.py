@@ -15,6 +15,7 @@ from gateway.dialects.openai_answer import ChatTranscript
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
+    RUN_TOKENS,
     Asked,
     Outgoing,
     Sent,
@@ -59,7 +60,7 @@ class Chat(openai_error.Envelope):
             required=request.get("tool_choice") == "required",
             output_limit=_limit(request),
             choices=whole_of(request, "n", 1, 128),
-            input_bound=len(sent.body) + _referred(messages),
+            input_bound=len(sent.body) + _referred(messages) + (RUN_TOKENS if _is_run_there(request) else 0),
             instructions=_instructions(messages),
             tool_rounds=rounds_in(messages, _turn_of),
         )
@@ -141,6 +142,13 @@ def _tools(request: Mapping[str, Any]) -> tuple[str, ...]:
     if request.get("web_search_options") is not None:
         names.append("web_search")
     return tuple(dict.fromkeys(names))
+
+
+def _is_run_there(request: Mapping[str, Any]) -> bool:
+    """Tell whether the provider runs a tool of its own, whose results are input too."""
+    tools = request.get("tools")
+    kinds = {tool.get("type") for tool in tools if isinstance(tool, dict)} if isinstance(tools, list) else set()
+    return request.get("web_search_options") is not None or bool(kinds - {"function", "custom"})
 
 
 def _forced(request: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from gateway.dialects.openai_responses_answer import ResponsesTranscript
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
+    RUN_TOKENS,
     Asked,
     Outgoing,
     Sent,
@@ -30,6 +31,7 @@ from gateway.dialects.strict import loaded
 
 GREETINGS = frozenset({"response.created", "response.in_progress", "response.queued", "keepalive"})
 _REFERRED = {"input_image": IMAGE_TOKENS, "input_file": FILE_TOKENS, "computer_screenshot": IMAGE_TOKENS}
+_RUN_BY_CALLER = frozenset({"function", "custom", "namespace", "local_shell", "shell", "apply_patch"})
 _DATA = ("image_url", "file_data")
 
 
@@ -59,7 +61,7 @@ class Responses(openai_error.Envelope):
             forced=_forced(choice),
             required=choice == "required",
             output_limit=whole_of(request, "max_output_tokens", 0, 10_000_000) or None,
-            input_bound=len(sent.body) + _referred(items) + (FILE_TOKENS if held else 0),
+            input_bound=len(sent.body) + _referred(items) + (FILE_TOKENS if held else 0) + _run_there(request),
             instructions=_instructions(request, items),
             tool_rounds=_rounds(items),
             held=held,
@@ -170,6 +172,12 @@ def _tools(request: Mapping[str, Any]) -> Iterator[str]:
             yield f"mcp:{tool.get('server_label')}"
         else:
             yield tool["type"]  # a tool the provider runs itself, or one of its own that the caller runs
+
+
+def _run_there(request: Mapping[str, Any]) -> int:
+    """Return what the results of tools add that the provider runs."""
+    kinds = {tool["type"] for tool in request.get("tools") or ()}
+    return RUN_TOKENS if any(one not in _RUN_BY_CALLER and not one.startswith("computer") for one in kinds) else 0
 
 
 def _forced(choice: Any) -> str:

@@ -20,6 +20,8 @@ from gateway.pricing.money import Reported
 # provider holds. What costs more is charged and flagged (`within-reservation`).
 IMAGE_TOKENS = 50_000
 FILE_TOKENS = 1_000_000
+RUN_TOKENS = 200_000
+"""Most tokens of input that tools which the provider runs are expected to add: ten searches of 20,000."""
 MAX_NAME = 256
 
 
