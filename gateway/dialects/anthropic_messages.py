@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.anthropic_answer import MessagesTranscript
-from gateway.dialects.counting import CountTranscript
-from gateway.dialects.openai_error import EMPTY
+from gateway.dialects.envelope import EMPTY, Envelope
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
@@ -29,7 +28,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader, Text
-from gateway.dialects.strict import loaded
+from gateway.dialects.whole import CountTranscript
 
 VERSION = "2023-06-01"
 """What is sent to the provider for a client that names none."""
@@ -45,10 +44,11 @@ ABOUT_TOOLS = 1_000
 _REFERRED = {"image": IMAGE_TOKENS, "document": FILE_TOKENS, "container_upload": FILE_TOKENS}
 
 
-class Envelope:
+class MessagesEnvelope(Envelope):
     """How errors stand in the format."""
 
     id_header = b"request-id"
+    limit_name = "max_tokens"
     answer_mark = b'"content"'
 
     def is_greeting(self, event: Event) -> bool:
@@ -57,32 +57,20 @@ class Envelope:
     def error_in(self, body: bytes) -> Any:
         if self.answer_mark in body and b'"error"' not in body:
             return None
-        if not body.strip():
-            return EMPTY
-        try:
-            value = loaded(body)
-        except orjson.JSONDecodeError:
-            return None
-        return value.get("error") or True if isinstance(value, dict) and value.get("type") == "error" else None
+        value = self.read_error(body)
+        if value is EMPTY or value is None:
+            return value
+        return value.get("error") or True if value.get("type") == "error" else None
 
     def error_of(self, event: Event) -> Any:
         value = event.value or {}
         return value.get("error") or value or True if event.error or value.get("type") == "error" else None
 
-    def as_error(self, said: Any) -> bytes | None:
-        if said is None or said is True:
-            return None
-        body = said if isinstance(said, dict) else {"message": str(said)}
-        if isinstance(inner := body.get("error"), dict):
-            body = inner
-        return orjson.dumps({"type": "error", "error": {"type": "api_error", "message": "no message"} | body})
+    def wrapped(self, words: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "error", "error": {"type": "api_error", "message": "no message"} | words}
 
-    def is_error(self, body: bytes) -> bool:
-        try:
-            value = orjson.loads(body)
-            return value["type"] == "error" and isinstance(value["error"]["message"], str)
-        except (ValueError, LookupError, TypeError):
-            return False
+    def is_wrapped(self, value: Any) -> bool:
+        return value["type"] == "error" and isinstance(value["error"]["message"], str)
 
     def error(self, status: int, code: str, message: str, call: str) -> bytes:
         body = {"type": _TYPES.get(status, "api_error"), "message": message, "code": code}
@@ -92,11 +80,10 @@ class Envelope:
         return b"event: error\ndata: " + error + b"\n\n"
 
 
-class Messages(Envelope):
+class Messages(MessagesEnvelope):
     """POST /v1/messages."""
 
     name = "anthropic.messages"
-    limit_name = "max_tokens"
     keeps_answer = True
 
     def read(self, sent: Sent) -> Asked:

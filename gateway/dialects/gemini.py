@@ -11,9 +11,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from gateway.dialects.counting import CountTranscript
-from gateway.dialects.gemini_answer import GenerateTranscript, VectorsTranscript
-from gateway.dialects.openai_error import EMPTY
+from gateway.dialects.envelope import EMPTY, Envelope
+from gateway.dialects.gemini_answer import GenerateTranscript
 from gateway.dialects.protocol import (
     FILE_TOKENS,
     IMAGE_TOKENS,
@@ -30,7 +29,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
-from gateway.dialects.strict import loaded
+from gateway.dialects.whole import CountTranscript, VectorsTranscript
 
 STREAM = "streamGenerateContent"
 _STATUSES = {
@@ -42,44 +41,24 @@ _INLINE_IMAGE = re.compile(r"image/")
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
 
 
-class Envelope:
+class GeminiEnvelope(Envelope):
     """How errors stand in the format."""
 
-    id_header = b"x-request-id"
-
-    def is_greeting(self, event: Event) -> bool:
-        return False
-
     def error_in(self, body: bytes) -> Any:
-        if not body.strip():
-            return EMPTY
-        if b'"error"' not in body:
+        if body.strip() and b'"error"' not in body:
             return None
-        try:
-            value = loaded(body)
-        except orjson.JSONDecodeError:
-            return None
-        value = value[0] if isinstance(value, list) and value else value
-        return value.get("error") if isinstance(value, dict) and not value.get("candidates") else None
+        value = self.read_error(body)
+        return value if value is EMPTY or value is None else None if value.get("candidates") else value.get("error")
 
     def error_of(self, event: Event) -> Any:
         value = event.value or {}
         return value.get("error") or value or True if event.error or value.get("error") else None
 
-    def as_error(self, said: Any) -> bytes | None:
-        if said is None or said is True:
-            return None
-        body = said if isinstance(said, dict) else {"message": str(said)}
-        if isinstance(inner := body.get("error"), dict):
-            body = inner
-        return orjson.dumps({"error": {"code": 502, "message": "no message", "status": "UNAVAILABLE"} | body})
+    def wrapped(self, words: dict[str, Any]) -> dict[str, Any]:
+        return {"error": {"code": 502, "message": "no message", "status": "UNAVAILABLE"} | words}
 
-    def is_error(self, body: bytes) -> bool:
-        try:
-            value = orjson.loads(body)["error"]
-            return isinstance(value["message"], str) and isinstance(value["status"], str)
-        except (ValueError, LookupError, TypeError):
-            return False
+    def is_wrapped(self, value: Any) -> bool:
+        return isinstance(value["error"]["message"], str) and isinstance(value["error"]["status"], str)
 
     def error(self, status: int, code: str, message: str, call: str) -> bytes:
         info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code.upper(), "domain": "whyledger"}
@@ -94,7 +73,7 @@ class Envelope:
         return b"data: " + error + b"\r\n\r\n"
 
 
-class GenerateContent(Envelope):
+class GenerateContent(GeminiEnvelope):
     """POST models/M:generateContent and models/M:streamGenerateContent?alt=sse."""
 
     name = "gemini"

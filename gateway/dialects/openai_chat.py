@@ -39,7 +39,7 @@ _COMMON = frozenset(
 _OF_EMPTY = frozenset({"index", "delta", "finish_reason", "native_finish_reason", "logprobs"})
 
 
-class Chat(openai_error.Envelope):
+class Chat(openai_error.OpenAIEnvelope):
     """POST /v1/chat/completions."""
 
     name = "openai.chat"

@@ -4,13 +4,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.dialects.envelope import EMPTY, Envelope
 from gateway.dialects.sse import Event
-from gateway.dialects.strict import loaded
 
 MAX_SAID = 300
 """Characters of a provider's message that are passed on."""
-EMPTY: dict[str, Any] = {"message": "an empty answer"}
-"""In place of an error where there is no answer at all."""
 _EXHAUSTED = frozenset({"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached"})
 
 
@@ -52,27 +50,17 @@ def _said_in(error: Any) -> Said:
     return Said(words[0] if words else None, message, not _EXHAUSTED.isdisjoint(words))
 
 
-class Envelope:
+class OpenAIEnvelope(Envelope):
     """How errors stand in the formats of OpenAI."""
 
-    id_header = b"x-request-id"
-    limit_name = "max_completion_tokens"
     answer_mark = b'"choices"'
     """What nearly every body that is an answer holds."""
-
-    def is_greeting(self, event: Event) -> bool:
-        return False
 
     def error_in(self, body: bytes) -> Any:
         if self.answer_mark in body:
             return None
-        if not body.strip():
-            return EMPTY
-        try:
-            value = loaded(body)
-        except orjson.JSONDecodeError:
-            return None
-        return value.get("error") if isinstance(value, dict) and not value.get("choices") else None
+        value = self.read_error(body)
+        return value if value is EMPTY or value is None else None if value.get("choices") else value.get("error")
 
     def error_of(self, event: Event) -> Any:
         if event.done:
@@ -82,20 +70,11 @@ class Envelope:
             return value.get("error") or value or True
         return None
 
-    def as_error(self, said: Any) -> bytes | None:
-        if said is None or said is True:
-            return None
-        body = said if isinstance(said, dict) else {"message": str(said)}
-        if isinstance(inner := body.get("error"), dict):
-            body = inner
-        words = {"message": str(body.get("detail") or "no message"), "type": "server_error"}
-        return orjson.dumps({"error": words | body})
+    def wrapped(self, words: dict[str, Any]) -> dict[str, Any]:
+        return {"error": {"message": str(words.get("detail") or "no message"), "type": "server_error"} | words}
 
-    def is_error(self, body: bytes) -> bool:
-        try:
-            return isinstance(orjson.loads(body)["error"]["message"], str)
-        except (ValueError, LookupError, TypeError):
-            return False
+    def is_wrapped(self, value: Any) -> bool:
+        return isinstance(value["error"]["message"], str)
 
     def error(self, status: int, code: str, message: str, call: str) -> bytes:
         """Return an error of ours, with our id of the call beside it."""

@@ -11,14 +11,11 @@ import orjson
 from gateway.dialects import openai_error
 from gateway.dialects.openai_answer import ChatTranscript
 from gateway.dialects.openai_chat import is_usage_only, wants_usage, with_usage_asked
-from gateway.dialects.openai_usage import is_usage, read_usage
 from gateway.dialects.protocol import (
     Asked,
-    Called,
     Outgoing,
     Sent,
     Server,
-    Unreadable,
     flag_of,
     invalid,
     model_of,
@@ -26,14 +23,13 @@ from gateway.dialects.protocol import (
     require_priced,
     whole_of,
 )
-from gateway.dialects.reading import answer_in, word_in
 from gateway.dialects.sse import Event, EventReader
-from gateway.pricing.money import Reported
+from gateway.dialects.whole import EmbeddingsTranscript
 
 MOST_INPUTS = 2048
 
 
-class Completions(openai_error.Envelope):
+class Completions(openai_error.OpenAIEnvelope):
     """POST /v1/completions."""
 
     name = "openai.completions"
@@ -74,7 +70,7 @@ class Completions(openai_error.Envelope):
         return is_usage_only(event) and not wants_usage(asked.fields)
 
 
-class Embeddings(openai_error.Envelope):
+class Embeddings(openai_error.OpenAIEnvelope):
     """POST /v1/embeddings."""
 
     name = "openai.embeddings"
@@ -98,53 +94,11 @@ class Embeddings(openai_error.Envelope):
     def reader(self) -> EventReader:
         return EventReader(lambda _value: None)
 
-    def transcript(self, asked: Asked) -> "EmbeddingsTranscript":
+    def transcript(self, asked: Asked) -> EmbeddingsTranscript:
         return EmbeddingsTranscript()
 
     def is_extra(self, event: Event, asked: Asked) -> bool:
         return False
-
-
-class EmbeddingsTranscript:
-    """What an answer with vectors says beside them. There is no stream of it."""
-
-    response_id: str | None = None
-    finish: str | None = None
-    service_tier: str | None = None
-    error: Any = None
-    called = 0
-    finished = False
-
-    def __init__(self) -> None:
-        self.model: str | None = None
-        self._answer: dict[str, Any] = {}
-
-    def see_whole(self, body: bytes) -> None:
-        value = answer_in(body, calls=False)
-        if not isinstance(value.get("data"), list):
-            raise Unreadable("the answer holds no embeddings")
-        self._answer = {name: one for name, one in value.items() if name != "data"}
-        self.model = word_in(value.get("model"))
-
-    def see(self, event: Event) -> bool:
-        raise Unreadable("an embedding came as a stream")
-
-    def see_end(self) -> None:
-        """There is no stream."""
-
-    def tool_calls(self) -> list[Called]:
-        return []
-
-    def reported(self) -> Reported | None:
-        usage = self._answer.get("usage")
-        if not isinstance(usage, dict):
-            return None
-        usage = {"completion_tokens": 0, **usage}
-        return read_usage(usage, self._answer) if is_usage(usage) else None
-
-    def raw_usage(self) -> str | None:
-        usage = self._answer.get("usage")
-        return orjson.dumps(usage).decode() if usage else None
 
 
 COMPLETIONS, EMBEDDINGS = Completions(), Embeddings()

@@ -35,7 +35,7 @@ _RUN_BY_CALLER = frozenset({"function", "custom", "namespace", "local_shell", "s
 _DATA = ("image_url", "file_data")
 
 
-class Responses(openai_error.Envelope):
+class Responses(openai_error.OpenAIEnvelope):
     """POST /v1/responses."""
 
     name = "openai.responses"

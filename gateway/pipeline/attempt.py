@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from gateway.call import Attempt, Call, Opened, Plan, Target
-from gateway.dialects.openai_error import EMPTY, Said, said_by
+from gateway.dialects.envelope import EMPTY
+from gateway.dialects.openai_error import Said, said_by
 from gateway.dialects.protocol import Outgoing, Server
 from gateway.dialects.words import as_identifier
 from gateway.errors import (

@@ -6,7 +6,7 @@ Until something was passed on, another target can still serve the call.
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from gateway.dialects.openai_error import EMPTY
+from gateway.dialects.envelope import EMPTY
 from gateway.dialects.protocol import Dialect
 from gateway.dialects.sse import Event, EventReader, EventTooLarge
 from gateway.errors import UpstreamError

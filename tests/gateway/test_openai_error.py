@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects.envelope import EMPTY
 from gateway.dialects.openai_chat import CHAT
-from gateway.dialects.openai_error import EMPTY, MAX_SAID, Said, said_by
+from gateway.dialects.openai_error import MAX_SAID, Said, said_by
 from gateway.dialects.sse import read_event
 
 QUOTA = "insufficient_quota"
