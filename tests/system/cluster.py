@@ -64,7 +64,8 @@ class Cluster:
     def call(self, port: int, **more: Any) -> tuple[int, str | None, bytes]:
         """Send a call; returns the status, our call id and the body. A stream without its end raises."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        body = {"model": "support", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 30}
+        body = {"model": "support", "messages": [{"role": "user", "content": f"hi {random.random()}"}]}
+        body["max_completion_tokens"] = 30
         headers = {"authorization": f"Bearer {self.keys['agent']}", "x-whyledger-subject": f"person {random.random()}"}
         try:
             connection.request("POST", "/v1/chat/completions", json.dumps(body | more), headers)

@@ -403,8 +403,8 @@ def test_a_cached_stream_that_expires_between_head_and_body_is_still_whole(
 
 def test_two_workflows_may_use_one_task_and_neither_uses_up_the_other(tmp_path: Path) -> None:
     with stage(tmp_path / "home", max_calls=2) as on:
-        for _ in range(3):
-            on.ask(key="quiet", task="shared")
+        for number in range(3):
+            on.ask(key="quiet", task="shared", text=f"call {number}")
         on.ask(task="shared")
         connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=10)
         connection.request("GET", "/api/v1/why/shared", headers={"authorization": f"Bearer {on.keys['agent']}"})

@@ -7,6 +7,7 @@ ledger is on PostgreSQL here, which is stricter than SQLite about what a text ma
 import http.client
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def request(
 def new_call(on: Stage, task: str) -> str:
     """Return the id of a call that was answered."""
     made = on.client("quiet", x_whyledger_task=task).chat.completions.with_raw_response.create(
-        model="support", messages=[{"role": "user", "content": "x"}]
+        model="support", messages=[{"role": "user", "content": f"x {random.random()}"}]
     )
     return made.headers["x-whyledger-call"]
 

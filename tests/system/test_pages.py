@@ -130,8 +130,8 @@ def test_the_api_docs_and_the_login_answer_as_they_should(on: Stage, browser: An
 
 
 def test_a_long_task_is_read_page_by_page(on: Stage, browser: Any) -> None:
-    for _ in range(11):
-        on.ask(task="ticket:11")
+    for number in range(11):
+        on.ask(task="ticket:11", text=f"call {number}")
     page = browser.new_page(extra_http_headers={"authorization": f"Bearer {on.tokens['ada']}"})
     page.goto(f"{on.url}/why/ticket:11")
     assert "Page 1 of 3: 11 calls" in page.content()

@@ -556,10 +556,10 @@ def test_unknown_keys_are_counted_in_one_entry_not_recorded_one_by_one(tmp_path:
 
 def test_a_runaway_task_is_refused_after_its_calls_are_used_up(tmp_path: Path) -> None:
     with stage(tmp_path / "home", max_calls=3) as on:
-        for _ in range(3):
-            on.ask(task="loop")
+        for number in range(3):
+            on.ask(task="loop", text=f"call {number}")
         with pytest.raises(openai.PermissionDeniedError) as caught:
-            on.ask(task="loop")
+            on.ask(task="loop", text="one more")
         assert error_of(caught) == (403, "task_calls_exceeded", "false")
         on.ask(task="other")
 
