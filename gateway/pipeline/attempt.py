@@ -78,6 +78,7 @@ async def first_answer(
                 raise AnswerWithheld("stopped", "a person stopped this before a target had answered")
             if tries.made and tries.made[-1].billed == "unknown":
                 await _require_second_reservation(plan, opened, ports)
+            ports.breaker.begin(target, monotonic())
             answer = await _one(call, target, outgoing, plan, tries, ports)
             if not isinstance(answer, UpstreamFailed):
                 ports.breaker.note(target, "answered", 0.0)
@@ -160,7 +161,7 @@ async def _one(
         raise
     said = said_by(content)
     note(f"http_{answer.status}", "unknown" if answer.status in AMBIGUOUS else "no", answer.status, said)
-    return _failed(target, answer, target.pair.error(content, answer.status), said)
+    return _failed(target, answer, target.pair.error(content), said)
 
 
 def _failed(target: Target, answer: UpstreamAnswer, content: bytes, said: Said) -> UpstreamFailed:

@@ -27,7 +27,6 @@ class _Circuit:
     failures: int = 0
     seconds: float = OPEN_SECONDS
     until: float = 0.0
-    limited: bool = False
 
 
 class Breaker:
@@ -51,7 +50,6 @@ class Breaker:
         if not limited and outcome not in FAILED and not outcome.startswith("http_5"):
             return
         circuit = self._circuits.setdefault(place, _Circuit())
-        circuit.limited = limited
         if limited:
             circuit.until = max(circuit.until, now + min(wait, MOST_SECONDS))
             return
@@ -60,22 +58,21 @@ class Breaker:
             circuit.until = now + circuit.seconds
             circuit.seconds = min(2 * circuit.seconds, MOST_SECONDS)
 
+    def begin(self, target: Target, now: float) -> None:
+        """Note that a call tries a target: of one that is due again, the next calls wait for what this one finds."""
+        circuit = self._circuits.get((target.provider, target.model))
+        if circuit and circuit.failures >= FAILURES and circuit.until <= now:
+            circuit.until = now + PROBE_SECONDS
+
     def open_at(self, now: float) -> Circuits:
-        """Return the targets that are left alone, with the reason. One that is due is left out once: by this call it
-        is tried."""
+        """Return the targets that are left alone, with the reason."""
         if not self._circuits:
             return NONE_OPEN
-        found: dict[Place, str] = {}
-        for place, circuit in self._circuits.items():
-            if circuit.until > now:
-                found[place] = _reason(circuit, now)
-            elif circuit.failures >= FAILURES:
-                circuit.until = now + PROBE_SECONDS
-        return found
+        return {place: _reason(one, now) for place, one in self._circuits.items() if one.until > now}
 
 
 def _reason(circuit: _Circuit, now: float) -> str:
     left = f"left alone for {max(1, round(circuit.until - now))} s"
-    if circuit.limited:
+    if circuit.failures < FAILURES:
         return f"it takes no more for now; {left}"
     return f"its circuit is open after {circuit.failures} failures in a row; {left}"

@@ -146,7 +146,9 @@ def test_a_circuit_opens_after_failures_in_a_row_and_one_call_at_a_time_finds_ou
     assert not breaker.open_at(0.0)
     breaker.note(TARGET, "timeout", 0.0)
     assert f"after {FAILURES} failures in a row" in breaker.open_at(1.0)[PLACE]
-    assert PLACE not in breaker.open_at(OPEN_SECONDS)  # this call tries
+    assert not breaker.open_at(OPEN_SECONDS)
+    assert not breaker.open_at(OPEN_SECONDS)  # who only looks, for another route, takes no try away
+    breaker.begin(TARGET, OPEN_SECONDS)  # this call tries
     assert PLACE in breaker.open_at(OPEN_SECONDS + 1)  # the next one waits for what it finds
     assert PLACE not in breaker.open_at(OPEN_SECONDS + PROBE_SECONDS)
     breaker.note(TARGET, "answered", 0.0)
