@@ -72,6 +72,30 @@ def test_content_that_is_none_is_objected_to_or_goes_on(pair: Pair, content: Any
     assert bool(pair.objection(asked)) == (content != "text")
 
 
+SHARP = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "high"}}
+STRICT = {"type": "function", "function": {"name": "f", "parameters": {}, "strict": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "named"),
+    [
+        ("anthropic.messages", {"stop": ["\n", "x"]}, "stop (of blanks only)"),
+        ("anthropic.messages", {"reasoning_effort": "none"}, "reasoning_effort"),
+        ("gemini", {"tools": [STRICT]}, "tools.strict"),
+        *((name, {"messages": [{"role": "user", "name": "ann", "content": "hi"}]}, "messages.name") for name in PAIRS),
+        *((name, {"messages": [{"role": "user", "content": [SHARP]}]}, "image_url.detail") for name in PAIRS),
+    ],
+)
+def test_what_the_other_format_has_no_place_for_is_named(name: str, more: dict[str, Any], named: str) -> None:
+    asked = asked_of({"model": "m", "messages": [{"role": "user", "content": "hi"}]} | more)
+    assert PAIRS[name].outgoing(asked, Server("m", 9)).dropped == (named,)
+
+
+def test_what_the_other_format_has_is_not_named_as_dropped() -> None:
+    asked = asked_of({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, stop="x", reasoning_effort="low")
+    assert [pair.outgoing(asked, Server("m", 9)).dropped for pair in PAIRS.values()] == [(), ()]
+
+
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_arguments_that_are_nested_too_deeply_go_on_as_text(pair: Pair) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":' + lax.DEEP + "}"}}

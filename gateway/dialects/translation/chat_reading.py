@@ -65,16 +65,9 @@ def objection_to(fields: Mapping[str, Any], parts: frozenset[str]) -> str:
             kind = part.get("type") if isinstance(part, dict) else None
             if not isinstance(kind, str) or kind not in parts:
                 return f"content of type {kind} has no counterpart there"
+            if kind == "file" and file_of(part) is None:
+                return "a file that is not inline data has no counterpart there"
     return ""
-
-
-def objection_to_files(fields: Mapping[str, Any]) -> str:
-    """Return why the files of a request, whose parts are otherwise in order, cannot be put; empty where they can."""
-    contents = [one.get("content") for one in fields["messages"]]
-    parts = [part for one in contents if isinstance(one, list) for part in one if part["type"] == "file"]
-    if all(file_of(part) for part in parts):
-        return ""
-    return "a file that is not inline data has no counterpart there"
 
 
 def file_of(part: Mapping[str, Any]) -> Data | None:
@@ -92,12 +85,41 @@ def texts_of(content: Any) -> list[str]:
     return [one for one in found if isinstance(one, str) and one]
 
 
-def split_system(messages: list[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]], bool]:
-    """Return the texts of the system, the other messages, and whether a system message stood among those."""
+class Divided(NamedTuple):
+    """A request taken apart."""
+
+    system: list[str]
+    """The texts of the system."""
+    rest: list[dict[str, Any]]
+    """The other messages."""
+    dropped: list[str]
+    """What the translation has no place for; whoever writes the settings may add to it."""
+
+
+def divided(fields: Mapping[str, Any], carried: frozenset[str]) -> Divided:
+    """Take a request apart.
+
+    Args:
+        carried: members that the translation carries over.
+    """
+    messages = fields["messages"]
     system = [text for one in messages if one.get("role") in SYSTEM for text in texts_of(one.get("content"))]
     rest = [one for one in messages if one.get("role") not in SYSTEM]
+    dropped = [name for name, value in fields.items() if name not in carried and value is not None]
     first = next((place for place, one in enumerate(messages) if one.get("role") not in SYSTEM), len(messages))
-    return system, rest, any(one.get("role") in SYSTEM for one in messages[first:])
+    if any(one.get("role") in SYSTEM for one in messages[first:]):
+        dropped.append("messages.system (moved to the beginning)")
+    if any(one.get("name") and one.get("role") in ("user", "assistant") for one in rest):
+        dropped.append("messages.name")
+    if any(_has_detail(one.get("content")) for one in rest):
+        dropped.append("image_url.detail")
+    return Divided(system, rest, dropped)
+
+
+def _has_detail(content: Any) -> bool:
+    """Tell whether a resolution is asked for of an image, which other formats choose themselves."""
+    images = [one.get("image_url") for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    return any(isinstance(one, dict) and one.get("detail") not in (None, "auto") for one in images)
 
 
 def calls_of(message: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:

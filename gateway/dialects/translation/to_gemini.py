@@ -13,13 +13,12 @@ from gateway.dialects.translation.chat_reading import (
     arguments_of,
     calls_of,
     data_of,
+    divided,
     file_of,
     forced_of,
     functions_of,
     objection_to,
-    objection_to_files,
     schema_of,
-    split_system,
     stops_of,
     texts_of,
     url_of,
@@ -38,19 +37,18 @@ _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_
 
 def objection(asked: Asked) -> str:
     """Return why a request cannot be put to a provider of this format; empty where it can."""
-    return objection_to(asked.fields, _PARTS) or objection_to_files(asked.fields)
+    return objection_to(asked.fields, _PARTS)
 
 
 def outgoing(asked: Asked, server: Server) -> Outgoing:
     """Return the request, naming what has no place in it."""
     fields = asked.fields
-    dropped = [name for name, value in fields.items() if name not in _CARRIED and value is not None]
-    system, rest, moved = split_system(fields["messages"])
-    if moved:
-        dropped.append("messages.system (moved to the beginning)")
+    system, rest, dropped = divided(fields, _CARRIED)
     body: dict[str, Any] = {"contents": _contents(rest)}
     if system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
+    if any(one.strict for one in functions_of(fields)):
+        dropped.append("tools.strict")
     body |= _tools(fields)
     body["generationConfig"] = _settings(fields, server, dropped) | {"maxOutputTokens": server.limit}
     if asked.choices > 1:

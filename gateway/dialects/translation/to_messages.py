@@ -11,13 +11,12 @@ from gateway.dialects.translation.chat_reading import (
     KNOWN,
     calls_of,
     data_of,
+    divided,
     file_of,
     forced_of,
     functions_of,
     objection_to,
-    objection_to_files,
     schema_of,
-    split_system,
     stops_of,
     texts_of,
     url_of,
@@ -35,16 +34,13 @@ def objection(asked: Asked) -> str:
     """Return why a request cannot be put to a provider of this format; empty where it can."""
     if asked.choices > 1:
         return "`n` is more than 1, and it gives one answer"
-    return objection_to(asked.fields, _PARTS) or objection_to_files(asked.fields)
+    return objection_to(asked.fields, _PARTS)
 
 
 def outgoing(asked: Asked, server: Server) -> Outgoing:
     """Return the request, naming what has no place in it."""
     fields = asked.fields
-    dropped = [name for name, value in fields.items() if name not in _CARRIED and value is not None]
-    system, rest, moved = split_system(fields["messages"])
-    if moved:
-        dropped.append("messages.system (moved to the beginning)")
+    system, rest, dropped = divided(fields, _CARRIED)
     body: dict[str, Any] = {"model": server.model, "max_tokens": server.limit, "messages": _messages(rest)}
     if system:
         body["system"] = "\n\n".join(system)
@@ -132,8 +128,11 @@ def _settings(fields: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
         settings["temperature"] = min(warmth, 1)
         if warmth > 1:
             dropped.append("temperature (1 is the most there)")
-    if stops := [one for one in stops_of(fields) if one.strip()]:
-        settings["stop_sequences"] = stops
+    stops = stops_of(fields)
+    if told := [one for one in stops if one.strip()]:
+        settings["stop_sequences"] = told
+    if len(told) < len(stops):
+        dropped.append("stop (of blanks only)")
     output: dict[str, Any] = {}
     if schema := schema_of(fields):
         output["format"] = {"type": "json_schema", "schema": schema}
@@ -141,6 +140,8 @@ def _settings(fields: Mapping[str, Any], dropped: list[str]) -> dict[str, Any]:
         dropped.append("response_format")
     if effort := _EFFORTS.get(str(fields.get("reasoning_effort"))):
         output["effort"] = effort
+    elif fields.get("reasoning_effort") is not None:
+        dropped.append("reasoning_effort")
     if isinstance(user := fields.get("user"), str) and user:
         settings["metadata"] = {"user_id": user}
     return settings | ({"output_config": output} if output else {})
