@@ -8,7 +8,7 @@ import orjson
 from gateway.dialects.anthropic_usage import read_usage
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import Spelling, answer_in, text_in, type_of, word_in
+from gateway.dialects.reading import Heard, Spelling, answer_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
@@ -40,16 +40,11 @@ class _Call:
     pieces: list[str] = field(default_factory=list)
 
 
-class MessagesTranscript:
+class MessagesTranscript(Heard):
     """What an answer, whole or streamed, has said so far."""
 
     def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.error: Any = None
-        self.called = 0
-        self.finished = False
+        super().__init__()
         self._stop: str | None = None
         self._calls: list[_Call] = []
         self._begun = self._counted = False

@@ -1,5 +1,6 @@
 """What the formats' errors have in common."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ EMPTY: dict[str, Any] = {"message": "an empty answer"}
 """In place of an error where there is no answer at all."""
 
 
-class Envelope:
+class Envelope(ABC):
     """How errors stand in a format."""
 
     id_header = b"x-request-id"
@@ -20,13 +21,13 @@ class Envelope:
     def is_greeting(self, event: Event) -> bool:
         return False
 
+    @abstractmethod
     def wrapped(self, words: dict[str, Any]) -> dict[str, Any]:
         """Return what a provider said went wrong as an error of the format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_wrapped(self, value: Any) -> bool:
         """Tell whether a value is an error of the format. May raise LookupError or TypeError for no."""
-        raise NotImplementedError
 
     def as_error(self, said: Any) -> bytes | None:
         if said is None or said is True:

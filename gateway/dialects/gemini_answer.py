@@ -11,7 +11,7 @@ import orjson
 
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, word_in
+from gateway.dialects.reading import Heard, Spelling, answer_in, list_in, text_in, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported, Usage
 
@@ -32,17 +32,12 @@ _PROVIDERS = frozenset({"google_search", "url_context", "google_maps", "file_sea
 """Tools of the provider whose kinds have longer names."""
 
 
-class GenerateTranscript:
+class GenerateTranscript(Heard):
     """What an answer, whole or streamed, has said so far."""
 
     def __init__(self, tools: Sequence[str] = ()) -> None:
         """`tools`: names of the tools that the request defines."""
-        self.response_id: str | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.error: Any = None
-        self.called = 0
-        self.finished = False
+        super().__init__()
         self._tools = tools
         self._reasons: dict[int, str] = {}
         self._seen: set[int] = set()

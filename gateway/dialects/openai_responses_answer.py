@@ -11,7 +11,7 @@ import orjson
 
 from gateway.dialects.openai_usage import count_of, read_usage
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import Spelling, answer_in, list_in, text_in, type_of, word_in
+from gateway.dialects.reading import Heard, Spelling, answer_in, list_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported
 
@@ -39,17 +39,12 @@ _NAMES = {
 """Members of a usage object by their names in the chat format."""
 
 
-class ResponsesTranscript:
+class ResponsesTranscript(Heard):
     """What an answer, whole or streamed, has said so far."""
 
     def __init__(self, tools: Sequence[str] = ()) -> None:
         """`tools`: names and types of the tools that the request defines."""
-        self.response_id: str | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.error: Any = None
-        self.called = 0
-        self.finished = False
+        super().__init__()
         self._tools = tools
         self._status = self._reason = ""
         self._calls: dict[tuple[int, str], bool] = {}

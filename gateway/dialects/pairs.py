@@ -40,7 +40,7 @@ class Pair(Protocol):
             created: Unix seconds, for formats that name them.
         """
 
-    def error(self, body: bytes, status: int) -> bytes:
+    def error(self, body: bytes) -> bytes:
         """Return a provider's error in the client's format."""
 
 
@@ -61,7 +61,7 @@ class Same:
     def writer(self, asked: Asked, created: int) -> Writer | None:
         return None
 
-    def error(self, body: bytes, status: int) -> bytes:
+    def error(self, body: bytes) -> bytes:
         return body
 
 
@@ -79,7 +79,7 @@ class Translated:
     def writer(self, asked: Asked, created: int) -> Writer:
         return self._writer(created, wants_usage(asked.fields))
 
-    def error(self, body: bytes, status: int) -> bytes:
+    def error(self, body: bytes) -> bytes:
         said = said_by(body)
         return (
             CHAT.as_error({"message": said.message or "no message", "code": said.code, "type": "upstream_error"}) or b""

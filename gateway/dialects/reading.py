@@ -11,6 +11,18 @@ from gateway.dialects.sse import BOM, Event
 from gateway.dialects.strict import loaded, says_twice
 
 
+class Heard:
+    """What a transcript of any format keeps of an answer."""
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.service_tier: str | None = None
+        self.error: Any = None
+        self.called = 0
+        self.finished = False
+
+
 class Spelling:
     """The members of a format that decide what is called."""
 

@@ -6,21 +6,16 @@ import orjson
 
 from gateway.dialects.openai_usage import count_of, is_usage, read_usage
 from gateway.dialects.protocol import Called, Unreadable
-from gateway.dialects.reading import answer_in, word_in
+from gateway.dialects.reading import Heard, answer_in, word_in
 from gateway.dialects.sse import Event
 from gateway.pricing.money import Reported, Usage
 
 
-class WholeTranscript:
+class WholeTranscript(Heard):
     """What such an answer says."""
 
     def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.model: str | None = None
-        self.service_tier: str | None = None
-        self.error: Any = None
-        self.called = 0
-        self.finished = False
+        super().__init__()
         self._usage: Any = None
 
     @property

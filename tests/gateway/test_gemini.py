@@ -8,16 +8,15 @@ import formats
 import lax
 import pytest
 from google.genai import types
+from heard import judged, seen, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.gemini import GEMINI_COUNT, GEMINI_EMBED, GENERATE
 from gateway.dialects.gemini_answer import GenerateTranscript
-from gateway.dialects.protocol import FILE_TOKENS, IMAGE_TOKENS, Asked, Sent, Server, Unreadable
+from gateway.dialects.protocol import FILE_TOKENS, IMAGE_TOKENS, Asked, Sent, Server
 from gateway.errors import Refused
-from gateway.pipeline.judging import Judge, Room
 from gateway.pricing.money import Usage
-from gateway.rules.grants import grants_of
 
 PATH = "/models/m:generateContent"
 REQUEST = {
@@ -37,36 +36,11 @@ MEMBERS = {
     "content", "generateContentRequest",
 }  # fmt: skip
 WORDS = ["user", "model", "image/png", "ANY", "TEXT", "flex", "lookup"]
-SAID = {
-    "candidates", "content", "parts", "functionCall", "name", "args", "finishReason", "index", "toolCall", "toolType",
-    "executableCode", "promptFeedback", "blockReason", "usageMetadata", "promptTokenCount", "candidatesTokenCount",
-    "totalTokenCount", "promptTokensDetails", "groundingMetadata", "webSearchQueries", "error", "text",
-}  # fmt: skip
-SAID_WORDS = ["STOP", "MAX_TOKENS", "SAFETY", "lookup", "GOOGLE_SEARCH_WEB", "AUDIO"]
 CALL = formats.call_part()
 
 
 def asked_of(request: Any, path: str = PATH) -> Asked:
     return GENERATE.read(Sent({}, path, json.dumps(request).encode()))
-
-
-def seen(raw: bytes, *tools: str) -> GenerateTranscript:
-    transcript, reader = GenerateTranscript(tools), GENERATE.reader()
-    for event in [*reader.feed(raw), *reader.finish()]:
-        transcript.see(event)
-    transcript.see_end()
-    return transcript
-
-
-def judged(raw: bytes, *grants: str) -> tuple[str, bytes]:
-    asked = Asked({}, "m", stream=True, tools=grants)
-    judge, reader = Judge(asked, GENERATE, None, grants_of(grants), 1000, "", "key", Room()), GENERATE.reader()
-    result, ready = judge.events([*reader.feed(raw), *reader.finish()])
-    return (judge.end() if result == "answered" else result), ready
-
-
-def told(transcript: Any) -> tuple[Any, ...]:
-    return transcript.response_id, transcript.model, transcript.finish, transcript.tool_calls(), transcript.reported()
 
 
 @given(request=lax.twisted(REQUEST, MEMBERS, WORDS), deep=st.booleans())
@@ -79,51 +53,12 @@ def test_no_request_breaks_the_reader(request: Any, deep: bool) -> None:
             assert first == {"text": "first"}
 
 
-@given(data=st.data())
-def test_no_event_breaks_the_transcript(data: st.DataObject) -> None:
-    transcript, reader = GenerateTranscript(("lookup",)), GENERATE.reader()
-    for seed in [json.loads(one.partition(b"data: ")[2]) for one in formats.generated_events("hi", CALL)]:
-        value = data.draw(lax.twisted(seed, SAID, SAID_WORDS) | lax.objects(SAID, SAID_WORDS) | st.just(seed))
-        for event in reader.feed(b"data: " + lax.text_of(value, deep=data.draw(st.booleans())) + b"\n\n"):
-            GENERATE.as_error(GENERATE.error_of(event))
-            with contextlib.suppress(Unreadable):
-                transcript.see(event)
-    told(transcript)
-    transcript.raw_usage()
-
-
-@given(value=lax.twisted(formats.generated("hi", CALL), SAID, SAID_WORDS), deep=st.booleans())
-def test_no_whole_answer_breaks_the_transcript(value: Any, deep: bool) -> None:
-    body, transcript = lax.text_of(value, deep=deep), GenerateTranscript()
-    GENERATE.as_error(GENERATE.error_in(body))
-    with contextlib.suppress(Unreadable):
-        transcript.see_whole(body)
-    told(transcript)
-
-
-STREAM = b"".join(formats.generated_events("hello", CALL))
-
-
-@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=30).map(sorted), line_end=st.sampled_from([b"\n", b"\r\n"]))
-def test_any_cutting_of_the_bytes_gives_the_same_transcript(cuts: list[int], line_end: bytes) -> None:
-    body, reader, transcript = STREAM.replace(b"\r\n", line_end), GENERATE.reader(), GenerateTranscript()
-    edges = [0, *cuts, len(body)]
-    for low, high in zip(edges, edges[1:], strict=False):
-        for event in reader.feed(body[low:high]):
-            transcript.see(event)
-    for event in reader.finish():
-        transcript.see(event)
-    transcript.see_end()
-    assert told(transcript) == told(seen(STREAM))
-    assert transcript.finished
-
-
 @given(text=st.text(min_size=1, max_size=8), names=st.lists(st.sampled_from(["lookup", "other"]), max_size=3))
 def test_the_whole_and_the_streamed_form_say_the_same(text: str, names: list[str]) -> None:
     parts = [formats.call_part(name) for name in names]
     whole = GenerateTranscript()
     whole.see_whole(json.dumps(formats.generated(text, *parts)).encode())
-    assert told(whole) == told(seen(b"".join(formats.generated_events(text, *parts))))
+    assert told(whole) == told(seen(GENERATE, b"".join(formats.generated_events(text, *parts))))
     assert [one.name for one in whole.tool_calls()] == names
 
 
@@ -146,7 +81,7 @@ def test_a_call_that_is_not_granted_is_found_in_each_part_and_each_candidate(par
         {"candidates": [{"finishReason": "STOP", "content": {"parts": [part]}}]},
     ):
         raw = formats.data(value)
-        result, ready = judged(raw + formats.generated_events("a")[-1], "lookup", "go")
+        result, ready, _ = judged(GENERATE, raw + formats.generated_events("a")[-1], "lookup", "go")
         assert result == "refused_answer"
         assert raw not in ready
 
@@ -161,7 +96,7 @@ def test_a_call_that_is_not_granted_is_found_in_each_part_and_each_candidate(par
 )  # fmt: skip
 def test_what_clients_read_differently_is_not_given_out(part: dict[str, Any]) -> None:
     raw = formats.data({"candidates": [{"content": {"parts": [part]}}]})
-    result, ready = judged(raw, "lookup")
+    result, ready, _ = judged(GENERATE, raw, "lookup")
     assert result == "unreadable"
     assert raw not in ready
 
@@ -174,33 +109,33 @@ def test_the_sdk_reads_the_other_spelling_of_a_call() -> None:
 
 
 def test_a_reason_in_another_spelling_ends_nothing_and_is_not_given_out() -> None:
-    assert judged(formats.data({"candidates": [{"finish_reason": "STOP", "content": {}}]}))[0] == "unreadable"
+    assert judged(GENERATE, formats.data({"candidates": [{"finish_reason": "STOP", "content": {}}]}))[0] == "unreadable"
 
 
 @pytest.mark.parametrize("kind", types.ToolType)
 def test_a_tool_of_the_provider_has_the_name_under_which_it_is_defined(kind: types.ToolType) -> None:
     part = {"toolCall": {"toolType": kind.value}}
     longer = {"GOOGLE_SEARCH_WEB": "google_search", "GOOGLE_SEARCH_IMAGE": "google_search"}
-    (found,) = seen(events_of(part), "go", "f", "google_search", "url_context").tool_calls()
+    (found,) = seen(GENERATE, events_of(part), "go", "f", "google_search", "url_context").tool_calls()
     assert (found.name, found.provider_run) == (longer.get(kind.value, kind.value.lower()), True)
 
 
 def test_a_function_without_a_name_waits_for_what_never_comes() -> None:
     raw = formats.data({"candidates": [{"content": {"parts": [{"functionCall": {"args": {}}}]}}]})
-    assert judged(raw + formats.generated_events("a")[-1], "lookup") == ("refused_answer", b"")
+    assert judged(GENERATE, raw + formats.generated_events("a")[-1], "lookup")[:2] == ("refused_answer", b"")
 
 
 def test_what_comes_after_a_finish_waits_with_it() -> None:
     last = formats.generated_events("a")[-1]
     more = formats.data({"candidates": [{"content": {"parts": [{"text": "b"}]}}]})
-    result, ready = judged(last + more)
+    result, ready, _ = judged(GENERATE, last + more)
     assert (result, ready) == ("answered", b"")
 
 
 @pytest.mark.parametrize("mark", [b"data: [DONE]\n\n", b": so\ndata: [DONE]\r\n\r\n"])
 def test_a_mark_of_another_format_is_no_end(mark: bytes) -> None:
     first = formats.generated_events("hello")[0]
-    assert judged(first + mark) == ("upstream_cut", first)
+    assert judged(GENERATE, first + mark)[:2] == ("upstream_cut", first)
 
 
 def usages(*counts: dict[str, int]) -> Any:
@@ -208,7 +143,7 @@ def usages(*counts: dict[str, int]) -> Any:
         {"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": one} for one in counts
     ]  # fmt: skip
     events[-1]["candidates"][0]["finishReason"] = "STOP"
-    return seen(b"".join(map(formats.data, events))).reported()
+    return seen(GENERATE, b"".join(map(formats.data, events))).reported()
 
 
 @pytest.mark.parametrize(
