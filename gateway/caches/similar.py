@@ -14,9 +14,12 @@ import structlog
 from classifiers.similarity.extra import ExtraMissing
 from classifiers.similarity.near_miss import difference
 from classifiers.similarity.nearest import Nearest
+from classifiers.similarity.time_dependent import is_time_dependent
 from gateway.pipeline.ports import Cached, Looked, Near
 
 ROWS, PARTITIONS = 5_000, 64
+MAX_BYTES = 64 * 1024 * 1024
+"""Of answers, questions and vectors together; beyond that the older half goes."""
 CANDIDATES = 5
 MOST_SECONDS = 259_200.0
 """The longest life of an answer; routes set shorter ones."""
@@ -35,10 +38,11 @@ class SimilarAnswers:
         self._embed = embed
         self._nearest = Nearest(width=width, rows=ROWS, partitions=PARTITIONS, seconds=seconds)
         self._kept: dict[tuple[str, str], tuple[str, float, Cached]] = {}
+        self._vector_bytes, self._bytes = 4 * width, 0
 
     async def look(self, partition: str, text: str, threshold: float) -> Looked:
         """Return the answer to the nearest question that may serve, if there is one, and the vector of the text."""
-        vector = await self._vector(text)
+        vector = await self._vector(text, is_question=True)
         if vector is None:
             return Looked(None, None)
         now = time.monotonic()
@@ -53,12 +57,25 @@ class SimilarAnswers:
 
     def keep(self, partition: str, text: str, looked: Looked, cached: Cached, *, ttl: int) -> None:
         """Keep an answer for later questions."""
-        if looked.vector is None:
+        if looked.vector is None or len(cached.body) > MAX_BYTES // 8:
             return
         now = time.monotonic()
         for gone in self._nearest.add(partition, cached.call, looked.vector, at=now):
-            self._kept.pop((str(gone[0]), str(gone[1])), None)
+            self._drop((str(gone[0]), str(gone[1])))
         self._kept[partition, cached.call] = (text, now + ttl, cached)
+        self._bytes += self._size(text, cached)
+        if self._bytes > MAX_BYTES:
+            older = set(list(self._kept)[: len(self._kept) // 2 + 1])
+            self._nearest.remove(lambda place, key: (str(place), str(key)) in older)
+            for one in older:
+                self._drop(one)
+
+    def _drop(self, place: tuple[str, str]) -> None:
+        text, _, cached = self._kept.pop(place)
+        self._bytes -= self._size(text, cached)
+
+    def _size(self, text: str, cached: Cached) -> int:
+        return len(text) + len(cached.body) + self._vector_bytes
 
     async def agree(self, one: str, other: str) -> bool | None:
         """Tell whether two answers say the same; None where that cannot be told."""
@@ -67,9 +84,14 @@ class SimilarAnswers:
             return None
         return float(vectors[0] @ vectors[1]) >= AGREES and difference(one, other, strictness=0) is None
 
-    async def _vector(self, text: str) -> Any:
+    async def _vector(self, text: str, *, is_question: bool = False) -> Any:
+        """Return the vector of a text; None where it has none, or is a question whose answer depends on the day."""
+
+        def read() -> Any:
+            return None if is_question and is_time_dependent(text) else self._embed(text)
+
         try:
-            return await asyncio.to_thread(self._embed, text)
+            return await asyncio.to_thread(read)
         except ValueError:  # more words than the model reads
             return None
 
@@ -82,6 +104,7 @@ def local() -> SimilarAnswers:
     """
     from classifiers.similarity.minilm import WIDTH, MiniLM, WeightsRefused, installed
 
+    difference("one", "two")  # whose lists take a quarter of a second to read, here in a thread
     try:
         return SimilarAnswers(MiniLM(installed()).embed, width=WIDTH, seconds=MOST_SECONDS)
     except (ExtraMissing, WeightsRefused) as error:

@@ -113,14 +113,14 @@ class Relay:
             result = "stopped"
         outcome = self._judge.outcome(result)
         if alike and result == "answered":
-            outcome = outcome._replace(similar=await alike.compared(body))
+            outcome = outcome._replace(similar=await alike.compared(b"".join(self._judge.sent)))
         await self.end(outcome)
         if result != "answered":
             raise self._broken(result)
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
         if alike and self._may_be_kept():
-            alike.keep(Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0))
+            alike.keep(self._as_cached(content_type))
         head = Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
         return head, b"".join(self._judge.sent)
 
@@ -257,9 +257,12 @@ class Relay:
 
     def _remember(self, content_type: str) -> None:
         if self.plan.cache_ttl and self._may_be_kept():
-            body = b"".join(self._judge.sent)
-            answer = Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
-            self.ports.cache.put(self.cache_key, answer, ttl=self.plan.cache_ttl)
+            self.ports.cache.put(self.cache_key, self._as_cached(content_type), ttl=self.plan.cache_ttl)
+
+    def _as_cached(self, content_type: str) -> Cached:
+        """What may be given again is what the caller got, in the caller's format."""
+        body = b"".join(self._judge.sent)
+        return Cached(call=self.call.id, content_type=content_type, body=body, cost=self._cost or 0)
 
     def _may_be_kept(self) -> bool:
         said = self._judge.transcript

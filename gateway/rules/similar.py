@@ -1,8 +1,8 @@
 """Which calls may be answered by the answer to a similar one, and what has to be the same for that. Pure.
 
-Everything but the words of the question must be equal: environment, workflow, route, person, and every other member of
-the request, so model, system prompt and settings too. Calls with tools, images, a dialogue, a stream or a question
-whose answer depends on the day are never looked up.
+Everything but the words of the question must be equal: environment, workflow, route, the model that is asked first,
+person, and every other member of the request, so system prompt and settings too. Calls with tools, images, a dialogue
+or a stream are never looked up, and the cache takes no question whose answer depends on the day.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from classifiers.similarity.time_dependent import is_time_dependent
 from classifiers.similarity.trust import may_serve
 from gateway.call import Call, Plan, Principal
 from gateway.dialects.openai_chat import CHAT
@@ -43,10 +42,9 @@ def question_of(call: Call, principal: Principal, plan: Plan, *, keep: bool) -> 
     text = rest[0].get("content") if len(rest) == 1 and messages[-1] is rest[0] else None
     if not isinstance(text, str) or rest[0].get("role") != "user" or not 0 < len(text) <= MOST_CHARACTERS:
         return None
-    if is_time_dependent(text):
-        return None
     others = {**asked.fields, "messages": [*messages[:-1], {**rest[0], "content": ""}]}
-    parts = principal.environment, principal.workflow, plan.route, call.subject_id
+    first = plan.targets[0]
+    parts = principal.environment, principal.workflow, plan.route, first.provider, first.model, call.subject_id
     said = orjson.dumps(others, option=orjson.OPT_SORT_KEYS)
     return Question(hashlib.sha256(repr(parts).encode() + said).hexdigest(), text)
 

@@ -59,20 +59,21 @@ def test_whatever_else_differs_is_another_partition(other: Call) -> None:
     assert one.partition != two.partition
 
 
-def test_environment_workflow_and_route_are_never_mixed() -> None:
+def test_environment_workflow_route_and_model_are_never_mixed() -> None:
     others = [
         asked(call(), of=Principal(key="k", environment="dev", workflow="w", status="active")),
         asked(call(), of=Principal(key="k", environment="prod", workflow="v", status="active")),
         asked(call(), by=PLAN._replace(route="other")),
+        asked(call(), by=PLAN._replace(targets=PLAN.targets[1:])),
     ]
-    assert len({one.partition for one in [asked(call()), *others] if one}) == 4
+    assert len({one.partition for one in [asked(call()), *others] if one}) == 5
 
 
 @pytest.mark.parametrize(
     "more",
     [
         {"stream": True}, {"n": 2}, {"tools": [{"type": "function", "function": {"name": "f"}}]},
-        {"text": [{"type": "text", "text": "hi"}]}, {"text": "What is the weather today?"}, {"text": "x" * 5000},
+        {"text": [{"type": "text", "text": "hi"}]}, {"text": "x" * 5000},
         {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]},
         {"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]},
     ],
@@ -135,6 +136,26 @@ def test_what_is_too_old_is_not_found() -> None:
     cache = SimilarAnswers(embed, width=WIDTH, seconds=1000)
     kept(cache, "How do I return a parcel?", ttl=-1)
     assert look(cache, "How do I return a parcel?") is None
+
+
+def test_a_question_whose_answer_depends_on_the_day_is_neither_looked_up_nor_kept() -> None:
+    cache = SimilarAnswers(embed, width=WIDTH, seconds=1000)
+    kept(cache, "What is the weather today?")
+    assert asyncio.run(cache.look("p", "What is the weather today?", 0.75)) == Looked(None, None)
+
+
+def test_the_older_half_of_the_answers_goes_when_they_and_the_questions_take_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = SimilarAnswers(embed, width=WIDTH, seconds=1000)
+    monkeypatch.setattr("gateway.caches.similar.MAX_BYTES", 8 * (len(cached().body) + 4 * WIDTH + 28))
+    questions = [
+        f"How do I return a {word}?" for word in ("lamp", "chair", "table", "carpet", "mirror", "clock", "bed")
+    ]
+    for question in [*questions, "Where is the shop?", "Who pays for the post?"]:
+        kept(cache, question)
+    assert [look(cache, one) for one in questions[:4]] == [None] * 4
+    assert look(cache, "Who pays for the post?") == "call_Who pays for the post?"
 
 
 def test_answers_agree_if_they_are_alike_and_no_number_differs() -> None:

@@ -346,8 +346,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "answers are never given from one person to another", "gateway/rules/similar.py",
-        "    parts = principal.environment, principal.workflow, plan.route, call.subject_id\n",
-        "    parts = principal.environment, principal.workflow, plan.route\n",
+        "first.provider, first.model, call.subject_id\n", "first.provider, first.model\n",
         SIMILAR + "test_people_and_calls_whose_contents_are_not_kept_are_never_mixed",
     ),
     Sabotage(

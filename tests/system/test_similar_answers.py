@@ -31,6 +31,8 @@ def on(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     with stage(tmp_path_factory.mktemp("similar") / "home", max_calls=1000) as opened:
         answers = OnDemand(lambda: SimilarAnswers(embed, width=WIDTH, seconds=1000))
         object.__setattr__(opened.gateway.ports, "similar", answers)
+        # Of a hundred hits one would be verified, and by its id it could be any.
+        monkeypatch.setattr("gateway.pipeline.similar.is_verified", lambda call, percent: percent == 100)
         yield opened
 
 
@@ -70,11 +72,8 @@ def test_what_would_have_been_served_is_observed_and_held_against_the_fresh_answ
     assert "did not agree with it" in repr(explain(on.installation, str(wrong.call)))
 
 
-def test_an_answer_is_served_once_enough_agreed_and_its_call_is_on_record(
-    on: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_served_once_enough_agreed_and_its_call_is_on_record(on: Stage) -> None:
     configure(on, "serve")
-    monkeypatch.setattr("gateway.pipeline.similar.is_verified", lambda call, percent: False)
     on.upstream.answer = saying(*["You have 30 days."] * 4, "not asked")
     for text in (FIRST, ALIKE, FIRST + " Please.", ALIKE + " Please."):
         assert word(on, text) == ("off", "You have 30 days.")
@@ -101,6 +100,21 @@ def test_a_share_of_what_could_be_served_is_asked_all_the_same_and_a_wrong_one_e
         "wrong": 1,
         "serves": False,
     }
+
+
+def test_what_is_kept_of_a_translated_answer_is_what_the_caller_got(on: Stage) -> None:
+    """The provider speaks another format than whoever asks next."""
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    said = "intent: claude, similar: {mode: serve, threshold: 0.75, verify_percent: 1},"
+    acts.activate(on.installation, on.person("ada"), text.replace("intent: claude,", said), "for the test")
+    client = on.client().chat.completions
+    texts = (FIRST, ALIKE, FIRST + " Please.", ALIKE + " Please.", FIRST)
+    answers = [
+        client.with_raw_response.create(model="claude", messages=[{"role": "user", "content": one}]) for one in texts
+    ]
+    assert [one.facts["similar"]["agreed"] for one in on.entries("call.closed")[1:4]] == [True] * 3
+    assert answers[-1].headers["x-whyledger-cache"] == "similar"
+    assert {one.parse().choices[0].message.content for one in answers} == {"hello"}
 
 
 def test_people_and_calls_whose_contents_are_not_kept_are_never_mixed(on: Stage) -> None:
