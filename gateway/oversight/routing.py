@@ -7,7 +7,7 @@ from gateway.call import Arrival, Call, Check, Plan, Principal
 from gateway.dialects.pairs import DIALECTS
 from gateway.dialects.protocol import Server
 from gateway.errors import Refused
-from gateway.pipeline.open import budget_rows
+from gateway.pipeline.open import budget_rows, stepped
 from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import admit, decide, screen
 from gateway.rules.prompts import with_prompt
@@ -68,14 +68,16 @@ def explain_route(
 
 def _of_plan(installation: Installation, rules: Rules, call: Call, first: Plan, checks: tuple[Check, ...]) -> Explained:
     zone = rules.configuration.organisation.time_zone
-    used = [
-        (row, cap, installation.reader.state(row) or {"spent": 0, "reserved": 0})
-        for row, cap in budget_rows(first.caps, zone, installation.clock())
-    ]
-    step_down, plan = _stepped(first, used)
+    rows = budget_rows(first.caps, zone, installation.clock())
+    used = {row: installation.reader.state(row) or {"spent": 0, "reserved": 0} for row, _ in rows}
+    plan, step_down = stepped(first, used, rows), {}
+    if first.lower:
+        cheaper = first.lower.targets[0].model
+        step_down = {"percent": first.step_down_at, "now": plan.stepped_down, "first": cheaper}
     budgets = [
-        {"row": row, "cap": cap, **one, "fits": one["spent"] + one["reserved"] + plan.reserved <= cap}
-        for row, cap, one in used
+        {"row": row, "cap": cap, **used[row]}
+        | {"fits": used[row]["spent"] + used[row]["reserved"] + plan.reserved <= cap}
+        for row, cap in rows
     ]
     missing = [one["row"] for one in budgets if not one["fits"]]
     return Explained(
@@ -86,16 +88,6 @@ def _of_plan(installation: Installation, rules: Rules, call: Call, first: Plan, 
         rejected=tuple({"model": model, "reason": reason} for model, reason in plan.rejected),
         reserved=plan.reserved, budgets=tuple(budgets), step_down=step_down,
     )  # fmt: skip
-
-
-def _stepped(plan: Plan, used: list[tuple[str, int, Any]]) -> tuple[dict[str, Any], Plan]:
-    if plan.lower is None:
-        return {}, plan
-    row, cap, one = next(found for found in used if found[0].startswith("budget:route:"))
-    now = 100 * (one["spent"] + one["reserved"]) >= plan.step_down_at * cap
-    first = [target.model for target in plan.lower.targets][:1]
-    said = {"percent": plan.step_down_at, "now": now, "first": first[0] if first else "", "row": row}
-    return said, plan.lower if now else plan
 
 
 def _target(target: Any, call: Call, plan: Plan) -> dict[str, Any]:

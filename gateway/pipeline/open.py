@@ -5,7 +5,6 @@ the configuration, the release), checks caps and calls per task, and yields eith
 reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
@@ -32,6 +31,9 @@ from ledger.errors import LedgerError, LogWentBack
 from ledger.ids import new_id
 from ledger.unit import Receipt, State, Step, Unit
 
+SAME_LENGTH = 22
+"""Characters of a digest that are kept to count what is the same: 132 bits."""
+
 
 class Record(NamedTuple):
     """The parts of the entries of one call that are made outside the transaction: ids, pseudonyms, sealed contents."""
@@ -47,7 +49,9 @@ class Record(NamedTuple):
     contents: Sealed | None = None
 
 
-async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requested: str | None = None) -> Record:
+async def record_of(
+    call: Call, principal: Principal, workflow: Workflow | None, ports: Ports, *, requested: str | None = None
+) -> Record:
     """Seal the request and look up the pseudonyms.
 
     Args:
@@ -74,7 +78,7 @@ async def record_of(call: Call, workflow: Workflow | None, ports: Ports, *, requ
             values["requested"] = requested
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     task = None if own else ports.contents.pseudonym("task", call.task_id)
-    request = None if own else ports.contents.pseudonym("call", hashlib.sha256(call.body).hexdigest())[:22]
+    request = None if own else digest_of(call, principal, ports.contents.pseudonym)[:SAME_LENGTH]
     return Record(
         entry_id=entry_id, task=task, request=request, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents
     )
@@ -122,7 +126,7 @@ def open_unit(
         return rows
 
     def run(state: State, at: datetime) -> Step:
-        return _run(_stepped(first, state, budget_rows(first.caps, zone, at)), state, at)
+        return _run(stepped(first, state, budget_rows(first.caps, zone, at)), state, at)
 
     def _run(plan: Plan, state: State, at: datetime) -> Step:
         _require_lease(state, ports.boot, at)
@@ -209,7 +213,7 @@ def _answer(draft: Draft, plan: Plan) -> Callable[[Receipt], Opened]:
     )  # fmt: skip
 
 
-def _stepped(plan: Plan, state: State, budgets: Sequence[tuple[str, int]]) -> Plan:
+def stepped(plan: Plan, state: State, budgets: Sequence[tuple[str, int]]) -> Plan:
     """Return what is done once the route has used up the share of its cap at which it steps down, else the plan."""
     if plan.lower is None:
         return plan
@@ -336,7 +340,7 @@ async def refuse(
     workflow = rules.workflow(principal.workflow) if rules else None
     route = call.asked.model if call and rules and rules.configuration.route(call.asked.model) else None
     if call:
-        record = await record_of(call, workflow, ports, requested=None if route else call.asked.model)
+        record = await record_of(call, principal, workflow, ports, requested=None if route else call.asked.model)
     else:
         record = Record(entry_id=new_id("ent", ports.clock()))
     day = day_in_zone(rules.configuration.organisation.time_zone if rules else "UTC", ports.clock())

@@ -79,7 +79,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     findings = screen(call, workflow)  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
-    record = await record_of(call, workflow, ports)
+    record = await record_of(call, principal, workflow, ports)
     # Nothing that can fail may stand between 7 and the relay that closes the call.
     key = cache_key(call, principal) if plan.cache_ttl else ""
     decided = monotonic()

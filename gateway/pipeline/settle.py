@@ -10,7 +10,7 @@ from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal,
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
 from gateway.pipeline.charge import Charge
-from gateway.pipeline.open import Record
+from gateway.pipeline.open import SAME_LENGTH, Record
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import UNDELIVERED, digest_of
 from gateway.state.changes import changes_of
@@ -113,9 +113,9 @@ def _sealed(
         listed: dict[str, Any] = {"granted": one.granted, "name": as_identifier(one.name) if one.granted else None}
         if one.output_format:
             listed["output_format"] = True
-        if record.task:
+        if record.task and not one.provider_run and not one.output_format:
             said = hashlib.sha256(f"{one.name}\n{one.arguments}".encode()).hexdigest()
-            listed["same_ref"] = ports.contents.pseudonym("tool_call", said)[:22]
+            listed["same_ref"] = ports.contents.pseudonym("tool_call", said)[:SAME_LENGTH]
         if one.provider_run:
             listed["provider_run"] = True
         if record.keep:

@@ -41,13 +41,8 @@ def row_of(day: str, workflow: str | None, facts: Mapping[str, Any], call: Mappi
         call: what the entry does not say of it: `environment`, `route`, `key`, `prompt`.
     """
     served = facts.get("served")
-    model = (
-        f"{served['provider']} {served['model']}"
-        if served
-        else "cache"
-        if facts.get("cache") in ("hit", "similar")
-        else ""
-    )
+    cached = "cache" if facts.get("cache") in ("hit", "similar") else ""
+    model = f"{served['provider']} {served['model']}" if served else cached
     named = [facts.get(name) or call.get(name) or "" for name in ("environment", "route", "key")]
     prompt = facts.get("prompt") or call.get("prompt")
     parts = (day, workflow or "", named[0], named[1], model, named[2], *([prompt] if prompt else ()))

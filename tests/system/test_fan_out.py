@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
+import formats
 import openai
 import pytest
 from stage import Stage, chunk, completion, stage, streaming
@@ -107,6 +109,43 @@ def test_the_third_identical_call_of_a_task_is_refused_and_one_that_got_no_answe
         on.ask(text="the same", task="agent:identical")
     assert code(caught.value) == "identical_calls"
     assert on.ask(text="the same", task="agent:other").choices[0].message.content == "hello"
+
+
+def test_the_same_call_in_another_order_of_its_members_is_the_same(on: Stage) -> None:
+    ways: list[dict[str, Any]] = [
+        {"extra_body": {"temperature": 0, "user": "u"}}, {"extra_body": {"user": "u", "temperature": 0}},
+    ]  # fmt: skip
+    for more in ways:
+        on.ask(text="one thing", task="agent:orders", **more)
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        on.ask(text="one thing", task="agent:orders", **ways[0])
+    assert code(caught.value) == "identical_calls"
+
+
+def test_the_form_of_an_answer_is_no_tool_that_goes_round_in_a_circle(on: Stage) -> None:
+    on.upstream.answer = calling('{"page": 1}')
+    messages: list[Any] = [{"role": "user", "content": "Which page?"}]
+    forced: Any = {"type": "function", "function": {"name": "lookup"}}
+    client = on.client("agent", x_whyledger_task="agent:form")
+    for turn in range(5):
+        said = client.chat.completions.create(model="support", messages=messages, tools=TOOLS, tool_choice=forced)
+        messages += [said.choices[0].message.to_dict(), {"role": "tool", "tool_call_id": "c1", "content": f"{turn}?"}]
+    assert len(on.upstream.seen) == 5
+
+
+def test_a_tool_that_the_provider_runs_is_none_of_the_callers_circles(on: Stage) -> None:
+    on.upstream.answer = json_of(formats.message("found", formats.tool_use(kind="server_tool_use")))
+    with anthropic.Anthropic(
+        base_url=on.url, api_key=on.keys["agent"], default_headers={"x-whyledger-task": "agent:search"}
+    ) as client:
+        messages: list[Any] = [{"role": "user", "content": "Look it up."}]
+        for turn in range(5):
+            tools: Any = [{"name": "lookup", "input_schema": {"type": "object"}}]
+            client.messages.create(model="claude", max_tokens=100, messages=messages, tools=tools)
+            results = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": f"{turn}"}]
+            used = {"role": "assistant", "content": [formats.tool_use()]}
+            messages += [used, {"role": "user", "content": results}]
+    assert len(on.upstream.seen) == 5
 
 
 async def failing(_request: Request, _body: dict[str, Any]) -> Response:
