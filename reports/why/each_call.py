@@ -6,7 +6,7 @@ from typing import Any
 from ledger.amounts import cap_of, counted, eur_short
 from ledger.entry import Entry
 from reports.ports import Evidence, Integrity
-from reports.why.narrative import tries
+from reports.why.serving import again, choice, passed_over, tries, without_place
 from reports.why.story import Story
 from reports.why.transcript import called, said, turns
 from reports.why.words import (
@@ -106,24 +106,28 @@ def which_model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[l
         failed = [one for one in stated["attempts"] if one["outcome"] != "answered"]
         parts = [tries(failed)] if failed else []
         parts += [
-            f"{one['model']} ({one['provider']}) answered{_choice(call.opened, one)}"
+            f"{one['model']} ({one['provider']}) answered{choice(call.opened, one)}"
             for one in stated["attempts"]
             if one["outcome"] == "answered"
         ]
-        lines.append(
-            f"{'; then '.join(parts) or 'No provider was asked'}{_CACHE.get(stated['cache'], '')}." + _named(stated)
-        )
-        facts += [pointer(call.ended, "facts.attempts"), pointer(call.ended, "facts.cache")]
+        asked = f"{'; then '.join(parts) or 'No provider was asked'}{_again(stated)}.{_named(stated)}"
+        lines.append(" ".join([asked, *passed_over(call.opened), *without_place(stated["attempts"])]))
+        facts += [pointer(call.ended, f"facts.{name}") for name in ("attempts", "cache", "similar") if name in stated]
+        if call.opened:
+            facts += [pointer(call.opened, f"facts.{name}") for name in _CHOSEN if call.opened.facts.get(name)]
     return numbered(story, lines), facts
 
 
 _CACHE = {"hit": ": the exact cache had the answer", "miss": "; the cache had no answer"}
 
 
-def _choice(opened: Entry | None, attempt: Mapping[str, Any]) -> str:
-    if opened is None:
-        return ""
-    return ", the first choice" if attempt["model"] == opened.facts["targets"][0]["model"] else ", a fallback"
+_CHOSEN = ("step_down", "rejected")
+
+
+def _again(stated: Mapping[str, Any]) -> str:
+    if similar := stated.get("similar"):
+        return f"{':' if similar['served'] else ';'} {again(similar)}"
+    return _CACHE.get(stated["cache"], "")
 
 
 def _named(stated: Any) -> str:

@@ -1,13 +1,13 @@
 """The narrative: fixed sentences over facts, each naming the facts it rests on. Same facts, same bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
-from ledger.amounts import counted, eur_short, in_words
+from ledger.amounts import counted, eur_short
 from ledger.entry import Entry
 from reports.ports import Evidence
+from reports.why.serving import again, choice, passed_over, tries, without_place
 from reports.why.story import CallStory, Story
 from reports.why.words import (
     COST_STATES,
@@ -23,7 +23,6 @@ from reports.why.words import (
     score_said,
     stopped,
     verb_of,
-    went,
     when,
 )
 
@@ -89,11 +88,6 @@ def _prompted(call: CallStory[Entry]) -> Iterator[Sentence]:
         )
 
 
-def _passed_over(opened: Entry) -> Iterator[Sentence]:
-    for one in opened.facts.get("rejected", ()):
-        yield Sentence(f"{one['model']} was passed over: {one['reason']}.", (pointer(opened, "facts.rejected"),))
-
-
 _PROMPTED = {
     "promoted": ", the one that was promoted in its environment",
     "asked": ", which it asked for by number",
@@ -116,7 +110,8 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
                 "serve it first.",
                 (pointer(call.opened, "facts.step_down"), pointer(call.opened, "facts.targets")),
             )
-        yield from _passed_over(call.opened)
+        for said in passed_over(call.opened):
+            yield Sentence(said, (pointer(call.opened, "facts.rejected"),))
         if facts.get("provider_stores"):
             yield Sentence("It let the provider store the answer.", (pointer(call.opened, "facts.provider_stores"),))
         if facts.get("output_limit_set"):
@@ -180,7 +175,9 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         return
     facts = call.ended.facts
     if similar := facts.get("similar"):
-        yield Sentence(_similar(similar), (pointer(call.ended, "facts.similar"),))
+        text = again(similar)
+        text = f"No provider was asked: {text}" if similar["served"] else text[0].upper() + text[1:]
+        yield Sentence(f"{text}.", (pointer(call.ended, "facts.similar"),))
     if facts.get("cached_from_ref") and facts.get("cache") != "similar":
         yield Sentence(
             f"The exact cache gave the answer that {facts['cached_from_ref']} had bought; no provider was asked.",
@@ -191,49 +188,20 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
         yield Sentence(f"{tries(failed)}.", (pointer(call.ended, "facts.attempts"),))
     for one in facts["attempts"]:
         if one["outcome"] == "answered":
-            first = call.opened is None or one["model"] == call.opened.facts["targets"][0]["model"]
-            place = "the first choice" if first else "a fallback"
+            place = choice(call.opened, one)
             yield Sentence(
-                f"{one['model']} ({one['provider']}), {place}, began to answer on attempt {len(failed) + 1}.",
+                f"{one['model']} ({one['provider']}){place}{',' * bool(place)} began to answer on attempt "
+                f"{len(failed) + 1}.",
                 (pointer(call.ended, "facts.attempts"),),
             )
-            if one.get("dropped"):
-                yield Sentence(
-                    f"Its format has no place for {', '.join(one['dropped'])}, which the request asked for.",
-                    (pointer(call.ended, "facts.attempts"),),
-                )
+    for text in without_place(facts["attempts"]):
+        yield Sentence(text, (pointer(call.ended, "facts.attempts"),))
     for one in facts.get("beside", ()):
         text = f"{one['model']} took part at the provider: {one['usage']['output_tokens']:,} output tokens."
         yield Sentence(text, (pointer(call.ended, "facts.beside"),))
     said = (facts.get("served") or {}).get("reported_model")
     if said and said != facts["served"]["model"]:
         yield Sentence(f"The answer names {said} as its model.", (pointer(call.ended, "facts.served"),))
-
-
-def _similar(found: Mapping[str, Any]) -> str:
-    """Say what was found for a similar question, and what became of it."""
-    source, alike = found["source_ref"], f"{found['permille'] / 10:.1f} %"
-    if found["served"]:
-        return f"The answer of {source} was given again: the questions are alike to {alike}. No provider was asked."
-    ended = "whether the fresh one agrees could not be told"
-    if "agreed" in found:
-        ended = f"the fresh one {'agreed' if found['agreed'] else 'did not agree'} with it"
-    return f"The answer of {source} to a question alike to {alike} was not given again; {ended}."
-
-
-def tries(failed: Iterable[Mapping[str, Any]]) -> str:
-    """Say which attempts gave no answer, and how they went: `Three attempts at m (p) failed with HTTP 500`."""
-    said = []
-    for (model, provider, how), found in groupby(failed, lambda one: (one["model"], one["provider"], _how(one))):
-        number = len([*found])
-        said.append(f"{in_words(number)} attempt{'s' * (number > 1)} at {model} ({provider}) failed with {how}")
-    text = "; ".join(said)
-    return text[:1].upper() + text[1:]
-
-
-def _how(attempt: Mapping[str, Any]) -> str:
-    said = went(attempt["outcome"])
-    return f"{said} ({str(attempt['error']).replace('_', ' ')})" if attempt.get("error") else said
 
 
 def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.oversight import acts
+from gateway.web.api import explain
 from ledger.entry import Entry
 from ledger.errors import LedgerUnavailable
 from ledger.unit import Unit
@@ -586,6 +587,8 @@ def test_what_was_dropped_is_named_in_a_header(on: Stage) -> None:
         model="claude", messages=[{"role": "user", "content": "hi"}], seed=7, temperature=1.5
     )
     assert raw.headers["x-whyledger-dropped"] == "seed, temperature (1 is the most there)"
+    said = explain(on.installation, raw.headers["x-request-id"])
+    assert "has no place for seed, temperature (1 is the most there)" in said.questions[5].answer
 
 
 def test_a_request_that_cannot_be_translated_is_refused_before_it_costs(on: Stage) -> None:

@@ -58,7 +58,12 @@ def test_a_route_steps_down_at_the_share_of_its_cap_and_says_so_everywhere(on: S
     opened = on.entries("call.opened")[-1]
     assert opened.facts["step_down"] == {"percent": 70}
     assert [one["model"] for one in opened.facts["targets"]] == ["model-b", "model-a"]
-    assert "70 % of its cap" in repr(explain(on.installation, second.headers["x-request-id"]))
+    said = explain(on.installation, second.headers["x-request-id"])
+    assert (
+        "model-b (upstream) answered, put first because the route had used up 70 % of its cap"
+        in said.questions[5].answer
+    )
+    assert "answered, the first choice" in explain(on.installation, first.headers["x-request-id"]).questions[5].answer
 
 
 def test_before_that_share_is_used_up_nothing_steps_down(on: Stage) -> None:
@@ -84,7 +89,11 @@ def test_a_target_that_fails_again_and_again_is_left_alone_on_record(on: Stage) 
     assert asked == ["model-a", "model-b"] * FAILURES + ["model-b"] * 2
     rejected = on.entries("call.opened")[-1].facts["rejected"]
     assert [one["model"] for one in rejected] == ["model-a"]
-    assert f"its circuit is open after {FAILURES} failures in a row" in rejected[0]["reason"]
+    why = f"its circuit is open after {FAILURES} failures in a row"
+    assert why in rejected[0]["reason"]
+    said = explain(on.installation, str(on.entries("call.closed")[-1].call)).questions[5].answer
+    assert "model-b (upstream) answered, the first that was not passed over" in said
+    assert f"model-a was passed over: {why}" in said
 
 
 def test_one_target_that_fails_is_asked_all_the_same_where_there_is_no_other(on: Stage) -> None:
