@@ -90,15 +90,15 @@ class Models:
         if not isinstance(written, str) or not written:
             self._reading.note(at, "it names no model")
             return None
-        if not self._is_chat(written, mode):
-            self._reading.note(at, "only chat completions are served, and this is another kind of model")
-            return None
         prefix, model = self._split(params, written)
         if prefix is None or not _MODEL.fullmatch(model):
             self._reading.note(
                 at,
-                f"{_shown(written)}: its provider is not known here, or does not speak the format of OpenAI",
+                f"{_shown(written)}: its provider is not known here, or has a format that is not spoken here",
             )
+            return None
+        if objection := self._objection(written, mode, prefix):
+            self._reading.note(at, objection)
             return None
         if not self._serve(at, prefix, model):
             return None
@@ -111,10 +111,15 @@ class Models:
         last = _LAST if order is None else order
         return Deployment(at, model, last, weight or Decimal(), order is not None or weight is not None)
 
-    def _is_chat(self, written: str, mode: Any) -> bool:
-        if mode is not None:
-            return mode in known()["chat_modes"]
-        return not any(fnmatch.fnmatchcase(written.lower(), pattern) for pattern in known()["not_chat"])
+    def _objection(self, written: str, mode: Any, prefix: str) -> str:
+        """Return why a model of this kind is not served; empty where it is."""
+        kind = known()["modes"].get(mode) if isinstance(mode, str) else _kind(written.lower())
+        if kind is None:
+            return "models of this kind are not served"
+        builtin = self._builtin.providers.get(str(known()["providers"][prefix].get("builtin")))
+        if kind == "embeddings" and builtin and "openai.embeddings" not in builtin.dialects:
+            return f"embeddings of {prefix} are served in its own format only, and callers of this file use another"
+        return ""
 
     def _split(self, params: places, written: str) -> tuple[str | None, str]:
         """Return what stands before the name of a model, and the name."""
@@ -224,6 +229,14 @@ class Models:
                     self._reading.take(*at, section, _PRICES[kind])
                 return {kind: value.quantize(Decimal("1e-9")).normalize() for kind, value in rows.items()}
         return {}
+
+
+def _kind(name: str) -> str | None:
+    """Return what a model is for, by its name."""
+    for kind, patterns in (("embeddings", known()["embeddings"]), (None, known()["not_served"])):
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            return kind
+    return "text"
 
 
 def _numbered(name: str, between: str) -> Iterator[str]:

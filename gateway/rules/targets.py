@@ -81,7 +81,7 @@ def _objection_of_key(name: str, provider: Provider, usable: Collection[str], ca
 def _objection_of_price(name: str, model: str, prices: PriceHistory | None, caller: Caller) -> str:
     if prices is None:
         return f"no price known: add `providers: {{{name}: {{prices: {{{model}: {{input: .., output: ..}}}}}}}}`"
-    if not prices.has_output and caller.dialect != EMBEDDINGS.name:
+    if not prices.has_output and caller.dialect not in (None, EMBEDDINGS.name):
         return "it only embeds: it has no price for output"
     if not caller.paid and not prices.is_free:
         return f"it costs something, and {caller.environment} takes what is free: `paid: false`"

@@ -85,7 +85,7 @@ def places(translated: Translated) -> dict[str, str]:
 def test_a_company_s_file_becomes_routes_with_their_order_fallbacks_retries_and_limits() -> None:
     configuration, translated = made(COMPANY)
     routes = {one.intent: one for one in configuration.routes}
-    assert list(routes) == ["support", "writer", "local", "fine-tuned", "gpt-4"]
+    assert list(routes) == ["support", "writer", "search", "local", "fine-tuned", "gpt-4"]
     support = routes["support"]
     assert support.primary == ("gpt-4o", "gpt-4o-eu")
     assert support.fallback == ("claude-sonnet-4-5",)
@@ -110,6 +110,7 @@ def test_every_model_of_a_route_has_the_provider_and_the_key_that_the_file_said(
         "gpt-4o": ("https://api.openai.com/v1", "env:OPENAI_API_KEY"),
         "gpt-4o-eu": ("https://acme-eu.openai.azure.com/openai/v1", "env:AZURE_API_KEY_EU"),
         "claude-sonnet-4-5": ("https://api.anthropic.com/v1", "env:ANTHROPIC_API_KEY"),
+        "text-embedding-3-small": ("https://api.openai.com/v1", "env:OPENAI_API_KEY"),
         "llama3.1": ("http://10.0.0.5:11434/v1", None),
         "acme-7b": ("http://gpu.internal:8000/v1", None),
     }
@@ -132,7 +133,7 @@ def test_what_is_not_carried_over_is_named_with_its_reason_in_the_result_and_in_
     said = places(translated)
     assert list(said) == [
         "model_list[0].litellm_params.api_version (support)", "model_list[0].litellm_params.rpm (support)",
-        "model_list[2].litellm_params.temperature (writer)", "model_list[3] (search)", "model_list[6] (legal)", "model_list[7]",
+        "model_list[2].litellm_params.temperature (writer)", "model_list[6] (legal)", "model_list[7]",
         "router_settings.routing_strategy", "router_settings.fallbacks[0].support[1]",
         "router_settings.context_window_fallbacks[0].support[0]", "litellm_settings.drop_params", "litellm_settings.num_retries",
         "litellm_settings.cache_params.type", "litellm_settings.cache_params.host", "litellm_settings.success_callback[0]",
@@ -172,9 +173,9 @@ def test_keys_that_stand_in_the_file_are_not_copied_and_each_gets_a_variable() -
         ("litellm_settings: {max_budget: 100, budget_duration: 30d}", "litellm_settings.max_budget", "USD 100 of 30d: caps here are of a day"),
         ("litellm_settings: {max_budget: 100}", "litellm_settings.max_budget", "USD 100 without a period of days"),
         ("router_settings: {num_retries: 40}", "router_settings.num_retries", "it became max_retries 10"),
-        ("litellm_settings: {cache: true, cache_params: {type: redis-semantic}}", "litellm_settings.cache", "only an exact cache is available"),
+        ("litellm_settings: {cache: true, cache_params: {type: redis-semantic}}", "litellm_settings.cache", "for similar questions write `similar:` of a route"),
         ("litellm_settings: {max_budget: 1e40, budget_duration: 1d, num_retries: '1e999999'}", "litellm_settings.num_retries", "became max_retries 10"),
-        ("litellm_settings: {cache: 'yes'}", "litellm_settings.cache", "only an exact cache"),
+        ("litellm_settings: {cache: 'yes'}", "litellm_settings.cache", "true switches an exact cache on"),
         ("litellm_settings: {cache: true, cache_params: {ttl: -5}}", "litellm_settings.cache_params.ttl", "became cache_ttl 0"),
         ("include: [more.yaml]", "include[0]", "put the files together"),
         ("router_settings: {model_group_alias: {b: nowhere}}", "router_settings.model_group_alias.b", "has no counterpart"),
@@ -206,6 +207,27 @@ def test_an_address_is_written_as_it_is_needed_here(written: str, address: str) 
     configuration, translated = made(text)
     assert configuration.providers["azure"].base_url == address
     assert "geheim" not in translated.text
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "why"),
+    [
+        ("openai/text-embedding-3-small", None, ""), ("mistral/mistral-embed", "embedding", ""),
+        ("ollama/nomic-embed-text", None, ""), ("openai/gpt-4o", "chat", ""), ("gemini/gemini-2.5-flash", None, ""),
+        ("gemini/gemini-embedding-001", None, "embeddings of gemini are served in its own format only"),
+        ("openai/whisper-1", None, "models of this kind are not served"),
+        ("openai/gpt-4o", "audio_speech", "models of this kind are not served"),
+        ("bedrock/titan-embed", None, "its provider is not known here"),
+    ],
+)  # fmt: skip
+def test_a_model_is_carried_over_if_its_kind_and_its_provider_are_served(
+    model: str, mode: str | None, why: str
+) -> None:
+    more = f", model_info: {{mode: {mode}}}" if mode else ""
+    row = f"{{model_name: b, litellm_params: {{model: {model}}}{more}}}"
+    configuration, translated = made(f"model_list: [{{model_name: a, litellm_params: {{model: gpt-4o}}}}, {row}]\n")
+    assert why in places(translated).get("model_list[1] (b)", "")
+    assert ("b" in {one.intent for one in configuration.routes}) == (not why)
 
 
 def test_one_model_at_two_addresses_is_served_at_the_first_and_the_other_is_named() -> None:
@@ -328,4 +350,5 @@ def test_each_value_of_the_company_s_file_is_carried_over_or_named() -> None:
 SAME_WITHOUT = [
     "model_list[0].litellm_params.order",  # the other one alone still goes first
     "model_list[1].litellm_params.api_key",  # the variable is the usual one
+    "model_list[3].litellm_params.api_key",
 ]

@@ -43,6 +43,7 @@ def found(text: str, **environment: str) -> list[tuple[bool, str]]:
             'providers: {local: {base_url: "http://127.0.0.1:1/v1", models: ["m*"]}}\nroutes: [{intent: a, primary: mine}]',
             {}, [(True, "no price known"), (True, "can serve nothing")],
         ),
+        ("routes: [{intent: vectors, primary: text-embedding-3-small}]", {"OPENAI_API_KEY": "k"}, []),
         ("organisation: {name: X}", {}, [(False, "there is no route")]),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from test_route import NOW, call
 from gateway.call import Plan, Principal, Target
 from gateway.configuration.load import ConfigurationError, load
 from gateway.dialects.anthropic_messages import MESSAGES
+from gateway.dialects.openai_others import EMBEDDINGS
 from gateway.errors import Refused
 from gateway.pricing.catalogue import compile_rows
 from gateway.pricing.money import Rate
@@ -24,6 +25,7 @@ TEXT = """
 routes:
   - {intent: support, primary: [dear-a, plain-b, local-c], max_budget_daily: 10, step_down_at: 70, step_down_to: local-c}
   - {intent: own, primary: own-d}
+  - {intent: vectors, primary: text-embedding-3-small}
 providers:
   dear: {base_url: "https://dear.example/v1", models: ["dear-*"], region: us, price: {input: 10, output: 40}}
   plain: {base_url: "https://plain.example/v1", models: ["plain-*"], region: eu, price: {input: 1, output: 4}}
@@ -46,7 +48,7 @@ RULES = Rules(
     generation=1, configuration=CONFIGURATION, config_digest="c", prices_digest="p",
     prices=PriceList.parse(compile_rows(CONFIGURATION)), rate=Rate.from_usd_per_eur(Decimal(1), "2026-10-30", "ECB"),
     stops={}, registered=frozenset(), released={}, versions={},
-    usable=frozenset({"dear", "plain", "local", "own/prod"}), task_pseudonym=lambda task: task,
+    usable=frozenset({"dear", "plain", "local", "own/prod", "openai"}), task_pseudonym=lambda task: task,
 )  # fmt: skip
 
 
@@ -120,6 +122,13 @@ def test_a_caller_of_another_format_is_served_by_who_speaks_it() -> None:
     found = plan(dialect=MESSAGES)
     assert named(found) == ["local-c"]
     assert "anthropic.messages cannot be translated to that" in found.facts["rejected"][0]["reason"]
+
+
+def test_a_model_that_only_embeds_is_listed_for_who_embeds_and_no_chat_reaches_it() -> None:
+    assert named(plan("vectors", dialect=EMBEDDINGS)) == ["text-embedding-3-small"]
+    with pytest.raises(Refused, match="it only embeds") as caught:
+        plan("vectors")
+    assert caught.value.code == "invalid_request"
 
 
 def test_a_target_that_is_left_alone_is_passed_over_with_its_reason_unless_there_is_no_other() -> None:
