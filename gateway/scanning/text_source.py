@@ -108,7 +108,8 @@ class TextFile:
         aliases = {match[2]: match[1] for match in _ALIAS.finditer(text)}
         for library in self.catalogue.libraries(self.written.language):
             if library.package in packages:
-                yield from self._clients(text, library, aliases.get(library.package, ""))
+                # What a package exports by default is made by the first library listed of it.
+                yield from self._clients(text, library, aliases.pop(library.package, ""))
 
     def _clients(self, text: str, library: Library, alias: str) -> Iterator[Finding]:
         for client in dict.fromkeys((*library.clients, *([f"new {alias}"] if alias else []))):

@@ -127,6 +127,24 @@ def test_a_client_is_told_apart_by_its_base_url(tmp_path: Path, how: str, status
         assert client.change == 'OpenAI(base_url="https://YOUR-GATEWAY/v1", api_key=os.environ["LLM_GATEWAY_KEY"])'
 
 
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("a.py", "from openai import OpenAI\nOpenAI()\n"), ("a.py", "from anthropic import Anthropic\nAnthropic()\n"),
+        ("a.py", "from google.genai import Client\nClient()\n"), ("a.ts", "import OpenAI from 'openai';\nnew OpenAI()\n"),
+        ("a.ts", "import Anthropic from '@anthropic-ai/sdk';\nnew Anthropic()\n"),
+        ("a.ts", "import { GoogleGenAI } from '@google/genai';\nnew GoogleGenAI()\n"),
+    ],
+)  # fmt: skip
+def test_what_a_scan_says_to_write_is_through_the_gateway_once_it_is_written(
+    tmp_path: Path, name: str, made: str
+) -> None:
+    (before,) = [one for one in found(tmp_path, name, made) if one.kind == "client"]
+    assert before.status == "direct"
+    after = made.splitlines()[0] + "\n" + before.change + "\n"
+    assert {one.status for one in found(tmp_path, name, after, gateways=["YOUR-GATEWAY"])} == {"gateway"}
+
+
 def test_a_variable_that_a_library_reads_by_itself_counts_when_it_is_named(tmp_path: Path) -> None:
     text = "from openai import OpenAI\nclient = OpenAI()\n"
     assert {one.status for one in found(tmp_path, "app.py", text, gateways=["OPENAI_BASE_URL"])} == {"gateway"}
