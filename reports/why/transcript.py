@@ -1,4 +1,4 @@
-"""Kept request and answer bytes in words: what was asked and what was said, in the wire format of OpenAI chat.
+"""Kept request and answer bytes in words: what was asked and what was said, in whichever wire format.
 
 Whatever does not parse is shown as it is; nothing is dropped silently.
 """
@@ -6,14 +6,17 @@ Whatever does not parse is shown as it is; nothing is dropped silently.
 import json
 from typing import Any
 
+from reports.why.wire import answer_in, call_of, calls_in, is_of_a_person, messages_of, streamed, text_of
+
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
 
 def asked(body: str) -> str:
     """Return the messages of a request, one `role: content` after another, and its other fields."""
     try:
         request = json.loads(body)
-        messages = request.pop("messages")
-        lines = [f"{one.get('role')}: {_content(one.get('content'))}" for one in messages]
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        lines = [f"{one.pop('role')}: {_content(one)}" for one in messages_of(request)]
+    except _UNREADABLE:
         return body
     return " | ".join(lines) + f" ({json.dumps(request, ensure_ascii=False)})"
 
@@ -22,20 +25,29 @@ def turns(body: str) -> list[tuple[str, str]]:
     """Return the messages of a request as (role, text), and last what else it asked for."""
     try:
         request = json.loads(body)
-        found = [(str(one.pop("role", "no role")), _all_of(one)) for one in request.pop("messages")]
+        found = [(one["role"], _all_of(one)) for one in messages_of(request)]
         return [*found, ("settings", plainly(request))] if request else found
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+    except _UNREADABLE:
         return [("request as received", body)]
 
 
 def _all_of(message: dict[str, Any]) -> str:
+    if call := call_of(message):
+        return called(call)
+    del message["role"]
     content = message.pop("content", None)
-    if isinstance(content, list) and all(isinstance(one, dict) and one.keys() == {"type", "text"} for one in content):
-        content = "\n".join(str(one["text"]) for one in content)
-    parts = [] if content is None and message else [content if isinstance(content, str) else plainly(content)]
-    calls = message.pop("tool_calls", None) or ()
-    parts += [called(one["function"]) if "function" in one else plainly(one) for one in calls]
+    parts = [] if content is None and message else _parts(content)
+    parts += [_part(one) for one in message.pop("tool_calls", None) or ()]
     return "\n".join([*parts, *([plainly(message)] if message else [])])
+
+
+def _parts(content: Any) -> list[str]:
+    return [_part(one) for one in content] if isinstance(content, list) else [plainly(content)]
+
+
+def _part(part: Any) -> str:
+    text, call = text_of(part), call_of(part)
+    return text if text is not None else called(call) if call else plainly(part)
 
 
 def plainly(value: Any) -> str:
@@ -72,40 +84,30 @@ def called(value: Any) -> str:
 
 
 def said(answer: str) -> str:
-    """Return the text of an answer, whole or streamed."""
+    """Return the text of an answer, whole or streamed; the answer itself where it is in no known format."""
     try:
-        if answer.lstrip().startswith(("data:", ":", "event:")):
-            return _streamed(answer)
-        choices = json.loads(answer)["choices"]
-        return " | ".join(_content(one["message"].get("content")) for one in choices)
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        is_stream = answer.lstrip().startswith(("data:", ":", "event:"))
+        text = streamed(answer) if is_stream else answer_in(json.loads(answer))
+    except _UNREADABLE:
         return answer
+    return answer if text is None else text
 
 
 def tools_before(body: str) -> tuple[str, ...]:
     """Return the names of the tools that were called since the last message of a user, as the request tells it."""
     names: list[str] = []
     try:
-        for one in json.loads(body)["messages"]:
-            if one.get("role") == "user":
+        for one in messages_of(json.loads(body)):
+            if is_of_a_person(one):
                 names.clear()
-            names += [str(call["function"]["name"]) for call in one.get("tool_calls") or () if "function" in call]
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            names += calls_in(one)
+    except _UNREADABLE:
         return ()
     return tuple(names)
 
 
-def _streamed(answer: str) -> str:
-    pieces: list[str] = []
-    for line in answer.splitlines():
-        text = line.removeprefix("data:").strip()
-        if line.startswith("data:") and text and text != "[DONE]":
-            for choice in json.loads(text).get("choices") or ():
-                pieces.append(choice.get("delta", {}).get("content") or "")
-    return "".join(pieces)
-
-
-def _content(value: Any) -> str:
+def _content(message: dict[str, Any]) -> str:
+    value = message["content"] if "content" in message or "tool_calls" in message else message or None
     if value is None:
         return "(no text)"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -614,3 +614,33 @@ def test_a_translated_stream_that_breaks_off_has_no_clean_end(on: Stage, route: 
     ):
         list(parts)
     assert on.settled("call.closed")[-1].facts["result"] == "upstream_cut"
+
+
+# In words
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"model": "support", "input": "how much is it?", "instructions": "be brief"}),
+        ("/v1/messages", {"model": "claude", "max_tokens": 9, "system": "be brief",
+                          "messages": [{"role": "user", "content": "how much is it?"}]}),
+        ("/v1beta/models/gemini:", {"systemInstruction": {"parts": [{"text": "be brief"}]},
+                                    "contents": [{"role": "user", "parts": [{"text": "how much is it?"}]}]}),
+    ],
+    ids=["responses", "messages", "generateContent"],
+)  # fmt: skip
+def test_why_tells_in_words_what_was_asked_and_said(
+    on: Stage, path: str, body: dict[str, Any], stream: bool
+) -> None:  # a native stream once had an empty answer, and the rest was raw JSON
+    if path.endswith(":"):
+        path += "streamGenerateContent?alt=sse" if stream else "generateContent"
+    else:
+        body |= {"stream": stream}
+    answer = httpx2.post(on.url + path, json=body, headers={"authorization": f"Bearer {on.keys['agent']}"})
+    call = answer.headers.get("x-request-id") or answer.headers["request-id"]
+    assert closed(on, call)
+    quotes = [(one["role"], one["text"]) for one in explain(on.installation, call).told[0]["quotes"]]
+    assert quotes[:2] == [("system", "be brief"), ("user", "how much is it?")]
+    assert quotes[-1] == ("answer", "hello")
