@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.alerting.delivery import Delivery
 from gateway.alerting.watch import Watch
 from gateway.caches.memory import MemoryCache
-from gateway.caches.similar import OnDemand, local
+from gateway.caches.similar import SimilarAnswers, local
 from gateway.console.packs import Packs
 from gateway.errors import Refused
 from gateway.evaluation.worker import Evaluating
@@ -165,7 +165,7 @@ class Gateway:
                 contents=SealedContents(installation.vault),
                 upstream=upstream,
                 cache=MemoryCache(),
-                similar=OnDemand(local),
+                similar=SimilarAnswers(local),
                 clock=installation.clock,
                 boot=boot,
                 build=build,

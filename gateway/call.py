@@ -9,9 +9,9 @@ from gateway.configuration.model import Similar
 from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.protocol import Asked, Dialect
-from gateway.pricing.money import Reported
+from gateway.pricing.money import Rate, Reported, Usage, cost
 from gateway.pricing.prices import PriceHistory
-from ledger.entry import Vetted, vetted
+from ledger.entry import Vetted, parse_time, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -134,7 +134,11 @@ class Plan(NamedTuple):
     """The request named no limit, so the route's was set."""
     cache_ttl: int
     similar: Similar | None
-    reserved: int
+    embedder: Target | None
+    """What makes the vectors of questions and answers; None for the local model."""
+    look_up_reserved: int
+    """Worst case of what is embedded for the call, nano-EUR."""
+    attempt_reserved: int
     """Worst case of one attempt at the dearest target, nano-EUR."""
     caps: tuple[tuple[str, int], ...]
     """(budget scope, daily cap in nano-EUR) that the call counts in."""
@@ -146,6 +150,11 @@ class Plan(NamedTuple):
     """That share, in percent."""
     stepped_down: bool = False
     """This is what is done instead."""
+
+    @property
+    def reserved(self) -> int:
+        """Return the worst case of the call with one attempt, nano-EUR."""
+        return self.look_up_reserved + self.attempt_reserved
 
 
 class Opened(NamedTuple):
@@ -194,6 +203,34 @@ class Attempt(NamedTuple):
         if self.dropped:
             facts["dropped"] = list(self.dropped)
         return facts
+
+
+class LookUp(NamedTuple):
+    """What was embedded to find an answer that was given before. `billed` is no, reported or unknown."""
+
+    target: Target
+    outcome: str
+    billed: str
+    status: int | None
+    milliseconds: int
+    request_id: str | None
+    usage: Usage | None
+    bound: int
+    """Most tokens that it can have been."""
+
+    def cost(self, at: str, rate: Rate) -> int:
+        """Return what it cost in nano-EUR: what was reported, or the most that it can have been."""
+        if self.billed == "no":
+            return 0
+        usage = self.usage or Usage(input=self.bound)
+        return max(cost(usage, row, rate) for row in self.target.prices.of_day(parse_time(at)))
+
+    def facts(self, at: str) -> dict[str, Any]:
+        facts = self.target.facts | {"outcome": self.outcome, "billed": self.billed, "status": self.status}
+        facts |= {"ms": self.milliseconds} | ({"request_id": self.request_id} if self.request_id else {})
+        row = self.target.prices.row_of(at)
+        price = (row.facts_for(self.usage) if self.usage else row.facts) if row else None
+        return facts | ({"usage": self.usage.facts()} if self.usage else {}) | ({"price": price} if price else {})
 
 
 class ToolCall(NamedTuple):

@@ -18,6 +18,7 @@ from gateway.configuration.fields import (
     DialectNames,
     GrantedTools,
     Listed,
+    ModelName,
     ModelNames,
     Name,
     Names,
@@ -28,8 +29,11 @@ from gateway.configuration.fields import (
 
 
 class Similar(Section):
-    """Answers that may be given again to a similar question. Needs the extra `similarity` and its model."""
+    """Answers that may be given again to a similar question. Needs the extra `similarity`."""
 
+    embedding: ModelName
+    """The model for embeddings that questions are put to, for example `text-embedding-3-small`; `local` for the one of
+    the extra, which needs its files and sends nothing anywhere."""
     mode: Literal["observe", "serve"] = "observe"
     """`observe` records what would have been served and whether the fresh answer agrees; `serve` serves it once enough
     of what was verified agreed, and no longer when it does not."""

@@ -20,7 +20,8 @@ HEAD = (
     "`whyledger config diff` says what changed.\n"
 )
 _PLACES = (
-    ("", model.Configuration), ("routes[]", model.Route), ("organisation", model.Organisation),
+    ("", model.Configuration), ("routes[]", model.Route), ("routes[].similar", model.Similar),
+    ("organisation", model.Organisation),
     ("providers.NAME", model.Provider), ("providers.NAME.price, .prices.MODEL[]", model.Price),
     ("environments.NAME", model.Environment), ("workflows.NAME", model.Workflow), ("outcomes.NAME", model.OutcomeType),
     ("outcome_sources.NAME", model.OutcomeSource), ("evaluation", evaluation.Evaluation),

@@ -225,3 +225,20 @@ def _usage_elsewhere(value: dict[str, Any]) -> Any:
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first.get("usage") if isinstance(first, dict) else None
+
+
+def plain_text_of(body: bytes) -> str | None:
+    """Return the text of an answer, whole or streamed; None where it has none, or is no plain text."""
+    try:
+        if not body.startswith(b"{"):
+            return _streamed_in(body)
+        text = orjson.loads(body)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return text if isinstance(text, str) and text else None
+
+
+def _streamed_in(body: bytes) -> str | None:
+    lines = (line.removeprefix(b"data:").strip() for line in body.splitlines() if line.startswith(b"data:"))
+    choices = [one for line in lines if line != b"[DONE]" for one in orjson.loads(line).get("choices") or ()]
+    return "".join([one["delta"].get("content") or "" for one in choices]) or None

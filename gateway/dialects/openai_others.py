@@ -3,6 +3,7 @@
 Source: the types of openai 3.57.0 and the vendor's API reference, read 2026-11-23.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.dialects.protocol import (
     Outgoing,
     Sent,
     Server,
+    Unreadable,
     flag_of,
     invalid,
     model_of,
@@ -27,6 +29,7 @@ from gateway.dialects.sse import Event, EventReader
 from gateway.dialects.whole import EmbeddingsTranscript
 
 MOST_INPUTS = 2048
+MOST_NUMBERS = 16_384
 
 
 class Completions(openai_error.OpenAIEnvelope):
@@ -102,6 +105,25 @@ class Embeddings(openai_error.OpenAIEnvelope):
 
 
 COMPLETIONS, EMBEDDINGS = Completions(), Embeddings()
+
+
+def vectors_in(body: bytes, count: int) -> list[list[float]]:
+    """Return the vectors of an answer in the order of the inputs.
+
+    Raises:
+        Unreadable: it does not hold `count` vectors of the same length, each with a direction.
+    """
+    try:
+        listed = sorted(orjson.loads(body)["data"], key=lambda one: one["index"])
+        vectors = [[float(number) for number in one["embedding"]] for one in listed]
+        lengths = [math.hypot(*one) for one in vectors]
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise Unreadable("the answer holds no vectors of numbers") from error
+    if len(vectors) != count or len({len(one) for one in vectors}) != 1 or len(vectors[0]) > MOST_NUMBERS:
+        raise Unreadable("the answer holds not one vector for each text")
+    if not all(math.isfinite(length) and length > 0 for length in lengths):
+        raise Unreadable("a vector of the answer has no direction")
+    return vectors
 
 
 def _inputs(request: Mapping[str, Any], name: str) -> int:

@@ -1,13 +1,15 @@
 """What of a configuration can be served, said before a caller finds out: the words that `serve` would refuse with."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from gateway.configuration.model import Configuration
+from gateway.configuration.model import Configuration, Route
 from gateway.credentials import Credentials, all_places
+from gateway.dialects.openai_others import EMBEDDINGS
 from gateway.pricing.prices import PriceList
-from gateway.rules.targets import targets_of
+from gateway.rules.route import LOCAL
+from gateway.rules.targets import Caller, targets_of
 
 
 class Finding(NamedTuple):
@@ -41,8 +43,11 @@ def findings(configuration: Configuration, prices: PriceList, environment: Mappi
         for model, reason in rejected:
             if model not in misspelt:
                 yield Finding(False, False, f"route {route.intent}: {model}: {reason}")
-        if route.similar and (missing := _similarity_missing()):
+        if route.similar and (missing := _similarity_missing(local=route.similar.embedding == LOCAL)):
             yield Finding(False, False, f"route {route.intent}: no answer to a similar question is found: {missing}")
+        for model, reason, missing_key in _unfit(route, configuration, prices, usable, every):
+            text = f"route {route.intent}: no answer to a similar question is found: {model}: {reason}"
+            yield Finding(not missing_key, False, text + ("" if missing_key else _near(model, configuration)))
         if not targets:
             yield Finding(not possible, True, f"route {route.intent} can serve nothing as things are")
 
@@ -54,15 +59,29 @@ def _near(model: str, configuration: Configuration) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _similarity_missing() -> str:
+def _unfit(
+    route: Route, configuration: Configuration, prices: PriceList, usable: Collection[str], every: Collection[str]
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield the model that cannot embed the questions of a route, why, and whether only its key is missing."""
+    if route.similar is None or route.similar.embedding == LOCAL:
+        return
+    models, caller = (route.similar.embedding,), Caller(dialect=EMBEDDINGS.name)
+    _, wrong = targets_of(models, configuration, prices, every, caller)
+    _, rejected = targets_of(models, configuration, prices, usable, caller)
+    for model, reason in rejected:
+        yield model, reason, not wrong
+
+
+def _similarity_missing(*, local: bool) -> str:
     """Return what is missing of the extra `similarity`; empty where nothing is."""
     from classifiers.similarity.extra import ExtraMissing, library
     from classifiers.similarity.minilm import WeightsRefused, installed
 
     try:
         library("numpy")
-        library("tokenizers")
-        installed()
+        if local:
+            library("tokenizers")
+            installed()
     except (ExtraMissing, WeightsRefused) as error:
         return str(error)
     return ""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
-from gateway.call import Attempt, Call, Opened, Plan, Target
+from gateway.call import Attempt, Call, LookUp, Opened, Plan, Target
 from gateway.dialects.envelope import EMPTY
 from gateway.dialects.openai_error import Said, said_by
 from gateway.dialects.protocol import Outgoing, Server
@@ -50,6 +50,8 @@ class Tries:
     """The attempts of a call so far; survives whatever ends the trying."""
 
     made: list[Attempt] = field(default_factory=list)
+    look_ups: list[LookUp] = field(default_factory=list)
+    """What was embedded to find an answer that was given before."""
     current: UpstreamAnswer | None = None
     """The answer that is being read: whoever stops the call lets go of it."""
 
@@ -102,7 +104,7 @@ async def first_answer(
 
 async def _require_second_reservation(plan: Plan, opened: Opened, ports: Ports) -> None:
     try:
-        written = await ports.evidence.submit(extend_unit(opened, plan.reserved, plan.caps, ports))
+        written = await ports.evidence.submit(extend_unit(opened, plan.attempt_reserved, plan.caps, ports))
     except LedgerError as error:
         raise UpstreamFailed("upstream_failed", f"a second attempt could not be recorded: {error}") from error
     if not written.answer:
@@ -129,7 +131,7 @@ async def _one(
         answer = await ports.upstream.send(
             target, outgoing, timeout=plan.timeout, first_byte=plan.first_byte, whole_answer=plan.whole_answer
         )
-        request_id, tries.current = _request_id(answer.headers), answer
+        request_id, tries.current = request_id_in(answer.headers), answer
         if answer.status == 200:
             begun = Begun(answer, target.pair.server)
             wrong = await (begun.look_at_stream() if call.asked.stream else begun.look_at_whole())
@@ -173,7 +175,8 @@ def _failed(target: Target, answer: UpstreamAnswer, content: bytes, said: Said) 
     return UpstreamFailed(code, message, status=answer.status, body=content, wait=wait)
 
 
-def _request_id(headers: Mapping[str, str]) -> str | None:
+def request_id_in(headers: Mapping[str, str]) -> str | None:
+    """Return what the provider calls a request."""
     return next((as_identifier(headers[name]) for name in _REQUEST_IDS if headers.get(name)), None)
 
 

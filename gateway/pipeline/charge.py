@@ -8,7 +8,7 @@ itself, the larger of the two counts.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.call import Attempt, Check, Opened, Outcome, Plan, Target
+from gateway.call import Attempt, Check, LookUp, Opened, Outcome, Plan, Target
 from gateway.dialects.words import as_identifier, as_tier, is_dated_form
 from gateway.pricing.money import PriceRow, Rate, Usage, cost
 from gateway.pricing.prices import PriceList
@@ -30,19 +30,42 @@ class Charge(NamedTuple):
     checks: tuple[Check, ...] = ()
     beside: tuple[Mapping[str, Any], ...] = ()
     """Model, usage and price of what other models did for the call, as the entry states them."""
+    look_ups: tuple[Mapping[str, Any], ...] = ()
+    """What was embedded for it, with usage, price and cost, as the entry states it."""
+    looked_up: int = 0
+    """The part of the cost that this is."""
 
 
 def charge(
+    plan: Plan, opened: Opened, attempts: Sequence[Attempt], look_ups: Sequence[LookUp], target: Target | None,
+    outcome: Outcome, rate: Rate, prices: PriceList,
+) -> Charge:  # fmt: skip
+    """Return what a call costs. The state is none, provider_reported, provider_stated or upper_bound."""
+    found = _of_answer(plan, opened, attempts, target, outcome, rate, prices)
+    if not look_ups:
+        return found
+    costs = [one.cost(opened.at, rate) for one in look_ups]
+    state = found.state if found.state != "none" or not sum(costs) else "provider_reported"
+    return found._replace(
+        amount=found.amount + sum(costs),
+        looked_up=sum(costs),
+        state="upper_bound" if any(one.usage is None for one in look_ups if one.billed != "no") else state,
+        look_ups=tuple(
+            [one.facts(opened.at) | {"cost_nano_eur": spent} for one, spent in zip(look_ups, costs, strict=True)]
+        ),
+    )
+
+
+def _of_answer(
     plan: Plan, opened: Opened, attempts: Sequence[Attempt], target: Target | None, outcome: Outcome, rate: Rate,
     prices: PriceList,
 ) -> Charge:  # fmt: skip
-    """Return what a call costs. The state is none, provider_reported, provider_stated or upper_bound."""
-    ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")
+    ambiguous = sum(plan.attempt_reserved for one in attempts if one.billed == "unknown")
     if outcome.cached_from or target is None:
         return Charge(ambiguous, "upper_bound" if ambiguous else "none")
     if outcome.reported is None:
         return Charge(
-            ambiguous + plan.reserved, "upper_bound", price=target.prices.row_of(opened.at),
+            ambiguous + plan.attempt_reserved, "upper_bound", price=target.prices.row_of(opened.at),
             checks=_who(target, outcome),
         )  # fmt: skip
     row, computed, usage = _priced(target, opened.at, outcome, rate)
@@ -60,7 +83,7 @@ def charge(
         tier = {"service_tier": as_tier(outcome.service_tier or "")}
         checks.append(Check("service-tier", "flag", "no price is known for the tier that answered", tier))
     if row is None or unknown or not outcome.complete:
-        amount, state = max(plan.reserved, amount), "upper_bound"
+        amount, state = max(plan.attempt_reserved, amount), "upper_bound"
     return Charge(
         ambiguous + amount,
         "upper_bound" if ambiguous else state,

@@ -167,7 +167,8 @@ def _similar(state: State, principal: Principal, plan: Plan) -> dict[str, Any]:
     assert plan.similar is not None
     row = state.get(similar_row(principal.workflow, plan.route)) or {"verified": 0, "wrong": 0}
     serves = plan.similar.mode == "serve" and is_trusted(row["verified"], row["wrong"])
-    return {"similar": {"mode": plan.similar.mode, **row, "serves": serves}}
+    by = {"embedder": plan.embedder.facts, "reserved_nano_eur": plan.look_up_reserved} if plan.embedder else {}
+    return {"similar": {"mode": plan.similar.mode, **row, "serves": serves} | by}
 
 
 def _require_unused(

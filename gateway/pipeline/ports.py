@@ -1,6 +1,6 @@
 """What the pipeline needs from the outside, as one-method protocols, and the frozen set of them that `app.py` fills."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -95,19 +95,17 @@ class Near(NamedTuple):
     """How alike the questions are: a thousand times their cosine."""
 
 
-class Looked(NamedTuple):
-    """What a look-up found."""
-
-    vector: Any
-    """Of the text; None where it has none."""
-    near: Near | None
-
-
 class SimilarCache(Protocol):
-    async def look(self, partition: str, text: str, threshold: float) -> Looked: ...
-    def keep(self, partition: str, text: str, looked: Looked, cached: "Cached", *, ttl: int) -> None: ...
-    async def agree(self, one: str, other: str) -> bool | None:
-        """Tell whether two answers say the same; None where that cannot be told."""
+    async def takes(self, text: str) -> bool:
+        """Tell whether an answer to a question may serve another one at all."""
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Any]:
+        """Return the vector of each text by the local model; None for one that has none."""
+
+    def near(self, partition: str, vector: Any, text: str, threshold: float) -> Near | None: ...
+    def keep(self, partition: str, text: str, vector: Any, cached: "Cached", *, ttl: int) -> None: ...
+    def agree(self, vectors: Sequence[Any], one: str, other: str) -> bool:
+        """Tell whether two answers say the same."""
 
 
 class Clock(Protocol):

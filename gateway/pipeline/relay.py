@@ -27,7 +27,7 @@ from gateway.pipeline.ports import Cached, Ports
 from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
-from gateway.pipeline.similar import look_up
+from gateway.pipeline.similar import Alike, look_up
 from gateway.rules.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
@@ -71,7 +71,8 @@ class Relay:
     _closing: Awaitable[Written] | None = None
     _judge: Judge = field(init=False)
     _cost: int | None = None
-    _hit: Cached | None = None  # of a stream: looked up once, so that it cannot expire between head and body
+    _hit: Cached | None = None  # looked up once, so that it cannot expire between head and body of a stream
+    _alike: Alike | None = None
     _started: float = field(default_factory=monotonic)
     _first_byte: float | None = None
 
@@ -91,13 +92,11 @@ class Relay:
             UpstreamFailed, AnswerWithheld: recorded; nothing is given out.
             EvidenceLost: the answer may not be given out.
         """
-        if cached := self._cached():
-            await self.end(_again(cached))
-            return Head(content_type=cached.content_type, cache="hit", cost_nano_eur=0), cached.body
-        alike = await look_up(self.call, self.principal, self.plan, self.opened, self.record.keep, self.ports)
-        if alike and (served := alike.served):
-            await self.end(_again(served)._replace(similar=alike.facts))
-            return Head(content_type=served.content_type, cache="similar", cost_nano_eur=0), served.body
+        self._hit = await self._given_again()
+        if cached := self._hit:
+            await self.end(self._again(cached))
+            head = Head(content_type=cached.content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
+            return head, cached.body
         upstream = await self._answer()
         waited = monotonic()
         try:
@@ -111,24 +110,19 @@ class Relay:
         result = self._judge.whole(body)
         if result == "answered" and self.is_stopped():
             result = "stopped"
-        outcome = self._judge.outcome(result)
-        if alike and result == "answered":
-            outcome = outcome._replace(similar=await alike.compared(b"".join(self._judge.sent)))
-        await self.end(outcome)
+        await self.end(await self._compared(self._judge.outcome(result)))
         if result != "answered":
             raise self._broken(result)
         content_type = upstream.headers.get("content-type", "application/json")
         self._remember(content_type)
-        if alike and self._may_be_kept():
-            alike.keep(self._as_cached(content_type))
         head = Head(content_type=content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
         return head, b"".join(self._judge.sent)
 
     async def begin(self) -> Head:
         """Stage 8 of a stream: return when the first target has answered, or the cache will."""
-        self._hit = self._cached()
+        self._hit = await self._given_again()
         if self._hit:
-            return Head(content_type="text/event-stream", cache="hit", cost_nano_eur=None)
+            return Head(content_type="text/event-stream", cache=self._cache_word(), cost_nano_eur=None)
         upstream = await self._answer()
         content_type = upstream.headers.get("content-type", "")
         head = self.early_head()  # whatever the provider calls it, events are what goes out
@@ -149,7 +143,7 @@ class Relay:
             UpstreamFailed, AnswerWithheld, EvidenceLost: after which the stream must not end cleanly.
         """
         if cached := self._hit:
-            await self.end(_again(cached))
+            await self.end(self._again(cached))
             self.tail = cached.body
             return
         if self._upstream is None:
@@ -171,7 +165,7 @@ class Relay:
                 result = self._judge.end()
         except (UpstreamError, EventTooLarge):
             result = "stopped" if self.is_stopped() else "upstream_cut"
-        await self.end(self._judge.outcome(result))
+        await self.end(await self._compared(self._judge.outcome(result)))
         if result == "answered":
             self._remember("text/event-stream")
             self.tail = self._judge.rest()
@@ -249,15 +243,44 @@ class Relay:
             f"{self.workflow.max_tool_calls} at once; the answer was withheld",
         )
 
-    def _cached(self) -> Cached | None:
-        return self.ports.cache.get(self.cache_key) if self.plan.cache_ttl else None
+    async def _given_again(self) -> Cached | None:
+        """Return the earlier answer that serves this call, if there is one."""
+        if self.plan.cache_ttl and (cached := self.ports.cache.get(self.cache_key)):
+            return cached
+        if self.plan.similar and not self.is_stopped():
+            began = monotonic()
+            self._alike = await look_up(
+                self.call, self.principal, self.plan, self.opened, self.record.keep, self.tries, self.ports
+            )
+            self.upstream_seconds += monotonic() - began if self.tries.look_ups else 0.0
+        return self._alike.served if self._alike and not self.is_stopped() else None
+
+    def _again(self, cached: Cached) -> Outcome:
+        """Return how a call ends that an earlier answer serves."""
+        return Outcome(
+            result="answered", finish="stop", cached_from=cached.call, saved=cached.cost, answer=decoded(cached.body),
+            similar=self._alike.facts if self._alike else None,
+        )  # fmt: skip
+
+    async def _compared(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with what a look-up found, held against what was answered."""
+        if self._alike is None or outcome.result != "answered":
+            return outcome
+        body = b"".join(self._judge.sent)
+        return outcome._replace(similar=await self._alike.compared(body, self.plan, self.tries, self.ports))
 
     def _cache_word(self) -> str:
+        if self._hit:
+            return "similar" if self._alike else "hit"
         return "miss" if self.plan.cache_ttl else "off"
 
     def _remember(self, content_type: str) -> None:
-        if self.plan.cache_ttl and self._may_be_kept():
+        if not self._may_be_kept():
+            return
+        if self.plan.cache_ttl:
             self.ports.cache.put(self.cache_key, self._as_cached(content_type), ttl=self.plan.cache_ttl)
+        if self._alike:
+            self._alike.keep(self._as_cached(content_type))
 
     def _as_cached(self, content_type: str) -> Cached:
         """What may be given again is what the caller got, in the caller's format."""
@@ -306,7 +329,9 @@ class Relay:
         if self._first_byte is not None:
             timing["first_byte"] = int((self._first_byte - self._started) * 1000)
         rules = self.ports.rules.now
-        charged = charge(self.plan, self.opened, self.tries.made, self.target, outcome, rules.rate, rules.prices)
+        charged = charge(
+            self.plan, self.opened, self.tries.made, self.tries.look_ups, self.target, outcome, rules.rate, rules.prices
+        )
         self._cost = charged.amount
         unit = close_unit(
             self.call, self.principal, self.plan, self.record, self.opened, self.tries.made, self.target, outcome,
@@ -314,10 +339,3 @@ class Relay:
         )  # fmt: skip
         self._closing = self.ports.evidence.close(unit)
         self._judge.release()
-
-
-def _again(cached: Cached) -> Outcome:
-    """Return how a call ends that an earlier answer serves."""
-    return Outcome(
-        result="answered", finish="stop", cached_from=cached.call, saved=cached.cost, answer=decoded(cached.body)
-    )  # fmt: skip

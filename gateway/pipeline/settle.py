@@ -46,7 +46,9 @@ def close_unit(
         facts |= _served(target, attempts, outcome, charged, ports)
     elif outcome.cached_from:
         facts |= {"cached_from_ref": outcome.cached_from, "saved_nano_eur": outcome.saved}
-    if outcome.result in UNDELIVERED and charged.amount:
+    if charged.look_ups:
+        facts |= {"look_ups": list(charged.look_ups), "fx": ports.rules.now.rate.facts}
+    if outcome.result in UNDELIVERED and charged.amount > charged.looked_up:
         digest = digest_of(call, principal, ports.contents.pseudonym)
         facts |= {"undelivered": digest, "undelivered_at": format_time(ports.clock())}
     facts |= {"similar": dict(outcome.similar)} if outcome.similar else {}

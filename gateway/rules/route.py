@@ -11,16 +11,18 @@ from typing import Any, cast
 
 from gateway.call import Call, Plan, Principal, Target
 from gateway.configuration.load import provider_of
-from gateway.configuration.model import Route
+from gateway.configuration.model import Route, Similar
+from gateway.dialects.openai_others import EMBEDDINGS
 from gateway.errors import Refused
 from gateway.pricing.money import PriceRow, nano_eur, worst_case
 from gateway.pricing.prices import STANDARD, segment_of
 from gateway.rules.breaker import NONE_OPEN, Circuits
+from gateway.rules.similar import most_embedded, text_of
 from gateway.rules.snapshot import Rules
 from gateway.rules.targets import Caller, targets_of
 from ledger.entry import vetted
 
-DIRECT = "direct"
+DIRECT, LOCAL = "direct", "local"
 MAX_CHOSEN = 1000
 UNASKED = frozenset({"default", "flex", "priority", "fast"})
 """Service tiers that a provider may serve a call at that asked for none, because an account is set so."""
@@ -40,6 +42,9 @@ class Choice:
     facts: dict[str, Any]
     translated: bool = False
     """Some target speaks another format than the caller."""
+    similar: Similar | None = None
+    embedder: Target | None = None
+    """What makes vectors of questions; None for the local model."""
 
 
 def plan_route(call: Call, principal: Principal, rules: Rules, at: datetime, circuits: Circuits = NONE_OPEN) -> Plan:
@@ -87,12 +92,37 @@ def _plan(
         output_limit=output,
         output_limit_set=asked.output_limit is None,
         cache_ttl=0 if asked.tools else route.cache_ttl,
-        similar=route.similar,
-        reserved=0 if asked.free else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
+        similar=choice.similar,
+        embedder=choice.embedder,
+        look_up_reserved=_look_up(choice, call, rules, at),
+        attempt_reserved=0
+        if asked.free
+        else max([worst_case(*bounds, row, rules.rate, searches=searches) for row in rows]),
         caps=choice.caps if principal.cap is None else (*choice.caps, (f"key:{principal.key}", principal.cap)),
         facts=choice.facts,
         step_down_at=route.step_down_at if route.step_down_to else 0,
     )
+
+
+def _with_embedder(choice: Choice, rules: Rules, caller: Caller) -> Choice:
+    """Add how similar questions are looked up; where the model for that may not serve the caller they are not."""
+    similar = choice.route.similar
+    if similar is None or similar.embedding == LOCAL:
+        return replace(choice, similar=similar)
+    found, rejected = targets_of(
+        (similar.embedding,), rules.configuration, rules.prices, rules.usable, caller._replace(dialect=EMBEDDINGS.name)
+    )
+    if found:
+        return replace(choice, similar=similar, embedder=found[0])
+    return replace(choice, facts=choice.facts | {"look_up_rejected": _rejected_facts(rejected)})
+
+
+def _look_up(choice: Choice, call: Call, rules: Rules, at: datetime) -> int:
+    """Return the most that looking for a similar question can cost, nano-EUR."""
+    text = text_of(call) if choice.embedder else None
+    if text is None or choice.embedder is None:
+        return 0
+    return max([worst_case(most_embedded(text), 0, row, rules.rate) for row in choice.embedder.prices.of_day(at)])
 
 
 def _billable(rows: tuple[PriceRow, ...], call: Call) -> list[PriceRow]:
@@ -124,7 +154,7 @@ def _choice(call: Call, principal: Principal, rules: Rules, at: datetime, *, low
         )
     facts = {"fx": rules.rate.facts}
     choice = Choice(route, configured is None, (), (), tuple(rejected), _caps(route, principal, rules), facts)
-    choice = _with_targets(choice, targets, at)
+    choice = _with_targets(_with_embedder(choice, rules, caller), targets, at)
     if len(rules.chosen) >= MAX_CHOSEN:  # names of models come from callers
         rules.chosen.clear()
     rules.chosen[place] = choice

@@ -6,7 +6,7 @@ from typing import Any
 from ledger.amounts import cap_of, counted, eur_short
 from ledger.entry import Entry
 from reports.ports import Evidence, Integrity
-from reports.why.serving import again, choice, passed_over, tries, without_place
+from reports.why.serving import again, choice, looked_up, passed_over, tries, without_place
 from reports.why.story import Story
 from reports.why.transcript import called, said, turns
 from reports.why.words import (
@@ -110,9 +110,13 @@ def which_model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[l
             for one in stated["attempts"]
             if one["outcome"] == "answered"
         ]
-        asked = f"{'; then '.join(parts) or 'No provider was asked'}{_again(stated)}.{_named(stated)}"
-        lines.append(" ".join([asked, *passed_over(call.opened), *without_place(stated["attempts"])]))
-        facts += [pointer(call.ended, f"facts.{name}") for name in ("attempts", "cache", "similar") if name in stated]
+        asked = f"{'; then '.join(parts) or 'No provider was asked for an answer'}{_again(stated)}.{_named(stated)}"
+        lines.append(
+            " ".join(
+                [asked, *passed_over(call.opened), *without_place(stated["attempts"]), *looked_up(stated, call.opened)]
+            )
+        )
+        facts += [pointer(call.ended, f"facts.{name}") for name in _TRIED if name in stated]
         if call.opened:
             facts += [pointer(call.opened, f"facts.{name}") for name in _CHOSEN if call.opened.facts.get(name)]
     return numbered(story, lines), facts
@@ -121,7 +125,8 @@ def which_model(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[l
 _CACHE = {"hit": ": the exact cache had the answer", "miss": "; the cache had no answer"}
 
 
-_CHOSEN = ("step_down", "rejected")
+_CHOSEN = ("step_down", "rejected", "look_up_rejected")
+_TRIED = ("attempts", "cache", "similar", "look_ups")
 
 
 def _again(stated: Mapping[str, Any]) -> str:

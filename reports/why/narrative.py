@@ -7,7 +7,7 @@ from typing import Any
 from ledger.amounts import counted, eur_short
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.serving import again, choice, passed_over, tries, without_place
+from reports.why.serving import again, choice, looked_up, passed_over, tries, without_place
 from reports.why.story import CallStory, Story
 from reports.why.words import (
     COST_STATES,
@@ -174,9 +174,11 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
     if not call.ended or call.ended.kind != "call.closed":
         return
     facts = call.ended.facts
+    for text in looked_up(facts, call.opened):
+        yield Sentence(text, (pointer(call.ended, "facts.look_ups") if "look_ups" in facts else pointer(call.first),))
     if similar := facts.get("similar"):
         text = again(similar)
-        text = f"No provider was asked: {text}" if similar["served"] else text[0].upper() + text[1:]
+        text = f"No provider was asked for an answer: {text}" if similar["served"] else text[0].upper() + text[1:]
         yield Sentence(f"{text}.", (pointer(call.ended, "facts.similar"),))
     if facts.get("cached_from_ref") and facts.get("cache") != "similar":
         yield Sentence(

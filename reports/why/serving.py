@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from ledger.amounts import in_words
+from ledger.amounts import eur, in_words
 from ledger.entry import Entry
 from reports.why.words import went
 
@@ -42,6 +42,17 @@ def again(found: Mapping[str, Any]) -> str:
     if "agreed" in found:
         ended = f"the fresh one {'agreed' if found['agreed'] else 'did not agree'} with it"
     return f"{text} not given again; {ended}"
+
+
+def looked_up(stated: Mapping[str, Any], opened: Entry | None) -> list[str]:
+    """Say who got a text to find the answer to a similar question, what that cost, and why it was not looked for."""
+    said = [
+        f"To find an answer to a similar question, {one['model']} ({one['provider']}) was asked for vectors: "
+        f"{went(one['outcome'])}, {eur(one['cost_nano_eur'])}."
+        for one in stated.get("look_ups", ())
+    ]
+    rejected = opened.facts.get("look_up_rejected", ()) if opened else ()
+    return said + [f"No answer to a similar question was looked for: {one['reason']}." for one in rejected]
 
 
 def tries(failed: Iterable[Mapping[str, Any]]) -> str:

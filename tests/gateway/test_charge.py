@@ -7,13 +7,13 @@ from gateway.pricing.prices import PriceHistory, PriceList
 
 USD = Rate(num=1, den=1, date="", source="")
 OPENED = Opened("call", 0, "ent", None, None, (), 10**9, "2026-11-28T12:00:00.000000Z")
-PLAN = Plan("r", False, (), (), 0, 1.0, 1.0, 1.0, None, False, 0.0, 0, 1, False, 0, None, 10**9, (), {})
+PLAN = Plan("r", False, (), (), 0, 1.0, 1.0, 1.0, None, False, 0.0, 0, 1, False, 0, None, None, 0, 10**9, (), {})
 
 
 def charged(*rows: dict[str, object], **said: object) -> Charge:
     target = Target(provider="p", model="m", alias_of=None, prices=PriceHistory("m", rows), simulated=False)
     outcome = Outcome(result="answered", reported=Reported(Usage(10, 0, 0, 5)), complete=True)._replace(**said)
-    return charge(PLAN, OPENED, (), target, outcome, USD, PriceList({}))
+    return charge(PLAN, OPENED, (), (), target, outcome, USD, PriceList({}))
 
 
 def test_a_row_with_kinds_that_nobody_here_counts_is_flagged() -> None:

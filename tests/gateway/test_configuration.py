@@ -4,10 +4,14 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from gateway.configuration import reference as reference_of
+from gateway.configuration.fields import Section
 from gateway.configuration.load import ConfigurationError, load, provider_of
+from gateway.configuration.model import Configuration
 from gateway.pricing.catalogue import compile_rows
 from gateway.pricing.prices import PriceList
 
@@ -97,3 +101,16 @@ def test_the_reference_in_the_guides_is_that_of_the_model() -> None:
     assert page == reference()
     for key in ("repeat_window", "forced_tool", "from", "time_zone", "evaluators", "window_days", "output_limit_field"):
         assert f"| `{key}` |" in page
+
+
+def test_the_reference_has_every_section_that_the_file_may_have() -> None:
+    def below(section: type[Section]) -> set[type[Section]]:
+        named = {one for field in section.model_fields.values() for one in classes_in(field.annotation)}
+        return {section}.union(*(below(one) for one in named))
+
+    def classes_in(kind: Any) -> set[type[Section]]:
+        if isinstance(kind, type) and issubclass(kind, Section):
+            return {kind}
+        return set().union(*(classes_in(one) for one in get_args(kind)))
+
+    assert {section for _, section in reference_of._PLACES} == below(Configuration)

@@ -205,10 +205,10 @@ SABOTAGES = (
     ),
     Sabotage(
         "2", "a whole answer waits for its close", "gateway/pipeline/relay.py",
-        '        await self.end(outcome)\n        if result != "answered":\n',
+        '        await self.end(await self._compared(self._judge.outcome(result)))\n        if result != "answered":\n',
         "        import threading\n"
         "        threading.Timer(0.3, lambda loop=asyncio.get_running_loop(): "
-        "loop.call_soon_threadsafe(self._hand_over, outcome)).start()\n        self._closing = None\n"
+        "loop.call_soon_threadsafe(self._hand_over, self._judge.outcome(result))).start()\n        self._closing = None\n"
         "        await asyncio.sleep(0)\n        self.abandon = lambda: None if False else None\n"
         '        if result != "answered":\n',
         PROMISES + "test_a_whole_answer_leaves_after_its_close_is_durable",
@@ -258,12 +258,12 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "what may have been billed stays counted", "gateway/pipeline/charge.py",
-        'ambiguous = sum(plan.reserved for one in attempts if one.billed == "unknown")', "ambiguous = 0",
+        'ambiguous = sum(plan.attempt_reserved for one in attempts if one.billed == "unknown")', "ambiguous = 0",
         PROMISES + "test_an_attempt_that_may_have_been_billed_stays_counted_at_its_worst_case",
     ),
     Sabotage(
         "3", "missing usage is charged at worst case", "gateway/pipeline/charge.py",
-        '            ambiguous + plan.reserved, "upper_bound", price', '            0, "none", price',
+        '            ambiguous + plan.attempt_reserved, "upper_bound", price', '            0, "none", price',
         PROMISES + "test_usage_that_is_missing_or_senseless_is_charged_at_worst_case_not_at_zero",
     ),
     Sabotage(
@@ -343,6 +343,11 @@ SABOTAGES = (
         "9", "wrong answers end the trust in those to similar questions", "gateway/state/changes.py",
         '"wrong": old["wrong"] + (not agreed)}', '"wrong": 0}',
         SIMILAR + "test_a_share_of_what_could_be_served_is_asked_all_the_same_and_a_wrong_one_ends_the_trust",
+    ),
+    Sabotage(
+        "3", "vectors are paid for by the call that asks for them", "gateway/pipeline/charge.py",
+        "amount=found.amount + sum(costs),", "amount=found.amount,",
+        SIMILAR + "test_a_call_that_asks_the_model_too_costs_both_and_leaves_nothing_reserved",
     ),
     Sabotage(
         "5", "answers are never given from one person to another", "gateway/rules/similar.py",
