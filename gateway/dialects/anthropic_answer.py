@@ -3,18 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from gateway.dialects.anthropic_usage import read_usage
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.protocol import Called, Unreadable
 from gateway.dialects.reading import Heard, Spelling, answer_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported
 
 _SPELLING = Spelling(
     "type", "content", "content_block", "name", "input", "index", "delta", "message", "partial_json", "stop_reason",
-    "server_name",
+    "server_name", "toolset_name",
 )  # fmt: skip
 _FINISHES = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
@@ -97,7 +96,10 @@ class MessagesTranscript(Heard):
             self._counted = self._counted or (
                 isinstance(usage, dict) and count_of(usage.get("output_tokens")) is not None
             )
-        self.finished = self.finished or kind == "message_stop"
+        if kind == "message_stop":
+            if not self._stop:
+                raise Unreadable("it ends without a reason to stop")
+            self.finished = True
 
     def _see_delta(self, delta: dict[str, Any], index: int) -> None:
         if "partial_json" in delta:
@@ -142,6 +144,8 @@ class MessagesTranscript(Heard):
             name = f"mcp:{found.get('server_name')}"
         elif kind == "server_tool_use" and name.endswith(_CODE):
             name = _CODE
+        elif (toolset := found.get("toolset_name")) is not None:
+            name = f"{text_in(toolset)}:{name}"
         arguments = text_in(found.get("input")) if found.get("input") else ""
         self._calls.append(_Call(index, name, arguments, kind != "tool_use"))
 
@@ -157,4 +161,4 @@ class MessagesTranscript(Heard):
         return read_usage(self._usage) if self._counted or not self.finished else None
 
     def raw_usage(self) -> str | None:
-        return orjson.dumps(self._usage).decode() if self._usage else None
+        return written(self._usage).decode() if self._usage else None

@@ -6,8 +6,6 @@ Source: the types of anthropic 2.14.0 and platform.claude.com (api/versioning, a
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from gateway.dialects.anthropic_answer import MessagesTranscript
 from gateway.dialects.envelope import EMPTY, Envelope
 from gateway.dialects.protocol import (
@@ -28,6 +26,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader, Text
+from gateway.dialects.strict import written
 from gateway.dialects.whole import CountTranscript
 
 VERSION = "2023-06-01"
@@ -38,7 +37,7 @@ _TYPES = {
     404: "not_found_error", 409: "conflict_error", 412: "invalid_request_error", 413: "request_too_large",
     429: "rate_limit_error", 504: "timeout_error", 529: "overloaded_error",
 }  # fmt: skip
-_RUN_BY_CALLER = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+_RUN_BY_CALLER = ("custom", "bash_", "text_editor_", "computer_", "browser_", "memory_")
 ABOUT_TOOLS = 1_000
 """Tokens that the vendor puts before a request with tools: some hundreds by model, as remembered, not read again."""
 _REFERRED = {"image": IMAGE_TOKENS, "document": FILE_TOKENS, "container_upload": FILE_TOKENS}
@@ -74,7 +73,7 @@ class MessagesEnvelope(Envelope):
 
     def error(self, status: int, code: str, message: str, call: str) -> bytes:
         body = {"type": _TYPES.get(status, "api_error"), "message": message, "code": code}
-        return orjson.dumps({"type": "error", "error": body, "request_id": call, "whyledger_call": call})
+        return written({"type": "error", "error": body, "request_id": call, "whyledger_call": call})
 
     def error_event(self, error: bytes) -> bytes:
         return b"event: error\ndata: " + error + b"\n\n"
@@ -118,7 +117,7 @@ class Messages(MessagesEnvelope):
 
     def _outgoing(self, asked: Asked, body: dict[str, Any]) -> Outgoing:
         headers = {"anthropic-version": VERSION} | dict(asked.headers)
-        return Outgoing(asked.path, orjson.dumps(body), tuple(headers.items()), "x-api-key")
+        return Outgoing(asked.path, written(body), tuple(headers.items()), "x-api-key")
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         own = fields.get("system")
@@ -187,8 +186,11 @@ def _tools(request: Mapping[str, Any]) -> Iterator[str]:
             raise invalid("each tool must be an object with a `name`")
         if tool.get("type") == "mcp_toolset":
             yield f"mcp:{tool.get('mcp_server_name')}"
-        else:
-            yield tool["name"] if isinstance(tool.get("name"), str) else tool["type"]
+        elif isinstance(tool.get("name"), str):
+            yield tool["name"]
+        else:  # all tools of a set, each of which is called by the name of the set and its own
+            family, is_set, _version = tool["type"].partition("_toolset_")
+            yield f"{family}:*" if is_set else tool["type"]
     for server in servers or ():
         yield f"mcp:{server.get('name') if isinstance(server, dict) else None}"
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.sse import Event
-from gateway.dialects.strict import loaded
+from gateway.dialects.strict import loaded, written
 
 EMPTY: dict[str, Any] = {"message": "an empty answer"}
 """In place of an error where there is no answer at all."""
@@ -34,7 +34,7 @@ class Envelope(ABC):
             return None
         words = said if isinstance(said, dict) else {"message": str(said)}
         inner = words.get("error")
-        return orjson.dumps(self.wrapped(inner if isinstance(inner, dict) else words))
+        return written(self.wrapped(inner if isinstance(inner, dict) else words))
 
     def is_error(self, body: bytes) -> bool:
         try:

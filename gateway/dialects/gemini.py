@@ -9,8 +9,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
-
 from gateway.dialects.envelope import EMPTY, Envelope
 from gateway.dialects.gemini_answer import GenerateTranscript
 from gateway.dialects.protocol import (
@@ -29,6 +27,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
+from gateway.dialects.strict import written
 from gateway.dialects.whole import CountTranscript, VectorsTranscript
 
 STREAM = "streamGenerateContent"
@@ -66,7 +65,7 @@ class GeminiEnvelope(Envelope):
             "code": status, "message": message, "status": _STATUSES.get(status, "UNKNOWN"),
             "details": [info | {"metadata": {"call": call}}],
         }  # fmt: skip
-        return orjson.dumps({"error": body, "whyledger_call": call})
+        return written({"error": body, "whyledger_call": call})
 
     def error_event(self, error: bytes) -> bytes:
         """Without an `event:` line, which breaks the parser of google-genai."""
@@ -129,7 +128,7 @@ class GenerateContent(GeminiEnvelope):
     def _outgoing(self, asked: Asked, body: dict[str, Any], server: Server) -> Outgoing:
         _, action, query = _place(asked.path)
         path = f"/models/{server.model}:{action}" + (f"?{query}" if query else "")
-        return Outgoing(path, orjson.dumps(body), key_header="x-goog-api-key")
+        return Outgoing(path, written(body), key_header="x-goog-api-key")
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         own = _member(fields, "systemInstruction")

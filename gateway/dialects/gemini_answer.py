@@ -7,17 +7,16 @@ the input of tools stand beside prompt and candidates. Source: 852 recorded answ
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.protocol import Called, Unreadable
 from gateway.dialects.reading import Heard, Spelling, answer_in, list_in, text_in, word_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported, Usage
 
 _SPELLING = Spelling(
     "candidates", "content", "parts", "functionCall", "name", "args", "finishReason", "index", "toolCall", "toolType",
-    "executableCode", "promptFeedback", "blockReason",
+    "executableCode", "promptFeedback", "blockReason", "partialArgs", "willContinue",
 )  # fmt: skip
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length", "1": "stop", "2": "length"}
 _BLOCKED = frozenset(
@@ -46,6 +45,9 @@ class GenerateTranscript(Heard):
         self._usage: dict[str, Any] = {}
         self._greatest: dict[str, int] = {}
         self._searches = 0
+        self._pieces: dict[int, list[Any]] = {}
+        """By call: its arguments, of one that came in pieces."""
+        self._goes_on = False
         self._said = False
         """Something came that is billed as output."""
 
@@ -116,14 +118,22 @@ class GenerateTranscript(Heard):
         self._said = self._said or any(part.get(name) for name in _COUNTED)
         if (call := part.get("functionCall")) is not None:
             found = _SPELLING.object_in(call, "a function call")
-            self.called += 1
-            self._calls.append(Called(text_in(found.get("name")), text_in(found.get("args")) or "{}"))
+            self._see_call(found)
         for kind, name in _RUN_BY_PROVIDER.items():
             if (said := part.get(kind)) is not None:
                 run = _SPELLING.object_in(said, "a tool that was run")
                 self.called += 1
                 named = name or self._name_of(str(run.get("toolType") or "tool").lower())
-                self._calls.append(Called(named, orjson.dumps(run).decode(), provider_run=True))
+                self._calls.append(Called(named, written(run).decode(), provider_run=True))
+
+    def _see_call(self, found: dict[str, Any]) -> None:
+        """A call may come in pieces, of which the first has the name (`streamFunctionCallArguments`)."""
+        if not self._goes_on or found.get("name"):
+            self.called += 1
+            self._calls.append(Called(text_in(found.get("name")), text_in(found.get("args")) or "{}"))
+        if pieces := list_in(found, "partialArgs"):
+            self._pieces.setdefault(len(self._calls) - 1, []).extend(pieces)
+        self._goes_on = bool(found.get("willContinue"))
 
     def _name_of(self, kind: str) -> str:
         """Return the name under which the request defines a tool of the provider: `google_search` of
@@ -137,7 +147,10 @@ class GenerateTranscript(Heard):
         self.service_tier = word_in(usage.get("serviceTier")) or self.service_tier
 
     def tool_calls(self) -> list[Called]:
-        return self._calls
+        calls = list(self._calls)
+        for number, pieces in self._pieces.items():
+            calls[number] = calls[number]._replace(arguments=written(pieces).decode())
+        return calls
 
     def reported(self) -> Reported | None:
         lost = {name: most for name, most in self._greatest.items() if most and name not in self._usage}
@@ -169,7 +182,7 @@ class GenerateTranscript(Heard):
         return Reported(_without_twice(usage_), tuple(said))
 
     def raw_usage(self) -> str | None:
-        return orjson.dumps(self._usage).decode() if self._usage else None
+        return written(self._usage).decode() if self._usage else None
 
 
 def is_reason(reason: Any) -> bool:

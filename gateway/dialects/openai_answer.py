@@ -14,6 +14,7 @@ from gateway.dialects.openai_usage import count_of, is_usage, read_usage, summed
 from gateway.dialects.protocol import Called, Unreadable
 from gateway.dialects.reading import Spelling, answer_in, text_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported
 
 _SPELLING = Spelling(
@@ -142,7 +143,7 @@ class ChatTranscript:
         """Return the usage as it was received, as JSON text."""
         several = self.choices > 1 and len(self._usages) == self.choices
         found = self._usages if several else self._usage
-        return orjson.dumps(found).decode() if found else None
+        return written(found).decode() if found else None
 
     def _header(self, value: dict[str, Any]) -> None:
         said = (value.get("id"), value.get("model"), value.get("service_tier"))

@@ -7,8 +7,6 @@ Source: the types of openai 3.54.0 and the vendor's API reference, read 2026-11-
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from gateway.dialects import openai_error
 from gateway.dialects.capabilities import refused_by
 from gateway.dialects.openai_answer import ChatTranscript
@@ -29,6 +27,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import PLAIN, Event, EventReader, Text
+from gateway.dialects.strict import written
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _COMMON = frozenset(
@@ -72,7 +71,7 @@ class Chat(openai_error.OpenAIEnvelope):
         body = {name: value for name, value in asked.fields.items() if name not in _LIMITS and name not in dropped}
         body["model"] = server.model
         body[server.limit_field] = server.limit
-        return Outgoing("/chat/completions", orjson.dumps(with_usage_asked(body, server)), dropped=dropped)
+        return Outgoing("/chat/completions", written(with_usage_asked(body, server)), dropped=dropped)
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         return {**fields, "messages": [{"role": "system", "content": text}, *fields["messages"]]}

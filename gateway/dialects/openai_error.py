@@ -6,6 +6,7 @@ import orjson
 
 from gateway.dialects.envelope import EMPTY, Envelope
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 
 MAX_SAID = 300
 """Characters of a provider's message that are passed on."""
@@ -79,7 +80,7 @@ class OpenAIEnvelope(Envelope):
     def error(self, status: int, code: str, message: str, call: str) -> bytes:
         """Return an error of ours, with our id of the call beside it."""
         body = {"message": message, "type": _TYPES.get(status, "server_error"), "param": None, "code": code}
-        return orjson.dumps({"error": body, "whyledger_call": call})
+        return written({"error": body, "whyledger_call": call})
 
     def error_event(self, error: bytes) -> bytes:
         return b"data: " + error + b"\n\n"

@@ -26,6 +26,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
+from gateway.dialects.strict import written
 from gateway.dialects.whole import EmbeddingsTranscript
 
 MOST_INPUTS = 2048
@@ -55,7 +56,7 @@ class Completions(openai_error.OpenAIEnvelope):
 
     def outgoing(self, asked: Asked, server: Server) -> Outgoing:
         body = {**asked.fields, "model": server.model, "max_tokens": server.limit}
-        return Outgoing("/completions", orjson.dumps(with_usage_asked(body, server)))
+        return Outgoing("/completions", written(with_usage_asked(body, server)))
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         prompt = fields.get("prompt")
@@ -89,7 +90,7 @@ class Embeddings(openai_error.OpenAIEnvelope):
         return Asked(fields=request, model=model_of(request), output_limit=0, input_bound=len(sent.body))
 
     def outgoing(self, asked: Asked, server: Server) -> Outgoing:
-        return Outgoing("/embeddings", orjson.dumps({**asked.fields, "model": server.model}))
+        return Outgoing("/embeddings", written({**asked.fields, "model": server.model}))
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         raise invalid("embeddings take no registered prompt; leave `prompt` out")

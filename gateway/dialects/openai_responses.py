@@ -27,7 +27,7 @@ from gateway.dialects.protocol import (
     whole_of,
 )
 from gateway.dialects.sse import Event, EventReader
-from gateway.dialects.strict import loaded
+from gateway.dialects.strict import loaded, written
 
 GREETINGS = frozenset({"response.created", "response.in_progress", "response.queued", "keepalive"})
 _REFERRED = {"input_image": IMAGE_TOKENS, "input_file": FILE_TOKENS, "computer_screenshot": IMAGE_TOKENS}
@@ -72,7 +72,7 @@ class Responses(openai_error.OpenAIEnvelope):
         dropped = refused_by(server.model, asked.fields)
         body = {name: value for name, value in asked.fields.items() if name not in dropped}
         body |= {"model": server.model, "max_output_tokens": server.limit}
-        return Outgoing("/responses", orjson.dumps(body), dropped=dropped)
+        return Outgoing("/responses", written(body), dropped=dropped)
 
     def with_instructions(self, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
         own = fields.get("instructions")
@@ -114,8 +114,8 @@ class Responses(openai_error.OpenAIEnvelope):
         }  # fmt: skip
         failed = {"type": "response.failed", "sequence_number": 1, "response": response}
         return b"event: error\ndata: %b\n\nevent: response.failed\ndata: %b\n\n" % (
-            orjson.dumps(said),
-            orjson.dumps(failed),
+            written(said),
+            written(failed),
         )
 
 

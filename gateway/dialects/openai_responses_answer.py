@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from gateway.dialects.openai_usage import count_of, read_usage
 from gateway.dialects.protocol import Called, Unreadable
 from gateway.dialects.reading import Heard, Spelling, answer_in, list_in, text_in, type_of, word_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported
 
 _SPELLING = Spelling(
@@ -161,7 +160,7 @@ class ResponsesTranscript(Heard):
         if kind == "web_search_call" and _is_search(found.get("action")):
             self._searches.add(index)
         if kind not in _NAMED:
-            self._arguments[index] = orjson.dumps(found).decode()
+            self._arguments[index] = written(found).decode()
         elif arguments := text_in(found.get("arguments")) or text_in(found.get("input")):
             self._arguments[index] = arguments
 
@@ -188,7 +187,7 @@ class ResponsesTranscript(Heard):
         return found._replace(usage=found.usage._replace(others=(*found.usage.others, searched)))
 
     def raw_usage(self) -> str | None:
-        return orjson.dumps(self._usage).decode() if self._usage else None
+        return written(self._usage).decode() if self._usage else None
 
 
 def _is_search(action: Any) -> bool:

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.dialects.protocol import Unreadable
 from gateway.dialects.sse import BOM, Event
-from gateway.dialects.strict import loaded, says_twice
+from gateway.dialects.strict import loaded, says_twice, written
 
 
 class Heard:
@@ -70,7 +70,7 @@ def text_in(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return orjson.dumps(value).decode()
+        return written(value).decode()
     raise Unreadable("a name or an argument is not a text")
 
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from gateway.dialects.openai_usage import count_of, is_usage, read_usage
 from gateway.dialects.protocol import Called, Unreadable
 from gateway.dialects.reading import Heard, answer_in, word_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported, Usage
 
 
@@ -32,7 +31,7 @@ class WholeTranscript(Heard):
         return []
 
     def raw_usage(self) -> str | None:
-        return orjson.dumps(self._usage).decode() if self._usage else None
+        return written(self._usage).decode() if self._usage else None
 
 
 class CountTranscript(WholeTranscript):

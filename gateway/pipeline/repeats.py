@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
 from gateway.call import Call, Principal
+from gateway.dialects.strict import written
 from gateway.errors import Refused
 from ledger.entry import format_time, parse_time
 
@@ -27,7 +26,7 @@ def digest_of(call: Call, principal: Principal, pseudonym: Callable[[str, str], 
     """Return what two requests have in common that are the same."""
     asked = {name: value for name, value in call.asked.fields.items() if name not in _FORMS}
     said = hashlib.sha256(repr((principal.key, call.dialect.name, call.asked.model)).encode())
-    said.update(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
+    said.update(written(asked, ordered=True))
     return pseudonym("request", said.hexdigest())
 
 

@@ -11,9 +11,8 @@ The order of the stages is the product's promise:
 import hashlib
 from time import monotonic
 
-import orjson
-
 from gateway.call import Arrival, Call, Principal
+from gateway.dialects.strict import written
 from gateway.errors import ConfigurationMoved, Refused
 from gateway.pipeline.open import open_call, record_of, refuse
 from gateway.pipeline.parse import parse
@@ -111,6 +110,6 @@ def cache_key(call: Call, principal: Principal) -> str:
         principal.environment,
         principal.workflow,
         call.subject_id,
-        orjson.dumps(call.asked.fields, option=orjson.OPT_SORT_KEYS),
+        written(call.asked.fields, ordered=True),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -9,11 +9,10 @@ import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
-import orjson
-
 from classifiers.similarity.trust import may_serve
 from gateway.call import Call, Plan, Principal
 from gateway.dialects.openai_chat import CHAT
+from gateway.dialects.strict import written
 
 CONFIDENCE = 0.99
 """Above the usual 0.95, because the counts are looked at again and again."""
@@ -43,7 +42,7 @@ def question_of(call: Call, principal: Principal, plan: Plan, *, keep: bool) -> 
     first = plan.targets[0]
     parts = principal.environment, principal.workflow, plan.route, first.provider, first.model, call.subject_id
     embedder = (plan.embedder.provider, plan.embedder.model) if plan.embedder else ()
-    said = orjson.dumps(others, option=orjson.OPT_SORT_KEYS)
+    said = written(others, ordered=True)
     return Question(hashlib.sha256(repr((*parts, embedder)).encode() + said).hexdigest(), text)
 
 

@@ -16,7 +16,9 @@ from gateway.dialects.anthropic_messages import MESSAGES
 from gateway.dialects.gemini import GENERATE
 from gateway.dialects.openai_responses import RESPONSES
 from gateway.dialects.pairs import DIALECTS
-from gateway.dialects.protocol import Asked, Dialect, Unreadable
+from gateway.dialects.protocol import Asked, Dialect, Sent, Server, Unreadable, object_in
+from gateway.dialects.translation.from_messages import MessagesWriter
+from gateway.errors import Refused
 
 
 class Form(NamedTuple):
@@ -115,3 +117,37 @@ def test_any_cutting_of_the_bytes_gives_the_same_transcript(form: Form, data: st
     transcript.see_end()
     assert told(transcript) == told(seen(form.dialect, stream, "lookup"))
     assert transcript.finished
+
+
+SENT = {
+    "openai.chat": {"messages": [{"role": "user", "content": "hi"}]},
+    "openai.responses": {"input": "hi"},
+    "openai.completions": {"prompt": "hi"},
+    "openai.embeddings": {"input": "hi"},
+    "anthropic.messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+@given(number=st.integers(-(10**40), 10**40))
+def test_an_integer_of_any_length_is_sent_on_as_it_was_said(name: str, number: int) -> None:
+    """Amounts in the smallest unit of a currency have more than 64 bits, and stand in schemas and arguments."""
+    request = SENT[name] | {"model": "m", "metadata": {"amount": number}}
+    asked = DIALECTS[name].read(Sent({}, "/models/m:generateContent", json.dumps(request).encode()))
+    sent = json.loads(DIALECTS[name].outgoing(asked, Server("m", 9)).body)
+    assert sent["metadata"] == {"amount": number}
+
+
+def test_a_number_that_no_reader_takes_is_refused() -> None:
+    with pytest.raises(Refused, match="not valid JSON"):
+        object_in(b'{"amount": ' + b"9" * 5000 + b"}")
+
+
+@given(amount=st.integers(-(10**30), 10**30))
+def test_an_integer_of_any_length_survives_a_translation(amount: int) -> None:
+    told = MessagesWriter(0, False).whole(
+        json.dumps(formats.message("", formats.tool_use("lookup", {"a": amount}))).encode()
+    )
+    (call,) = json.loads(told)["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"a": amount}

@@ -230,3 +230,22 @@ def test_what_is_referred_to_is_bound_by_the_most_that_it_may_cost(part: Any, to
     for embedded in ({"content": {"parts": [part]}}, {"requests": [{"content": {"parts": [part]}}]}):
         body = json.dumps(embedded).encode()
         assert GEMINI_EMBED.read(Sent({}, "/models/m:embedContent", body)).input_bound - len(body) == tokens
+
+
+def test_a_call_that_comes_in_pieces_is_one_call() -> None:
+    """As with `streamFunctionCallArguments`: the types of google-genai, read 2026-11-29."""
+    pieces = [
+        {"name": "lookup", "willContinue": True},
+        {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Ly", "willContinue": True}], "willContinue": True},
+        {"partialArgs": [{"jsonPath": "$.city", "stringValue": "on"}], "willContinue": True},
+        {},
+    ]
+    events = formats.generated_events("", *[{"functionCall": one} for one in pieces])
+    assert judged(GENERATE, b"".join(events), "lookup")[::2] == ("answered", ["lookup"])
+    (call,) = seen(GENERATE, b"".join(events)).tool_calls()
+    assert json.loads(call.arguments) == [one for piece in pieces for one in piece.get("partialArgs", ())]
+
+
+def test_a_call_without_a_name_that_nothing_began_is_not_granted() -> None:
+    events = formats.generated_events("", {"functionCall": {"name": "lookup"}}, {"functionCall": {"args": {}}})
+    assert judged(GENERATE, b"".join(events), "lookup")[0] == "refused_answer"

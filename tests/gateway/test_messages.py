@@ -121,6 +121,25 @@ def test_what_clients_read_differently_is_not_given_out(event: bytes) -> None:
     assert event not in ready
 
 
+def test_an_end_without_a_reason_is_none() -> None:
+    stop = formats.typed({"type": "message_stop"})
+    result, ready, _ = judged(MESSAGES, formats.message_events("hello")[0] + stop)
+    assert (result, stop in ready) == ("unreadable", False)
+
+
+@pytest.mark.parametrize(
+    ("grant", "result"), [("browser:*", "answered"), ("browser:find", "answered"), ("find", "refused_answer")]
+)
+def test_a_tool_of_a_set_is_granted_by_the_name_of_the_set(grant: str, result: str) -> None:
+    """Toolsets of anthropic 2.14.0: a definition has no name, a call has its own and that of the set."""
+    block = formats.tool_use("find") | {"toolset_name": "browser"}
+    assert judged(MESSAGES, b"".join(formats.message_events("", block)), grant)[0] == result
+    asked = asked_of(
+        REQUEST | {"tools": [{"type": "browser_toolset_20260801"}, {"type": "bash_20250124", "name": "bash"}]}
+    )
+    assert asked.tools[:2] == ("browser:*", "bash")
+
+
 def test_the_last_counts_win_member_by_member() -> None:
     start = formats.MESSAGE_USAGE | {"input_tokens": 2039, "cache_read_input_tokens": 7}
     events = [

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.pricing.money import Reported
 
 DONE = b"data: [DONE]\n\n"
@@ -42,7 +41,7 @@ class ChatAnswer:
         value = self._head("chat.completion.chunk") | {"choices": choices}
         if self._wants_usage:
             value["usage"] = usage
-        return b"data: " + orjson.dumps(value) + b"\n\n"
+        return b"data: " + written(value) + b"\n\n"
 
     def whole(self, choices: Sequence[tuple[dict[str, Any], str]], reported: Reported | None) -> bytes:
         """Return an answer that is not streamed: (message, finish reason) of each choice."""
@@ -50,7 +49,7 @@ class ChatAnswer:
             {"index": index, "message": message, "logprobs": None, "finish_reason": finish}
             for index, (message, finish) in enumerate(choices)
         ]
-        return orjson.dumps(self._head("chat.completion") | {"choices": said, "usage": usage_of(reported)})
+        return written(self._head("chat.completion") | {"choices": said, "usage": usage_of(reported)})
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self._created, "model": self.model}

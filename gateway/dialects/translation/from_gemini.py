@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import orjson
-
 from gateway.dialects.gemini_answer import GenerateTranscript, finish_of, is_reason
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.reading import answer_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, comment_of, message_of
 
 
@@ -79,7 +78,7 @@ class GeminiWriter:
         """Calls that have no id get one that is unique in the answer."""
         said, place = part["functionCall"], self._calls.get(number, 0)
         self._calls[number] = place + 1
-        arguments = orjson.dumps(said.get("args") or {}).decode()
+        arguments = written(said.get("args") or {}).decode()
         key = str(said.get("id") or f"call_{self._answer.id}_{number}_{place}")
         signature = part.get("thoughtSignature")
         more = {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}

@@ -8,6 +8,7 @@ from gateway.dialects.anthropic_answer import MessagesTranscript
 from gateway.dialects.openai_usage import count_of
 from gateway.dialects.reading import answer_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import written
 from gateway.dialects.translation.chat_writing import ChatAnswer, call_of, comment_of, message_of
 
 
@@ -39,7 +40,7 @@ class MessagesWriter:
                 reasoning.append(str(block.get("thinking") or ""))
                 thoughts.append(block)
             elif kind == "tool_use":
-                arguments = orjson.dumps(block.get("input") or {}).decode()
+                arguments = written(block.get("input") or {}).decode()
                 calls.append(call_of(str(block.get("id")), str(block.get("name")), arguments))
         more = {"thinking_blocks": thoughts} if thoughts else {}
         message = message_of(text, [one for one in reasoning if one], calls, **more)
@@ -89,7 +90,7 @@ class MessagesWriter:
         if block.get("type") != "tool_use":
             return b""
         number = self._calls[index] = len(self._calls)
-        given = orjson.dumps(block["input"]).decode() if block.get("input") else ""
+        given = written(block["input"]).decode() if block.get("input") else ""
         if not given:
             self._empty.add(index)
         call = call_of(str(block.get("id")), str(block.get("name")), given, index=number)

@@ -4,10 +4,9 @@ import mimetypes
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from gateway.dialects.gemini import STREAM
 from gateway.dialects.protocol import Asked, Outgoing, Server
+from gateway.dialects.strict import written
 from gateway.dialects.translation.chat_reading import (
     KNOWN,
     arguments_of,
@@ -55,7 +54,7 @@ def outgoing(asked: Asked, server: Server) -> Outgoing:
         body["generationConfig"]["candidateCount"] = asked.choices
     action = f"{STREAM}?alt=sse" if asked.stream else "generateContent"
     path = f"/models/{server.model}:{action}"
-    return Outgoing(path, orjson.dumps(body), key_header="x-goog-api-key", dropped=tuple(dropped))
+    return Outgoing(path, written(body), key_header="x-goog-api-key", dropped=tuple(dropped))
 
 
 def _contents(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

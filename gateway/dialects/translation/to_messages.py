@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from gateway.dialects.anthropic_messages import VERSION
 from gateway.dialects.protocol import Asked, Outgoing, Server
+from gateway.dialects.strict import written
 from gateway.dialects.translation.chat_reading import (
     KNOWN,
     calls_of,
@@ -47,7 +46,7 @@ def outgoing(asked: Asked, server: Server) -> Outgoing:
     if asked.stream:
         body["stream"] = True
     body |= _tools(fields) | _settings(fields, dropped)
-    return Outgoing("/messages", orjson.dumps(body), (("anthropic-version", VERSION),), "x-api-key", tuple(dropped))
+    return Outgoing("/messages", written(body), (("anthropic-version", VERSION),), "x-api-key", tuple(dropped))
 
 
 def _messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
