@@ -5,14 +5,12 @@ connections. CPU is that of the gateway's process alone, so the provider, which 
 """
 
 import asyncio
-import json
 import multiprocessing
 import shutil
 import statistics
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +19,10 @@ from bench.rig.asking import serving
 from bench.rig.compare import conditions
 from bench.rig.load import MODEL
 from bench.rig.processes import cpu_seconds, stop_all
+from bench.rig.streams import EVENTS, chat, compact, generated, messages, responses, typed
 from gateway.demo.world import free_port
-from gateway.oversight import acts
-from gateway.oversight.people import by_name
-from gateway.settings import read_settings
-from gateway.store.installation import opened
 
-EVENTS, CALLERS = 30, 8
-WORD = " and another word"
-MORE = """
-  messages: {{base_url: "http://127.0.0.1:{port}/v1", models: ["claude*"], dialects: anthropic.messages, price: {{input: 1, output: 4}}}}
-  generating: {{base_url: "http://127.0.0.1:{port}/v1beta", models: ["gem*"], dialects: gemini, price: {{input: 1, output: 4}}}}
-environments:"""
-ROUTES = """routes:
-  - {intent: claude, primary: claude, max_retries: 0}
-  - {intent: gem, primary: gem, max_retries: 0}
-"""
+CALLERS = 8
 USER = {"role": "user", "content": "x" * 2000}
 CHAT = {"messages": [USER], "stream": True}
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -50,58 +36,6 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat to Anthropic": ("/v1/chat/completions", {"model": "claude", **CHAT}),
     "chat to Gemini": ("/v1/chat/completions", {"model": "gem", **CHAT}),
 }
-
-
-def compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def typed(events: Iterator[dict[str, Any]]) -> bytes:
-    return b"".join(b"event: %b\ndata: %b\n\n" % (one["type"].encode(), compact(one)) for one in events)
-
-
-def chat() -> bytes:
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "mock"}
-    parts: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": {"content": WORD}, "finish_reason": None}]} for _ in range(EVENTS)
-    ]
-    parts.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    parts.append({"choices": [], "usage": {"prompt_tokens": 500, "completion_tokens": 90, "total_tokens": 590}})
-    return b"".join(b"data: %b\n\n" % compact(head | one) for one in parts) + b"data: [DONE]\n\n"
-
-
-def responses() -> Iterator[dict[str, Any]]:
-    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": []}
-    usage = {"input_tokens": 500, "output_tokens": 90, "total_tokens": 590}
-    response = {"id": "resp_1", "object": "response", "status": "completed", "model": "mock", "output": [item]}
-    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    yield {"type": "response.created", "sequence_number": 0, "response": response | {"output": []}}
-    yield {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": item}
-    for number in range(EVENTS):
-        yield {"type": "response.output_text.delta", "sequence_number": number + 2, "delta": WORD} | where
-    yield {"type": "response.completed", "sequence_number": EVENTS + 2, "response": response | {"usage": usage}}
-
-
-def messages() -> Iterator[dict[str, Any]]:
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": []}
-    yield {"type": "message_start", "message": message | {"usage": {"input_tokens": 500, "output_tokens": 1}}}
-    yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    for _ in range(EVENTS):
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": WORD}}
-    yield {"type": "content_block_stop", "index": 0}
-    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 90}}
-    yield {"type": "message_stop"}
-
-
-def generated() -> bytes:
-    said = []
-    for number in range(EVENTS):
-        candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": WORD}]}, "index": 0}
-        if number == EVENTS - 1:
-            candidate["finishReason"] = "STOP"
-        usage = {"promptTokenCount": 500, "candidatesTokenCount": 3 * number + 3, "totalTokenCount": 503 + 3 * number}
-        said.append({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gem", "responseId": "gem_1"})
-    return b"".join(b"data: %b\r\n\r\n" % compact(one) for one in said)
 
 
 def provide(port: int) -> None:
@@ -150,18 +84,6 @@ async def ask(port: int, key: str, path: str, body: dict[str, Any], count: int) 
     return whole
 
 
-def configured(folder: Path, port: int) -> str:
-    """Make an installation that knows a provider of every format; return a key of it."""
-    keys, _ = home.prepare(folder / "home", port, {})
-    with opened(read_settings(folder / "home", environment={})) as installation:
-        text = installation.vault.text(acts.active_configuration(installation)[1]) or ""
-        more = text.replace("environments:", MORE.format(port=port).strip("\n"), 1)
-        token = by_name(installation, "ada", None)
-        acts.activate(installation, token, more.replace("routes:\n", ROUTES, 1), "to measure")
-        acts.release(installation, token, "full", "to measure")
-    return keys["full"]
-
-
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--streams", type=int, default=400)
@@ -173,7 +95,7 @@ def main() -> None:
     spent: dict[str, list[float]] = {name: [] for name in FORMS}
     rates: dict[str, list[float]] = {name: [] for name in FORMS}
     try:
-        key = configured(folder, upstream)
+        key = home.prepare(folder / "home", upstream, {})[0]["full"]
         conditions(folder)
         with serving(folder) as (port, pid):
             for turn in range(chosen.rounds + 1):  # the first one warms up

@@ -15,11 +15,15 @@ CONFIG = """
 organisation: {{name: Bench, time_zone: "Europe/Berlin"}}
 routes:
 {routes}
+  - {{intent: claude, primary: claude, max_retries: 0, timeout: 60, max_budget_daily: {high}}}
+  - {{intent: gem, primary: gem, max_retries: 0, timeout: 60, max_budget_daily: {high}}}
 providers:
   upstream:
     base_url: "http://127.0.0.1:{port}/v1"
     models: ["mock*"]
     price: {{input: 0.15, output: 0.6}}
+  messages: {{base_url: "http://127.0.0.1:{port}/v1", models: ["claude*"], dialects: anthropic.messages, price: {{input: 1, output: 4}}}}
+  generating: {{base_url: "http://127.0.0.1:{port}/v1beta", models: ["gem*"], dialects: gemini, price: {{input: 1, output: 4}}}}
 environments:
   prod: {{max_budget_daily: {high}}}
 workflows:

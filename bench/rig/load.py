@@ -64,6 +64,16 @@ def chat_body(model: str, *, stream: bool = False) -> bytes:
     return json.dumps(body).encode()
 
 
+def body_of(name: str) -> bytes:
+    """Return the same request as a stream of the Responses or the messages format."""
+    said = json.loads(chat_body(MODEL))["messages"]
+    if name == "responses":
+        asked: dict[str, Any] = {"model": MODEL, "input": said, "max_output_tokens": 400}
+    else:
+        asked = {"model": "claude", "system": said[0]["content"], "messages": said[1:], "max_tokens": 400}
+    return json.dumps(asked | {"stream": True}).encode()
+
+
 def whole(url: str, body: bytes, headers: Sequence[str], *, connections: int, seconds: float) -> dict[str, Any]:
     """Load with wrk: calls per second, percentiles, errors.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.rig import home, load
+from bench.rig import home, load, streams
 from bench.rig.processes import (
     GATEWAY_CPU,
     LOAD_CPU,
@@ -33,6 +33,7 @@ from gateway.demo.world import free_port
 
 ROOT = Path(__file__).parents[2]
 CHAT = "/v1/chat/completions"
+OTHERS = {"responses": "/v1/responses", "messages": "/v1/messages"}
 START_SECONDS = 90.0
 SETTLE_SECONDS = 1.5
 Peer = dict[str, Any]
@@ -53,7 +54,11 @@ class Site:
 
     def start_mock(self) -> None:
         self.mock_port = free_port()
-        start([str(load.BUILT / "mock_upstream"), str(self.mock_port)], LOAD_CPU, subprocess.DEVNULL)
+        command = [str(load.BUILT / "mock_upstream"), str(self.mock_port)]
+        for name, events in (("responses", streams.responses()), ("messages", streams.messages())):
+            (self.folder / name).write_bytes(streams.typed(events))
+            command += [OTHERS[name], str(self.folder / name)]
+        start(command, LOAD_CPU, subprocess.DEVNULL)
         time.sleep(0.3)
 
     def names(self) -> dict[str, str]:
@@ -199,6 +204,8 @@ def _measured(running: Running, peer: Peer, site: Site, chosen: Namespace) -> di
     for point, connections, pace in _points(chosen.connections):
         figures[point] = _whole(running, site, load.chat_body(load.MODEL + pace), connections, chosen.seconds)
     figures |= _streams(running, slow=bool(peer.get("slow")))
+    if peer.get("product") or not process:
+        figures |= _other_formats(running)
     if process:
         figures["pss_load"] = memory_mib(process.pid)[1]
         stop(process, patience=30 if peer.get("product") else 8)
@@ -234,9 +241,23 @@ def _streams(running: Running, *, slow: bool) -> dict[str, Any]:
         ("sse_max", "", 16, 200 if slow else 1500),
     ):
         body = load.chat_body(load.MODEL + pace, stream=True)
-        for count in (5 if connections == 1 else 16, total):  # the first is the warm-up
-            before = cpu_seconds(running.process.pid) if running.process else 0.0
-            figures[point] = load.streams(running.url, body, running.headers, connections=connections, total=count)
-            if running.process:
-                figures[point]["cpu_us"] = (cpu_seconds(running.process.pid) - before) / count * 1e6
+        figures[point] = _streamed(running, running.url, body, connections, total)
     return figures
+
+
+def _other_formats(running: Running) -> dict[str, Any]:
+    """Streams without a gap in the other formats that the mock has."""
+    at = running.url.removesuffix(CHAT)
+    return {
+        name: _streamed(running, at + path, load.body_of(name), 16, 1500)
+        for name, path in OTHERS.items()
+    }  # fmt: skip
+
+
+def _streamed(running: Running, url: str, body: bytes, connections: int, total: int) -> dict[str, Any]:
+    for count in (5 if connections == 1 else 16, total):  # the first is the warm-up
+        before = cpu_seconds(running.process.pid) if running.process else 0.0
+        found = load.streams(url, body, running.headers, connections=connections, total=count)
+        if running.process:
+            found["cpu_us"] = (cpu_seconds(running.process.pid) - before) / count * 1e6
+    return found

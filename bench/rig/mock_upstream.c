@@ -2,9 +2,10 @@
  * that it is not what limits a gateway under test.
  *
  *   cc -O2 -o mock_upstream mock_upstream.c
- *   mock_upstream [PORT]            (default 9100, 127.0.0.1 only)
+ *   mock_upstream [PORT [PATH FILE]...]   (default 9100, 127.0.0.1 only)
  *
  * POST /v1/chat/completions   JSON answer, or SSE when the body has "stream":true
+ * POST PATH                   the events of FILE, an HTTP chunk each, in one write
  * GET  /stats                 {"requests":N,"streams":N,"connections":N,"max_open":N}
  *
  * Latency is chosen by the *model name* in the body, so that any gateway passes it on:
@@ -33,16 +34,18 @@ typedef struct {
     int fd; uint32_t gen;
     char *in; size_t in_len, in_cap;
     char *out; size_t out_len, out_off, out_cap;
-    int busy, stream, usage, next_chunk, want_close;
+    int busy, stream, usage, next_chunk, want_close, other;
     uint64_t gap_ns;
 } conn;
 typedef struct { uint64_t due; int slot; uint32_t gen; } timer_ev;
+typedef struct { char line[64]; char *answer; size_t len; } other_format;
 
 static conn conns[MAXCONN];
 static timer_ev heap[MAXCONN * 2];
 static int heap_n, ep, open_now, max_open;
 static uint64_t n_req, n_stream, n_conn;
 static char *json_resp, *sse_head, *sse_all, *sse_all_usage;
+static other_format others[8]; static int n_others;
 static size_t json_len, sse_head_len, sse_all_len, sse_all_usage_len;
 static char *chunk_s[NCHUNK + 3]; static size_t chunk_l[NCHUNK + 3];
 
@@ -136,6 +139,21 @@ static void build_streams(void) {                               /* all events in
         if (u) { sse_all_usage = a; sse_all_usage_len = off; } else { sse_all = a; sse_all_len = off; }
     }
 }
+static void build_other(const char *path, const char *file) {   /* a stream of another format */
+    static char text[1 << 18];
+    FILE *f = fopen(file, "rb"); if (!f) { perror(file); exit(2); }
+    size_t n = fread(text, 1, sizeof text - 1, f); fclose(f); text[n] = 0;
+    other_format *o = &others[n_others++];
+    snprintf(o->line, sizeof o->line, "POST %s", path);
+    o->answer = malloc(sse_head_len + 2 * n + 4096);
+    memcpy(o->answer, sse_head, sse_head_len); o->len = sse_head_len;
+    for (char *at = text, *end; (end = strstr(at, "\n\n")); at = end) {
+        size_t l; char kept = end[2], *e;
+        end += 2; *end = 0; e = te_chunk(at, &l); *end = kept;
+        memcpy(o->answer + o->len, e, l); o->len += l; free(e);
+    }
+    memcpy(o->answer + o->len, "0\r\n\r\n", 5); o->len += 5;
+}
 
 /* ---------------------------------------------------------------- connections */
 static void drop(int s) {
@@ -167,6 +185,7 @@ static void finish(int s) {
 }
 static void step(int s) {                                       /* latency or gap elapsed */
     conn *c = &conns[s];
+    if (c->other) { other_format *o = &others[c->other - 1]; if (!put(s, o->answer, o->len)) finish(s); return; }
     if (!c->stream) { if (put(s, json_resp, json_len)) return; finish(s); return; }
     if (!c->gap_ns) {
         if (c->usage ? put(s, sse_all_usage, sse_all_usage_len) : put(s, sse_all, sse_all_len)) return;
@@ -257,6 +276,8 @@ static void parse(int s) {
         answer_stats(s);
         return;
     }
+    c->other = 0;
+    for (int i = 0; i < n_others; i++) if (!strncmp(c->in, others[i].line, strlen(others[i].line))) c->other = i + 1;
     uint64_t lat = read_request(c, body, bl);
     memmove(c->in, c->in + total, kept); c->in_len = kept;
     if (lat) heap_push(now_ns() + lat, s); else step(s);
@@ -294,6 +315,7 @@ int main(int argc, char **argv) {
     int port = argc > 1 ? atoi(argv[1]) : 9100, one = 1;
     signal(SIGPIPE, SIG_IGN);
     build_answer(); build_events(); build_streams();
+    for (int i = 2; i + 1 < argc && n_others < 8; i += 2) build_other(argv[i], argv[i + 1]);
     for (int i = 0; i < MAXCONN; i++) conns[i].fd = -1;
     int ls = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

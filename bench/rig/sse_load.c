@@ -4,7 +4,7 @@
  *   sse_load HOST PORT PATH BODY_FILE CONC TOTAL [HEADER...]
  *
  * Keeps CONC streams open until TOTAL have ended; prints one JSON line. A stream is good when the
- * status is 200 and "data: [DONE]" arrived. "content" events are counted, so that dropped or merged
+ * status is 200 and the last event of a chat, Responses or messages stream arrived. "content" events are counted, so that dropped or merged
  * events show. One keep-alive connection per slot; it is reopened when the server closes it.
  */
 #define _GNU_SOURCE
@@ -23,6 +23,7 @@
 
 typedef struct { int fd, first, done_seen, head; uint64_t t0; char *buf; size_t n, cap, scan; double ttft; } slot;
 static double *ttft, *total; static long n_ok, n_bad, n_started, n_target, n_events, n_reconn;
+static const char *LAST[] = {"data: [DONE]", "event: response.completed", "event: message_stop"};
 static char *req; static size_t req_len; static struct sockaddr_in addr; static int ep;
 
 static uint64_t now_ns(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec; }
@@ -57,8 +58,8 @@ static void look(slot *s, int *ended, int *bad) {               /* what the byte
         if (memcmp(s->buf + 9, "200", 3)) { if (!n_bad) fprintf(stderr, "%.300s\n", s->buf); *bad = *ended = 1; }
     }
     if (!s->first && memmem(s->buf, s->n, "data: {", 7)) { s->first = 1; s->ttft = (now_ns() - s->t0) / 1e6; }
-    size_t from = s->scan > 16 ? s->scan - 16 : 0;
-    if (!s->done_seen && memmem(s->buf + from, s->n - from, "data: [DONE]", 12)) s->done_seen = 1;
+    size_t from = s->scan > 64 ? s->scan - 64 : 0;
+    for (int i = 0; i < 3 && !s->done_seen; i++) s->done_seen = memmem(s->buf + from, s->n - from, LAST[i], strlen(LAST[i])) != NULL;
     s->scan = s->n;
     if (s->done_seen && s->n >= 5 && !memcmp(s->buf + s->n - 5, "0\r\n\r\n", 5)) *ended = 1;
 }

@@ -46,6 +46,8 @@ def print_tables(figures: Figures, absent: Mapping[str, str], connections: Seque
     heads += ["CPU us/event, over a whole answer", "events per stream", "bad"]
     rows = [_streams(name, rounds, figures["direct"], most) for name, rounds in figures.items()]
     _print(heads, [*rows, *([name, "not installed"] for name in absent)])
+    heads = ["gateway, c16, no gap", "format", "streams/s", "CPU us/stream", "events per stream", "bad"]
+    _print(heads, [row for name, rounds in figures.items() for row in _formats(name, _good(rounds))])
 
 
 def _print(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -107,6 +109,23 @@ def _streams(name: str, rounds: Rounds, direct: Rounds, most: str) -> list[str]:
         ),
         shown(median(good, "sse_max", "events_per_stream"), 1),
         str(bad),
+    ]
+
+
+def _formats(name: str, good: Rounds) -> list[list[str]]:
+    """Streams in each format that was measured, those of chat completions first."""
+    points = {"chat completions": "sse_max", "Responses": "responses", "Anthropic messages": "messages"}
+    return [
+        [
+            name,
+            form,
+            shown(median(good, point, "streams_per_s"), 0),
+            shown(median(good, point, "cpu_us"), 0),
+            shown(median(good, point, "events_per_stream"), 1),
+            str(sum(one[point].get("bad", 0) for one in good)),
+        ]
+        for form, point in points.items()
+        if good and all(point in one for one in good)
     ]
 
 
