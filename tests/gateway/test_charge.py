@@ -1,5 +1,7 @@
 """A call is charged by what was reported, and what cannot be charged is said."""
 
+from decimal import Decimal
+
 from gateway.call import Opened, Outcome, Plan, Target
 from gateway.pipeline.charge import Charge, charge
 from gateway.pricing.money import Rate, Reported, Usage
@@ -48,3 +50,15 @@ def test_the_tier_that_answered_is_charged_and_an_unknown_one_is_an_upper_bound(
         (10**9, "upper_bound"),
     ]  # fmt: skip
     assert [check.id for check in found[-1].checks] == ["service-tier"]
+
+
+def test_what_a_provider_says_that_it_cost_counts_where_it_is_more_and_never_where_it_is_less() -> None:
+    row = {"prices": {"input": 10**6, "output": 10**6}, "source": "s"}  # 15 tokens at 1 USD a million: 15,000 nano-EUR
+    found = [
+        charged(row, reported=Reported(Usage(10, 0, 0, 5), stated=Decimal(amount)))
+        for amount in ("0.00001", "0.000015", "0.00002")
+    ]
+    assert [(one.amount, one.state) for one in found] == [
+        (15_000, "provider_reported"), (15_000, "provider_reported"), (20_000, "provider_stated"),
+    ]  # fmt: skip
+    assert [one.computed for one in found] == [15_000] * 3
