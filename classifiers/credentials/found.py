@@ -1,0 +1,127 @@
+"""Keys, tokens and passwords in a text, known by how they begin, by their form, or by the words before them. Pure.
+
+What a placeholder has in the place of a key is none: a few characters again and again, or a word that says so.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from classifiers.resources import read_yaml
+
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._-]{3,}")
+_FORMS = {
+    "jwt": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    "password_in_address": r"\b[a-z][a-z0-9+.-]{2,20}://[^\s:/@\"'<>]{0,80}:[^\s@\"'<>]{3,200}@[^\s\"'<>]{3,}",
+    "telegram": r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{30,34}(?![A-Za-z0-9_-])",
+    "slack_webhook": r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{30,80}",
+    "azure_account_key": r"(?i:AccountKey)=[A-Za-z0-9+/]{86}==",
+    "bearer": r"\b[Bb]earer +[A-Za-z0-9._~+/-]{20,}={0,2}",
+}
+_BEGIN, _END = (
+    re.compile(rf"-----{word} (?:[A-Z]{{1,20}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----") for word in ("BEGIN", "END")
+)
+LEAST_OF_A_KEY = 64
+"""Characters between the lines of a private key: the shortest kinds have as many."""
+_MARKS = {
+    "jwt": ".eyJ", "password_in_address": "://", "telegram": ":AA",
+    "slack_webhook": "hooks.slack.com", "azure_account_key": "ccount", "bearer": "earer ",
+}  # fmt: skip
+"""What a text must hold for a form to be looked for in it."""
+_ASSIGNED = re.compile(
+    r"(?:passw(?:or)?d|passwort|kennwort|passphrase|pwd|secret|token|(?:api|access|auth|private)[_-]?key|credential)"
+    r"[A-Za-z0-9_-]{0,20}[\"']?\s{0,4}(?::=|=>|[:=]|\b(?:is|lautet|ist)\b)\s{0,4}[\"'`]?(?P<value>[^\s\"'`<>{}()$,;]{8,200})",
+    re.IGNORECASE,
+)
+_WORDS = ("passw", "kennwort", "passphrase", "pwd", "secret", "token", "key", "credential")
+_PLACEHOLDER = re.compile(
+    r"xxxx|XXXX|(?i:example|placeholder|your[_-]|changeme|redacted|dummy|1234567|abcdef)|\*\*\*|\.\.\."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One that was found. Places are code points of the text."""
+
+    type: str
+    start: int
+    end: int
+
+
+def credentials_in(text: str) -> list[Credential]:
+    """Return the credentials of a text in their order; of two that overlap, the one that begins first."""
+    found = sorted(
+        [*_by_beginning(text), *_by_form(text), *_private_keys(text), *_by_words(text)],
+        key=lambda one: (one.start, -one.end),
+    )
+    kept: list[Credential] = []
+    for one in found:
+        if not kept or one.start >= kept[-1].end:
+            kept.append(one)
+    return kept
+
+
+def _by_beginning(text: str) -> Iterator[Credential]:
+    for token in _TOKEN.finditer(text):
+        for kind, pattern in _beginnings().get(token[0][:2], ()):
+            if (whole := pattern.match(text, token.start())) and _is_random(whole["rest"]):
+                yield Credential(kind, whole.start(), whole.start() + len(whole[0].rstrip(".")))
+                break
+
+
+def _by_form(text: str) -> Iterator[Credential]:
+    for kind, mark in _MARKS.items():
+        if mark in text:
+            for found in _form(kind).finditer(text):
+                if not _PLACEHOLDER.search(found[0].rpartition("@")[0] if kind == "password_in_address" else found[0]):
+                    yield Credential(kind, found.start(), found.end())
+
+
+def _private_keys(text: str) -> Iterator[Credential]:
+    place = 0
+    while (begun := _BEGIN.search(text, place)) and (ended := _END.search(text, begun.end())):
+        if ended.start() - begun.end() >= LEAST_OF_A_KEY:
+            yield Credential("private_key", begun.start(), ended.end())
+        place = ended.end()
+
+
+def _by_words(text: str) -> Iterator[Credential]:
+    lowered = text.lower()
+    if not any(word in lowered for word in _WORDS):
+        return
+    for found in _ASSIGNED.finditer(text):
+        value = found["value"].rstrip(".!?:")
+        if _is_secret(value):
+            yield Credential("assigned", found.start("value"), found.start("value") + len(value))
+
+
+def _is_secret(value: str) -> bool:
+    """Tell whether a value is no word, name or reference: it mixes letters with digits, and not as a path does."""
+    if len(value) < 8 or _PLACEHOLDER.search(value) or "/" in value[:2] or "://" in value:
+        return False
+    letters, digits = any(one.isalpha() for one in value), sum(one.isdigit() for one in value)
+    mixed = value.lower() != value and value.upper() != value
+    return letters and digits >= 2 and len(set(value)) >= 7 and (mixed or digits >= 4 or not value.isalnum())
+
+
+def _is_random(rest: str) -> bool:
+    return len(set(rest)) >= 8 and not _PLACEHOLDER.search(rest)
+
+
+@cache
+def _form(kind: str) -> re.Pattern[str]:
+    return re.compile(_FORMS[kind])
+
+
+@cache
+def _beginnings() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return kind and pattern by the first two characters."""
+    kinds: dict[str, dict[str, Any]] = read_yaml("classifiers.credentials", "kinds.yaml")
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for kind, said in kinds.items():
+        for begins in said["begins"]:
+            pattern = re.compile(f"{re.escape(begins)}(?P<rest>{said['rest']})(?![A-Za-z0-9_-])")
+            found.setdefault(begins[:2], []).append((kind, pattern))
+    return found
