@@ -1,0 +1,1 @@
+"""What an answer may carry out to somebody else."""
