@@ -9,9 +9,9 @@ from gateway.configuration.model import Similar
 from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.protocol import Asked, Dialect
-from gateway.pricing.money import Rate, Reported, Usage, cost
+from gateway.pricing.money import PriceRow, Rate, Reported, Usage, cost
 from gateway.pricing.prices import PriceHistory
-from ledger.entry import Vetted, parse_time, vetted
+from ledger.entry import Vetted, vetted
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -222,15 +222,20 @@ class LookUp(NamedTuple):
         """Return what it cost in nano-EUR: what was reported, or the most that it can have been."""
         if self.billed == "no":
             return 0
-        usage = self.usage or Usage(input=self.bound)
-        return max(cost(usage, row, rate) for row in self.target.prices.of_day(parse_time(at)))
+        return cost(self.usage or Usage(input=self.bound), self._price(at), rate)
+
+    def _price(self, at: str) -> PriceRow:
+        row = self.target.prices.row_of(at)
+        assert row is not None, "what is asked for at no tier has a price"
+        return row
 
     def facts(self, at: str) -> dict[str, Any]:
         facts = self.target.facts | {"outcome": self.outcome, "billed": self.billed, "status": self.status}
         facts |= {"ms": self.milliseconds} | ({"request_id": self.request_id} if self.request_id else {})
-        row = self.target.prices.row_of(at)
-        price = (row.facts_for(self.usage) if self.usage else row.facts) if row else None
-        return facts | ({"usage": self.usage.facts()} if self.usage else {}) | ({"price": price} if price else {})
+        row = self._price(at)
+        if self.usage is None:
+            return facts | {"price": row.facts}
+        return facts | {"usage": self.usage.facts(), "price": row.facts_for(self.usage)}
 
 
 class ToolCall(NamedTuple):

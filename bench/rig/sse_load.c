@@ -4,8 +4,8 @@
  *   sse_load HOST PORT PATH BODY_FILE CONC TOTAL [HEADER...]
  *
  * Keeps CONC streams open until TOTAL have ended; prints one JSON line. A stream is good when the
- * status is 200 and the last event of a chat, Responses or messages stream arrived. "content" events are counted, so that dropped or merged
- * events show. One keep-alive connection per slot; it is reopened when the server closes it.
+ * status is 200 and the last event of a chat, Responses or messages stream arrived. "content" events are
+ * counted, so that dropped or merged events show. One keep-alive connection per slot; it is reopened when the server closes it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

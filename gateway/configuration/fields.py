@@ -34,6 +34,7 @@ def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Cosine = Annotated[float, Field(ge=0.75, le=1)]
 Listed = BeforeValidator(_listed)
 """YAML has lists, frozen sections have tuples."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]

@@ -15,6 +15,7 @@ from gateway.configuration.alerts import Alerts
 from gateway.configuration.evaluation import Evaluation
 from gateway.configuration.fields import (
     Amount,
+    Cosine,
     DialectNames,
     GrantedTools,
     Listed,
@@ -37,7 +38,7 @@ class Similar(Section):
     mode: Literal["observe", "serve"] = "observe"
     """`observe` records what would have been served and whether the fresh answer agrees; `serve` serves it once enough
     of what was verified agreed, and no longer when it does not."""
-    threshold: float = Field(default=0.85, ge=0.75, le=1)
+    threshold: Cosine = 0.85
     """How alike two questions must be, as a cosine."""
     ttl: int = Field(default=86_400, ge=60, le=259_200)
     """For how many seconds an answer may be given again."""
@@ -309,6 +310,8 @@ class OutcomeSource(Section):
 
 
 class Fx(Section):
+    """The exchange rate that prices in USD are turned into EUR by, with its day and where it was read."""
+
     usd_per_eur: Amount
     date: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
     source: str

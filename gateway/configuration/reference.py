@@ -29,6 +29,7 @@ _PLACES = (
     ("packs[]", model.ScheduledPack), ("fx", model.Fx),
 )  # fmt: skip
 """Where in the file each section stands."""
+_SECTIONS = frozenset(section.__name__ for _, section in _PLACES)
 
 
 def reference() -> str:
@@ -85,7 +86,9 @@ def _written(module: ModuleType, name: str) -> dict[str, tuple[str, str]]:
 _TYPES = {
     "Names": "a name or several", "GrantedTools": "a name or several, `begin*`", "Texts": "a text or several",
     "Amount": "an amount", "Share": "a share", "Name": "a name", "str": "a text", "int": "a whole number",
-    "float": "seconds", "bool": "true or false", "PriceRows": "a price or several",
+    "float": "seconds", "Cosine": "a number", "bool": "true or false", "PriceRows": "a price or several",
+    "ModelName": "a name", "ModelNames": "a name or several", "DialectNames": "a format or several",
+    "Component": ", ".join(f"`{one}`" for one in evaluation.COMPONENTS),
 }  # fmt: skip
 
 
@@ -102,4 +105,4 @@ def _type(node: ast.expr) -> str:
             return _type(node.slice.elts[0])
         return "several" if node.value.id == "tuple" else "by name"
     name = ast.unparse(node)
-    return _TYPES.get(name, "a section")
+    return "a section" if name in _SECTIONS else _TYPES[name]

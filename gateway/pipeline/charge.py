@@ -32,8 +32,11 @@ class Charge(NamedTuple):
     """Model, usage and price of what other models did for the call, as the entry states them."""
     look_ups: tuple[Mapping[str, Any], ...] = ()
     """What was embedded for it, with usage, price and cost, as the entry states it."""
-    looked_up: int = 0
-    """The part of the cost that this is."""
+
+    @property
+    def looked_up(self) -> int:
+        """Return the part of the cost that this is."""
+        return sum(one["cost_nano_eur"] for one in self.look_ups)
 
 
 def charge(
@@ -48,7 +51,6 @@ def charge(
     state = found.state if found.state != "none" or not sum(costs) else "provider_reported"
     return found._replace(
         amount=found.amount + sum(costs),
-        looked_up=sum(costs),
         state="upper_bound" if any(one.usage is None for one in look_ups if one.billed != "no") else state,
         look_ups=tuple(
             [one.facts(opened.at) | {"cost_nano_eur": spent} for one, spent in zip(look_ups, costs, strict=True)]
