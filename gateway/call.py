@@ -9,7 +9,7 @@ from gateway.configuration.model import Similar
 from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.protocol import Asked, Dialect
-from gateway.pricing.money import PriceRow, Rate, Reported, Usage, cost
+from gateway.pricing.money import Rate, Reported, Usage, cost
 from gateway.pricing.prices import PriceHistory
 from ledger.entry import Vetted, vetted
 
@@ -218,24 +218,17 @@ class LookUp(NamedTuple):
     bound: int
     """Most tokens that it can have been."""
 
-    def cost(self, at: str, rate: Rate) -> int:
-        """Return what it cost in nano-EUR: what was reported, or the most that it can have been."""
-        if self.billed == "no":
-            return 0
-        return cost(self.usage or Usage(input=self.bound), self._price(at), rate)
-
-    def _price(self, at: str) -> PriceRow:
+    def facts(self, at: str, rate: Rate) -> dict[str, Any]:
+        """Return it as the entry states it. Where nobody reported how much it was, it costs the most that it can."""
         row = self.target.prices.row_of(at)
         assert row is not None, "what is asked for at no tier has a price"
-        return row
-
-    def facts(self, at: str) -> dict[str, Any]:
         facts = self.target.facts | {"outcome": self.outcome, "billed": self.billed, "status": self.status}
         facts |= {"ms": self.milliseconds} | ({"request_id": self.request_id} if self.request_id else {})
-        row = self._price(at)
-        if self.usage is None:
-            return facts | {"price": row.facts}
-        return facts | {"usage": self.usage.facts(), "price": row.facts_for(self.usage)}
+        spent = 0 if self.billed == "no" else cost(self.usage or Usage(input=self.bound), row, rate)
+        price = (
+            {"usage": self.usage.facts(), "price": row.facts_for(self.usage)} if self.usage else {"price": row.facts}
+        )
+        return facts | price | {"cost_nano_eur": spent}
 
 
 class ToolCall(NamedTuple):

@@ -47,15 +47,10 @@ def charge(
     found = _of_answer(plan, opened, attempts, target, outcome, rate, prices)
     if not look_ups:
         return found
-    costs = [one.cost(opened.at, rate) for one in look_ups]
-    state = found.state if found.state != "none" or not sum(costs) else "provider_reported"
-    return found._replace(
-        amount=found.amount + sum(costs),
-        state="upper_bound" if any(one.usage is None for one in look_ups if one.billed != "no") else state,
-        look_ups=tuple(
-            [one.facts(opened.at) | {"cost_nano_eur": spent} for one, spent in zip(look_ups, costs, strict=True)]
-        ),
-    )
+    both = found._replace(look_ups=tuple([one.facts(opened.at, rate) for one in look_ups]))
+    state = found.state if found.state != "none" or not both.looked_up else "provider_reported"
+    unknown = any(one.usage is None for one in look_ups if one.billed != "no")
+    return both._replace(amount=found.amount + both.looked_up, state="upper_bound" if unknown else state)
 
 
 def _of_answer(

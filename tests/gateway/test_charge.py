@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from gateway.call import Opened, Outcome, Plan, Target
+from gateway.call import LookUp, Opened, Outcome, Plan, Target
 from gateway.pipeline.charge import Charge, charge
 from gateway.pricing.money import Rate, Reported, Usage
 from gateway.pricing.prices import PriceHistory, PriceList
@@ -62,3 +62,18 @@ def test_what_a_provider_says_that_it_cost_counts_where_it_is_more_and_never_whe
         (15_000, "provider_reported"), (15_000, "provider_reported"), (20_000, "provider_stated"),
     ]  # fmt: skip
     assert [one.computed for one in found] == [15_000] * 3
+
+
+def test_the_cost_of_a_look_up_follows_from_the_price_and_usage_that_its_entry_states() -> None:
+    """A dearer tier of the model is not asked for, so it is not charged."""
+    rows = (
+        {"prices": {"input": 10**6, "output": 0}, "source": "s"},
+        {"prices": {"input": 3 * 10**6, "output": 0}, "source": "s", "tier": "priority"},
+    )
+    target = Target(provider="p", model="e", alias_of=None, prices=PriceHistory("e", rows), simulated=False)
+    reported = LookUp(target, "answered", "reported", 200, 5, None, Usage(20), 90)
+    tried = [reported, reported._replace(billed="unknown", usage=None), reported._replace(billed="no", usage=None)]
+    found = charge(PLAN, OPENED, (), tried, None, Outcome(result="failed"), USD, PriceList({}))
+    assert [one["cost_nano_eur"] for one in found.look_ups] == [20_000, 90_000, 0]
+    assert found.look_ups[0]["price"]["input_pico_usd"] * found.look_ups[0]["usage"]["input_tokens"] == 20_000_000
+    assert (found.amount, found.looked_up, found.state) == (110_000, 110_000, "upper_bound")

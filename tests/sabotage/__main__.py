@@ -346,7 +346,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "3", "vectors are paid for by the call that asks for them", "gateway/pipeline/charge.py",
-        "amount=found.amount + sum(costs),", "amount=found.amount,",
+        "amount=found.amount + both.looked_up,", "amount=found.amount,",
         SIMILAR + "test_a_call_that_asks_the_model_too_costs_both_and_leaves_nothing_reserved",
     ),
     Sabotage(
