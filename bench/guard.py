@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.rig.compare import conditions
@@ -20,11 +21,14 @@ from classifiers.leaks.links import leaks_in
 WORDS = "The report is ready, and the invoice of March (no. 2024/117) was paid on time, said the holder. " * 400
 
 
-def rows_of(path: Path) -> list[tuple[str, bool]]:
-    """Return the texts of a file, each with whether it holds what is looked for."""
+def rows_of(path: Path, source: str = "") -> list[tuple[str, bool]]:
+    """Return the texts of a file, or those of a source, each with whether it holds what is looked for."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    texts = [one["text"] if "text" in one else b64decode(one["text_b64"]).decode() for one in rows]
-    return [(text, one["label"] in ("attack", "secret")) for text, one in zip(texts, rows, strict=True)]
+    return [
+        (one["text"] if "text" in one else b64decode(one["text_b64"]).decode(), one["label"] in ("attack", "secret"))
+        for one in rows
+        if one["source"].startswith(source)
+    ]
 
 
 def told(what: str, rows: Sequence[tuple[str, bool]], find: Callable[[str], list[Any]]) -> None:
@@ -49,12 +53,11 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("path", type=Path)
     folder = parser.parse_args().path
-    conditions(Path.cwd())
+    with TemporaryDirectory() as scratch:
+        conditions(Path(scratch))
     told("leaks by links", rows_of(folder / "output_exfil.jsonl"), leaks_in)
-    secrets = [json.loads(line)["source"] for line in (folder / "secrets.jsonl").read_text("utf-8").splitlines()]
-    rows = list(zip(rows_of(folder / "secrets.jsonl"), secrets, strict=True))
-    for what in ("authored", "gitleaks"):
-        told(f"credentials ({what})", [row for row, source in rows if source.startswith(what)], credentials_in)
+    for source in ("authored", "gitleaks"):
+        told(f"credentials ({source})", rows_of(folder / "secrets.jsonl", source), credentials_in)
 
 
 if __name__ == "__main__":

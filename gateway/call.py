@@ -225,10 +225,9 @@ class LookUp(NamedTuple):
         facts = self.target.facts | {"outcome": self.outcome, "billed": self.billed, "status": self.status}
         facts |= {"ms": self.milliseconds} | ({"request_id": self.request_id} if self.request_id else {})
         spent = 0 if self.billed == "no" else cost(self.usage or Usage(input=self.bound), row, rate)
-        price = (
-            {"usage": self.usage.facts(), "price": row.facts_for(self.usage)} if self.usage else {"price": row.facts}
-        )
-        return facts | price | {"cost_nano_eur": spent}
+        facts |= {"usage": self.usage.facts()} if self.usage else {}
+        price = row.facts_for(self.usage) if self.usage else row.facts
+        return facts | {"price": price, "cost_nano_eur": spent}
 
 
 class ToolCall(NamedTuple):

@@ -12,24 +12,26 @@ from typing import Any
 from classifiers.resources import read_yaml
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._-]{3,}")
-_FORMS = {
-    "jwt": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "password_in_address": r"\b[a-z][a-z0-9+.-]{2,20}://[^\s:/@\"'<>]{0,80}:[^\s@\"'<>]{3,200}@[^\s\"'<>]{3,}",
-    "telegram": r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{30,34}(?![A-Za-z0-9_-])",
-    "slack_webhook": r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{30,80}",
-    "azure_account_key": r"(?i:AccountKey)=[A-Za-z0-9+/]{86}==",
-    "bearer": r"\b[Bb]earer +[A-Za-z0-9._~+/-]{20,}={0,2}",
-}
+_FORMS = tuple(
+    (kind, mark, re.compile(pattern))
+    for kind, mark, pattern in (
+        ("jwt", ".eyJ", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+        (
+            "password_in_address", "://",
+            r"\b[a-z][a-z0-9+.-]{2,20}://[^\s:/@\"'<>]{0,80}:[^\s@\"'<>]{3,200}@[^\s\"'<>]{3,}",
+        ),
+        ("telegram", ":AA", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{30,34}(?![A-Za-z0-9_-])"),
+        ("slack_webhook", "hooks.slack", r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{30,80}"),
+        ("azure_account_key", "ccount", r"(?i:AccountKey)=[A-Za-z0-9+/]{86}=="),
+        ("bearer", "earer ", r"\b[Bb]earer +[A-Za-z0-9._~+/-]{20,}={0,2}"),
+    )
+)  # fmt: skip
+"""Kind, what a text must hold for it to be looked for, and its form."""
 _BEGIN, _END = (
     re.compile(rf"-----{word} (?:[A-Z]{{1,20}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----") for word in ("BEGIN", "END")
 )
 LEAST_OF_A_KEY = 64
 """Characters between the lines of a private key: the shortest kinds have as many."""
-_MARKS = {
-    "jwt": ".eyJ", "password_in_address": "://", "telegram": ":AA",
-    "slack_webhook": "hooks.slack.com", "azure_account_key": "ccount", "bearer": "earer ",
-}  # fmt: skip
-"""What a text must hold for a form to be looked for in it."""
 _ASSIGNED = re.compile(
     r"(?:passw(?:or)?d|passwort|kennwort|passphrase|pwd|secret|token|(?:api|access|auth|private)[_-]?key|credential)"
     r"[A-Za-z0-9_-]{0,20}[\"']?\s{0,4}(?::=|=>|[:=]|\b(?:is|lautet|ist)\b)\s{0,4}[\"'`]?(?P<value>[^\s\"'`<>{}()$,;]{8,200})",
@@ -72,11 +74,11 @@ def _by_beginning(text: str) -> Iterator[Credential]:
 
 
 def _by_form(text: str) -> Iterator[Credential]:
-    for kind, mark in _MARKS.items():
-        if mark in text:
-            for found in _form(kind).finditer(text):
-                if not _PLACEHOLDER.search(found[0].rpartition("@")[0] if kind == "password_in_address" else found[0]):
-                    yield Credential(kind, found.start(), found.end())
+    for kind, mark, form in _FORMS:
+        for found in form.finditer(text) if mark in text else ():
+            secret = found[0].rpartition("@")[0] if kind == "password_in_address" else found[0]
+            if not _PLACEHOLDER.search(secret):
+                yield Credential(kind, found.start(), found.end())
 
 
 def _private_keys(text: str) -> Iterator[Credential]:
@@ -108,11 +110,6 @@ def _is_secret(value: str) -> bool:
 
 def _is_random(rest: str) -> bool:
     return len(set(rest)) >= 8 and not _PLACEHOLDER.search(rest)
-
-
-@cache
-def _form(kind: str) -> re.Pattern[str]:
-    return re.compile(_FORMS[kind])
 
 
 @cache

@@ -87,8 +87,9 @@ def _found(as_read: Read) -> Iterator[_Found]:
         yield from _sources(found[1].lower(), found.start(group), found[group])
     for found in _STYLE.finditer(text) if "(" in text else ():
         yield _Found("style", found.start(1), found.end(1), found[1])
+    images = _images(text)
     for found in _INLINE.finditer(text):
-        yield _pointed("image" if _is_image(text, found.start()) else "link", found)
+        yield _pointed("image" if found.start() in images else "link", found)
     for found in _DEFINITION.finditer(text):
         yield _pointed("reference", found)
     for found in _AUTOLINK.finditer(text):
@@ -113,11 +114,13 @@ def _pointed(kind: str, found: re.Match[str]) -> _Found:
     return _Found(kind, found.start(group), found.end(group), found[group])
 
 
-def _is_image(text: str, closing: int) -> bool:
-    """Tell whether the bracket that closes here was opened behind an exclamation mark."""
-    open_ = 0
-    for place in range(closing, max(closing - 2000, -1), -1):
-        open_ += (text[place] == "]") - (text[place] == "[")
-        if not open_:
-            return text[place - 1 : place] == "!"
-    return False
+def _images(text: str) -> set[int]:
+    """Return where brackets close that were opened behind an exclamation mark."""
+    opened: list[int] = []
+    images: set[int] = set()
+    for bracket in re.finditer(r"[\[\]]", text):
+        if bracket[0] == "[":
+            opened.append(bracket.start())
+        elif opened and (at := opened.pop()) and text[at - 1] == "!":
+            images.add(bracket.start())
+    return images

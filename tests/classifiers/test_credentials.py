@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -155,6 +156,11 @@ def test_every_text_is_read_and_places_are_of_it_and_apart(text: str) -> None:
 def test_a_long_text_of_one_piece_is_read(piece: str) -> None:
     """Where what is done grows as the square of the text, this does not end within the time-out of a test."""
     assert credentials_in(piece * (400_000 // len(piece))) == []
+
+
+def test_the_guide_says_how_many_kinds_there_are() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "screening.md"
+    assert f"({len(KINDS)} kinds, " in guide.read_text("utf-8")
 
 
 def test_the_value_has_a_type_and_a_place() -> None:

