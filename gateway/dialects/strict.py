@@ -13,9 +13,8 @@ import orjson
 
 MOST = 200
 """Levels that are taken. Envelopes and translations put a few more around them."""
-
-
 _LONG = b"0" * 19
+"""An integer beyond 64 bits has at least so many digits; `_DIGITS` makes each of them a 0."""
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 
 

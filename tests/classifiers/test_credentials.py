@@ -20,6 +20,21 @@ PLACES = (
     "curl -H 'x-api-key: {}' https://a.example",
     "see {}.",
 )
+PIECES = (
+    "password",
+    "=",
+    " is ",
+    "sk-",
+    "://",
+    ":",
+    "@",
+    "eyJ",
+    ".",
+    "a1B2",
+    "\n",
+    "Bearer ",
+    "-----BEGIN PRIVATE KEY-----",
+)
 PIECE = re.compile(r"\[((?:[^\]])+)\]|\\(.)|\(\?:([^()]*)\)|(.)")
 QUIET = (
     "commit 383c3c4aaa10fdacb6b7f607ff42227d70933b5e, trace 4bf92f3577b34da6a3ce929d0e0e4736, order ORD-2750013946",
@@ -74,10 +89,7 @@ def test_a_key_of_each_kind_is_found_wherever_it_stands(kind: str) -> None:
     for begins in KINDS[kind]["begins"]:
         for place in PLACES * 4:
             key = begins + made(KINDS[kind]["rest"], chance)
-            assert re.fullmatch(re.escape(begins) + f"(?:{KINDS[kind]['rest']})", key), (
-                key,
-                "the test made no such key",
-            )
+            assert re.fullmatch(f"{re.escape(begins)}(?:{KINDS[kind]['rest']})", key), "the test made no such key"
             if key[-1] in "-._":
                 continue  # at the end of a sentence nobody can tell
             text = place.format(key)
@@ -119,29 +131,7 @@ def test_what_only_looks_like_one_is_none(text: str) -> None:
     assert credentials_in(text) == []
 
 
-@given(
-    text=st.text()
-    | st.lists(
-        st.sampled_from(
-            [
-                "password",
-                "=",
-                " is ",
-                "sk-",
-                "://",
-                ":",
-                "@",
-                "eyJ",
-                ".",
-                "a1B2",
-                "\n",
-                "Bearer ",
-                "-----BEGIN PRIVATE KEY-----",
-            ]
-        ),
-        max_size=40,
-    ).map("".join)
-)
+@given(text=st.text() | st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 def test_every_text_is_read_and_places_are_of_it_and_apart(text: str) -> None:
     found = credentials_in(text)
     assert all(0 <= one.start < one.end <= len(text) for one in found)
