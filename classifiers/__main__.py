@@ -34,7 +34,7 @@ def arguments(given: Sequence[str] | None = None) -> Namespace:
 def judge_of(chosen: Namespace) -> Judge:
     """Return what finds in a text what a command looks for."""
     if chosen.command == "credentials":
-        return lambda text: [{"kind": "credential"} | asdict(one) for one in credentials_in(text)]
+        return lambda text: [asdict(one) for one in credentials_in(text)]
     allowed = frozenset(ascii_host(one) for one in chosen.allow)
     return lambda text: [{"kind": "exfiltration"} | asdict(one) for one in leaks_in(text, allowed)]
 

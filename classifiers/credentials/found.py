@@ -5,10 +5,10 @@ What a placeholder has in the place of a key is none: a few characters again and
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from classifiers.finding import Finding, without_overlaps
 from classifiers.resources import read_yaml
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._-]{3,}")
@@ -43,60 +43,43 @@ _PLACEHOLDER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """One that was found. Places are code points of the text."""
-
-    type: str
-    start: int
-    end: int
-
-
-def credentials_in(text: str) -> list[Credential]:
+def credentials_in(text: str) -> list[Finding]:
     """Return the credentials of a text in their order; of two that overlap, the one that begins first."""
-    found = sorted(
-        [*_by_beginning(text), *_by_form(text), *_private_keys(text), *_by_words(text)],
-        key=lambda one: (one.start, -one.end),
-    )
-    kept: list[Credential] = []
-    for one in found:
-        if not kept or one.start >= kept[-1].end:
-            kept.append(one)
-    return kept
+    return without_overlaps([*_by_beginning(text), *_by_form(text), *_private_keys(text), *_by_words(text)])
 
 
-def _by_beginning(text: str) -> Iterator[Credential]:
+def _by_beginning(text: str) -> Iterator[Finding]:
     for token in _TOKEN.finditer(text):
         for kind, pattern in _beginnings().get(token[0][:2], ()):
             if (whole := pattern.match(text, token.start())) and _is_random(whole["rest"]):
-                yield Credential(kind, whole.start(), whole.start() + len(whole[0].rstrip(".")))
+                yield Finding("credential", kind, whole.start(), whole.start() + len(whole[0].rstrip(".")))
                 break
 
 
-def _by_form(text: str) -> Iterator[Credential]:
+def _by_form(text: str) -> Iterator[Finding]:
     for kind, mark, form in _FORMS:
         for found in form.finditer(text) if mark in text else ():
             secret = found[0].rpartition("@")[0] if kind == "password_in_address" else found[0]
             if not _PLACEHOLDER.search(secret):
-                yield Credential(kind, found.start(), found.end())
+                yield Finding("credential", kind, found.start(), found.end())
 
 
-def _private_keys(text: str) -> Iterator[Credential]:
+def _private_keys(text: str) -> Iterator[Finding]:
     place = 0
     while (begun := _BEGIN.search(text, place)) and (ended := _END.search(text, begun.end())):
         if ended.start() - begun.end() >= LEAST_OF_A_KEY:
-            yield Credential("private_key", begun.start(), ended.end())
+            yield Finding("credential", "private_key", begun.start(), ended.end())
         place = ended.end()
 
 
-def _by_words(text: str) -> Iterator[Credential]:
+def _by_words(text: str) -> Iterator[Finding]:
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
         return
     for found in _ASSIGNED.finditer(text):
         value = found["value"].rstrip(".!?:")
         if _is_secret(value):
-            yield Credential("assigned", found.start("value"), found.start("value") + len(value))
+            yield Finding("credential", "assigned", found.start("value"), found.start("value") + len(value))
 
 
 def _is_secret(value: str) -> bool:

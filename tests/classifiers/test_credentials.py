@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.credentials.found import Credential, credentials_in
+from classifiers.credentials.found import credentials_in
+from classifiers.finding import Finding
 from classifiers.resources import read_yaml
 
 KINDS = read_yaml("classifiers.credentials", "kinds.yaml")
@@ -154,4 +155,4 @@ def test_the_guide_says_how_many_kinds_there_are() -> None:
 
 
 def test_the_value_has_a_type_and_a_place() -> None:
-    assert credentials_in("DB_PASSWORD=Fl4UHQ1wOKrzst") == [Credential("assigned", 12, 26)]
+    assert credentials_in("DB_PASSWORD=Fl4UHQ1wOKrzst") == [Finding("credential", "assigned", 12, 26)]

@@ -1,0 +1,1 @@
+"""Personal data in texts, known by form and check digits."""

@@ -1,0 +1,98 @@
+"""Numbers that name a person or an account: identity numbers, cards, IBAN. Pure.
+
+A check digit says yes to one random number in ten, so the weak ones need a word beside them (`numbers.yaml`).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
+
+from classifiers.finding import Finding
+from classifiers.resources import read_yaml
+
+_RUN = re.compile(r"(?<![^\W_])[A-Z0-9]+(?:[ \u00a0\u202f./+-][A-Z0-9]+)*(?![^\W_])")
+_PIECE = re.compile(r"[A-Z0-9]+")
+_BEGINS = re.compile(r"[A-Z]*\d[A-Z0-9]*|[A-Z]{1,2}")
+_DIVIDES = str.maketrans("", "", " \u00a0\u202f./+-")
+MOST_PIECES, MOST_CHARACTERS = 10, 34
+"""Of a number that is written in pieces: an IBAN of 34 characters in fours has nine."""
+BEFORE, BEHIND = 60, 25
+"""Characters in which a word that names a number is looked for."""
+COUNTED = re.compile(
+    r"(?:order|invoice|ticket|tracking|parcel|shipment|booking|reference|ref|sku|item|product|serial|imei|ean|isbn|issn|"
+    r"bestellung|bestellnummer|rechnung|rechnungsnummer|auftrag|auftragsnummer|vorgang|sendung|artikel|"
+    r"commande|facture|pedido|factura|ordine|fattura|zamówienie|faktura|[a-z]*_?id)"
+    r"(?:[ _-]?(?:number|nummer|nr|no|id|code))?\W{0,4}$"
+)
+"""What counts things, right before a number: such a number names nobody unless another word says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A line of `numbers.yaml`. `written` is how it may be divided where no word stands beside it; None: never so."""
+
+    name: str
+    form: re.Pattern[str]
+    check: Callable[[str], bool]
+    written: re.Pattern[str] | None
+    words: re.Pattern[str] | None
+
+
+def numbers_in(text: str) -> Iterator[Finding]:
+    """Yield what may overlap: one number can be of several kinds."""
+    for run in _RUN.finditer(text):
+        if sum(map(str.isdigit, run[0])) >= 6:
+            yield from _in_run(text, run)
+
+
+def _in_run(text: str, run: re.Match[str]) -> Iterator[Finding]:
+    pieces = [(run.start() + one.start(), run.start() + one.end()) for one in _PIECE.finditer(run[0])]
+    for first, (start, end) in enumerate(pieces):
+        if not _BEGINS.fullmatch(text, start, end):
+            continue
+        for _, end in pieces[first : first + MOST_PIECES]:
+            joined = text[start:end].translate(_DIVIDES)
+            if len(joined) > MOST_CHARACTERS:
+                break
+            for kind in _kinds().get(len(joined), ()):
+                if kind.form.fullmatch(joined) and _is(kind, text, start, end):
+                    yield Finding("personal_data", kind.name, start, end)
+
+
+def _is(kind: Kind, text: str, start: int, end: int) -> bool:
+    written, before = text[start:end], text[max(0, start - BEFORE) : start].lower()
+    named = kind.words and (kind.words.search(before) or kind.words.search(text[end : end + BEHIND].lower()))
+    alone = kind.written and kind.written.fullmatch(written) and not COUNTED.search(before)
+    return bool(named or alone) and kind.check(written)
+
+
+@cache
+def _kinds() -> dict[int, list[Kind]]:
+    """Return the kinds by how many characters they have."""
+    found: dict[int, list[Kind]] = {}
+    for name, said in read_yaml("classifiers.personal_data", "numbers.yaml").items():
+        words = "|".join(re.escape(one) for one in said.get("words", ()))
+        kind = Kind(
+            name,
+            re.compile(said["form"]),
+            _check(said.get("check")),
+            re.compile(said.get("written", said["form"])) if said.get("alone") else None,
+            re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None,
+        )
+        for length in range(said["length"][0], said["length"][1] + 1):
+            found.setdefault(length, []).append(kind)
+    return found
+
+
+def _check(module: str | None) -> Callable[[str], bool]:
+    """Return what checks a number as it is written; a kind without check digits is known by its form alone."""
+    if module is None:
+        return lambda number: True
+    valid: Callable[..., bool] = import_module(f"stdnum.{module}").is_valid
+    if module == "iban":  # its national checks refuse banks that its list does not have
+        return partial(valid, check_country=False)
+    if module == "luhn":
+        return lambda number: valid(number.translate(_DIVIDES))
+    return valid
