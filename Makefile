@@ -6,7 +6,7 @@ SERVE_HOME ?= whyledger-data
 SERVE_PORT ?= 8080
 OURS := led-aiohttp-2rows,led-aiohttp-2rows-pg,whyledger,whyledger-pg
 
-.PHONY: help setup demo serve test check sabotage verifier bench bench-peers clean
+.PHONY: help setup demo serve test check sabotage verifier bench bench-guard bench-peers clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -53,6 +53,11 @@ verifier: setup ## build dist/whyledger-verify.pyz, the auditor's program in one
 bench: setup ## measure ledger and gateway, and print with commit and conditions
 	@$(BIN)/python -m bench.ledger
 	@$(BIN)/python -m bench.rig.compare --rounds $(or $(ROUNDS),1) --only $(OURS) $(BENCH_ARGUMENTS)
+
+bench-guard: setup ## measure the detectors on labelled texts (GUARD=folder); the models also on sources held apart
+	@$(BIN)/python -m pip install --quiet --editable '.[train]'
+	@$(BIN)/python -m bench.guard $(GUARD)
+	@$(BIN)/python -m bench.injection $(GUARD)
 
 bench-peers: setup ## measure beside nginx, LiteLLM, Portkey and a bare baseline (PEERS=folder, ROUNDS=3)
 	@PEERS=$(PEERS) $(BIN)/python -m bench.rig.compare --rounds $(or $(ROUNDS),3) $(BENCH_ARGUMENTS)

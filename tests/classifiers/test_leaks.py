@@ -189,7 +189,7 @@ def test_the_command_reads_lines_and_says_where_it_stopped() -> None:
 def test_the_guide_shows_what_the_commands_print() -> None:
     page = (Path(__file__).parents[2] / "docs" / "guides" / "screening.md").read_text("utf-8")
     shown = re.findall(r"```console\n\$ (.*)\n((?:.*\n)+?)```", page)
-    assert len(shown) == 2
+    assert len(shown) == 3
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command, printed in shown:
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, env=path)

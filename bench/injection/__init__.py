@@ -1,0 +1,1 @@
+"""Learns what `classifiers.injection` weighs, and measures it on kinds of sources that were held apart."""

@@ -1,0 +1,1 @@
+"""Instructions that hide in data."""
