@@ -240,6 +240,8 @@ class ToolCall(NamedTuple):
     """It is the form that the request forced its answer into, and no tool."""
     provider_run: bool = False
     """The provider ran it itself."""
+    effect: str = ""
+    """What a call of it does, where a rule says so."""
 
 
 class Outcome(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.dialects.protocol import Asked, Dialect, Transcript
 from gateway.pipeline.judging import Judge, Room
-from gateway.rules.grants import grants_of
+from gateway.tools.grants import grants_of
 
 
 def seen(dialect: Dialect, raw: bytes, *tools: str) -> Transcript:

@@ -46,7 +46,7 @@ environments:
   prod: {{max_budget_daily: {environment_cap}}}
   dev: {{max_budget_daily: 5, direct_route: true}}
 workflows:
-  agent: {{purpose: test, owner: test, tools: [lookup], max_calls_per_task: {max_calls}, max_budget_daily: {workflow_cap}}}
+  agent: {{purpose: test, owner: test, tools: {tools}, tool_rules: {tool_rules}, max_calls_per_task: {max_calls}, max_budget_daily: {workflow_cap}}}
   quiet: {{purpose: test, owner: test, content: none}}
   fresh: {{purpose: never released, owner: test}}
 """
@@ -233,6 +233,8 @@ def prepare(
         "key_cap": 10**9,
         "max_calls": 100,
         "prices": PRICES,
+        "tools": "[lookup]",
+        "tool_rules": "{}",
     } | knobs
     keys: dict[str, str] = {}
     with opened(settings) as installation:

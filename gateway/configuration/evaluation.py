@@ -1,26 +1,15 @@
 """What the configuration says of live evaluation: what is sampled, and by what it is scored."""
 
-from collections.abc import Collection, Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from gateway.configuration.fields import Amount, Listed, Name, Names, Section
+from gateway.configuration.fields import Amount, JsonSchema, Listed, Name, Names, Section
 
 Component = Literal["retrieval", "tool_selection", "policy", "answer"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 Mark = Annotated[str, Field(min_length=1, max_length=10)]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-
-
-def _named(value: Any, names: Collection[str]) -> Iterator[Any]:
-    """Yield what stands under a name in a schema, wherever that is."""
-    if isinstance(value, dict):
-        yield from (one for name, one in value.items() if name in names)
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _named(one, names)
 
 
 class Evaluator(Section):
@@ -34,27 +23,11 @@ class Evaluator(Section):
     """Of a judge: what it has to decide, one failure mode."""
     route: Name | None = None
     """Of a judge: the intent by which it is asked."""
-    json_schema: dict[str, Any] | None = None
+    json_schema: JsonSchema | None = None
     marks: Annotated[tuple[Mark, Mark], Listed] = ("[", "]")
     """Of citations: what stands before and after one; what is between them must stand in the prompt."""
     tools: Names = ()
     words: Annotated[tuple[Word, ...], Listed] = ()
-
-    @field_validator("json_schema")
-    @classmethod
-    def _schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        from jsonschema import Draft202012Validator, SchemaError
-
-        try:
-            Draft202012Validator.check_schema(value or {})
-        except SchemaError as error:
-            raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
-        if any(not str(one).startswith("#") for one in _named(value, ("$ref", "$dynamicRef"))):
-            raise ValueError("refers to something outside itself; put it under $defs")
-        patterns = any(isinstance(one, str) for one in _named(value, ("pattern",)))
-        if patterns or any(True for _ in _named(value, ("patternProperties",))):
-            raise ValueError("has a pattern, which a text that a model writes could keep busy for ever; use enum")
-        return value
 
     @model_validator(mode="after")
     def _complete(self) -> "Evaluator":

@@ -1,9 +1,10 @@
 """Fields that sections of the configuration share: names, amounts, lists that may be written as one value."""
 
+from collections.abc import Collection, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 OutcomeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
@@ -43,6 +44,35 @@ Granted = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,99}\*?$
 """A tool by its name, or all whose names begin so: `mcp__*`."""
 GrantedTools = Annotated[tuple[Granted, ...], BeforeValidator(_names)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+def _schema(value: dict[str, Any]) -> dict[str, Any]:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(value)
+    except SchemaError as error:
+        raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
+    if any(not str(one).startswith("#") for one in _stands_under(value, ("$ref", "$dynamicRef"))):
+        raise ValueError("refers to something outside itself; put it under $defs")
+    patterns = any(isinstance(one, str) for one in _stands_under(value, ("pattern",)))
+    if patterns or any(True for _ in _stands_under(value, ("patternProperties",))):
+        raise ValueError("has a pattern, which a text that a model writes could keep busy for ever; use enum")
+    return value
+
+
+def _stands_under(value: Any, names: Collection[str]) -> Iterator[Any]:
+    """Yield what stands under a name in a schema, wherever that is."""
+    if isinstance(value, dict):
+        yield from (one for name, one in value.items() if name in names)
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _stands_under(one, names)
+
+
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_schema)]
+"""Draft 2020-12, without patterns and without references to somewhere else."""
 
 
 class Section(BaseModel):

@@ -17,6 +17,7 @@ from gateway.configuration.fields import (
     Amount,
     Cosine,
     DialectNames,
+    Granted,
     GrantedTools,
     Listed,
     ModelName,
@@ -27,6 +28,7 @@ from gateway.configuration.fields import (
     Section,
     Texts,
 )
+from gateway.configuration.tools import ToolRule
 
 
 class Similar(Section):
@@ -222,6 +224,8 @@ class Workflow(Section):
     """Of the organisation, in the words of the AI Act."""
     tools: GrantedTools = ()
     """Tools that its requests may define and its answers may call."""
+    tool_rules: dict[Granted, ToolRule] = {}
+    """Of those tools, by name or beginning: what a call does, and with what arguments it may be made."""
     forced_tool: Literal["named", "required", "none"] = "named"
     """Which function describes the form of an answer and is no tool: the one that `tool_choice` names, also the only
     one where `tool_choice` is `required`, or none."""
@@ -250,6 +254,14 @@ class Workflow(Section):
     """How a person oversees it, in words."""
     next_review: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\d$")
     """The day by which somebody looks at it again."""
+
+    @model_validator(mode="after")
+    def _rules_are_of_tools(self) -> "Workflow":
+        beginnings = tuple(one[:-1] for one in self.tools if one.endswith("*"))
+        for name in self.tool_rules:
+            if name not in self.tools and not (beginnings and name.startswith(beginnings)):
+                raise ValueError(f"tool_rules has {name}, which is not among `tools`: grant it there")
+        return self
 
 
 UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")

@@ -8,7 +8,7 @@ from types import ModuleType
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from gateway.configuration import alerts, evaluation, model
+from gateway.configuration import alerts, evaluation, model, tools
 
 HEAD = (
     "# Every key of the configuration file\n\nWritten by `whyledger config reference`. Unknown keys, keys that stand "
@@ -23,7 +23,8 @@ _PLACES = (
     ("", model.Configuration), ("routes[]", model.Route), ("routes[].similar", model.Similar),
     ("organisation", model.Organisation),
     ("providers.NAME", model.Provider), ("providers.NAME.price, .prices.MODEL[]", model.Price),
-    ("environments.NAME", model.Environment), ("workflows.NAME", model.Workflow), ("outcomes.NAME", model.OutcomeType),
+    ("environments.NAME", model.Environment), ("workflows.NAME", model.Workflow),
+    ("workflows.NAME.tool_rules.TOOL", tools.ToolRule), ("outcomes.NAME", model.OutcomeType),
     ("outcome_sources.NAME", model.OutcomeSource), ("evaluation", evaluation.Evaluation),
     ("evaluation.evaluators[]", evaluation.Evaluator), ("alerts", alerts.Alerts), ("alerts.webhook", alerts.Webhook),
     ("packs[]", model.ScheduledPack), ("fx", model.Fx),
@@ -60,7 +61,7 @@ def _rows(section: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _plain(value: object) -> str:
-    if value is None or value in ((), "") or value is PydanticUndefined:
+    if value is None or value in ((), "", {}) or value is PydanticUndefined:
         return "nothing"
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
@@ -88,6 +89,7 @@ _TYPES = {
     "Amount": "an amount", "Share": "a share", "Name": "a name", "str": "a text", "int": "a whole number",
     "float": "seconds", "Cosine": "a number", "bool": "true or false", "PriceRows": "a price or several",
     "ModelName": "a name", "ModelNames": "a name or several", "DialectNames": "a format or several",
+    "JsonSchema": "a JSON Schema", "Effect": ", ".join(f"`{one}`" for one in tools.EFFECTS),
     "Component": ", ".join(f"`{one}`" for one in evaluation.COMPONENTS),
 }  # fmt: skip
 

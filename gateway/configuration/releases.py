@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from gateway.configuration.load import digest, provider_of
-from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
 
 
 def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
@@ -19,8 +19,13 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
         "content": workflow.content,
         "routes": {route.intent: [_served_by(configuration, model) for model in route.every_model] for route in routes},
         **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
+        **({"tool_rules": _rules_of(workflow)} if workflow.tool_rules else {}),
         **({"regions": list(workflow.regions)} if workflow.regions else {}),
     }  # fmt: skip
+
+
+def _rules_of(workflow: Workflow) -> dict[str, Any]:
+    return {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in workflow.tool_rules.items()}
 
 
 def served_models(configuration: Configuration, intent: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from gateway.call import Check, Outcome, ToolCall
 from gateway.dialects.protocol import Asked, Dialect, Transcript, Unreadable, Writer
 from gateway.dialects.sse import Event
 from gateway.dialects.words import decoded
-from gateway.rules.grants import Grants
+from gateway.tools.grants import Grants
+from gateway.tools.rules import NONE, Rules, broken_in, rule_checks, rule_of
 
 MAX_KEPT = 20 * 1024 * 1024
 MAX_KEPT_OF_KEY = 256 * 1024 * 1024
@@ -41,12 +42,12 @@ class Judge:
 
     __slots__ = (
         "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key", "_room",
-        "_undecided", "_writer", "complete", "cut", "sent", "transcript", "unread",
+        "_rules", "_undecided", "_writer", "broken_rule", "complete", "cut", "sent", "transcript", "unread",
     )  # fmt: skip
 
     def __init__(
         self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, most_calls: int,
-        output_format: str, key: str, room: Room,
+        output_format: str, key: str, room: Room, rules: Rules = NONE,
     ) -> None:  # fmt: skip
         """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another."""
         self.transcript: Transcript = dialect.transcript(asked)
@@ -58,7 +59,9 @@ class Judge:
         """What was given out or may be, as far as it is kept."""
         self.cut = False
         """Not all of it is kept."""
-        self._key, self._room = key, room
+        self.broken_rule = ""
+        """The tool whose rule a call of it breaks, and which part of the rule; empty where none does."""
+        self._key, self._room, self._rules = key, room, rules
         self._grants, self._format, self._asked = grants, output_format, asked
         self._dialect, self._writer, self._most = dialect, writer, most_calls
         self._held: list[bytes] = []
@@ -77,7 +80,7 @@ class Judge:
             return "unreadable"
         if self.transcript.error:
             return "failed"
-        if self._not_granted() or self._too_many():
+        if self._not_granted() or self._too_many() or self._breaks_rule():
             return "refused_answer"
         if self._writer:
             self.sent = [self._writer.whole(body)]
@@ -134,7 +137,7 @@ class Judge:
             self.complete = self.transcript.finished
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
-        if self._not_granted() or self._too_many():
+        if self._not_granted() or self._too_many() or self._breaks_rule():
             return "refused_answer"
         if self._writer and (last := self._writer.end()):
             self._keep(last)
@@ -161,11 +164,13 @@ class Judge:
         if ending or self.transcript.called != self._called:
             self._called = self.transcript.called
             missing = self._not_granted()
-            self._begun = any(map(self._grants.may_come_to, missing))
+            ruled = self._rules and any(rule_of(one.name, self._rules) for one in self.transcript.tool_calls())
+            # Arguments come in pieces, and no format says of all of them which one is the last: all of them wait.
+            self._begun = (bool(ruled) and not ending) or any(map(self._grants.may_come_to, missing))
             over = self.transcript.finished  # streams may cut a name into pieces, and then nothing more comes
             if any(over or not self._grants.may_come_to(name) for name in missing):
                 return "refused_answer"
-            if self._too_many():
+            if self._too_many() or (ending and self._breaks_rule()):
                 return "refused_answer"
         return "unreadable" if self.unread else "answered"
 
@@ -174,6 +179,10 @@ class Judge:
 
     def _too_many(self) -> bool:
         return len(self.transcript.tool_calls()) > self._most
+
+    def _breaks_rule(self) -> bool:
+        self.broken_rule = broken_in(self.transcript.tool_calls(), self._rules) if self._rules else ""
+        return bool(self.broken_rule)
 
     def _keep(self, raw: bytes) -> None:
         size = len(raw)
@@ -198,6 +207,7 @@ class Judge:
                 self._grants.allow(one.name),
                 output_format=bool(one.name) and one.name == self._format,
                 provider_run=one.provider_run,
+                effect=rule.effect if (rule := rule_of(one.name, self._rules)) else "",
             )
             for one in said.tool_calls()
         )
@@ -210,9 +220,9 @@ class Judge:
         )  # fmt: skip
 
     def _checks(self, tools: Sequence[ToolCall]) -> tuple[Check, ...]:
-        if self.cut:
-            return (self._checked(tools), Check("answer-kept", "flag", "only the beginning of the answer is kept"))
-        return (self._checked(tools),)
+        cut = (Check("answer-kept", "flag", "only the beginning of the answer is kept"),) if self.cut else ()
+        whole = self.complete and not self.unread
+        return (self._checked(tools), *rule_checks(tools, self._rules, broken=self.broken_rule, whole=whole), *cut)
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
         """Return what came of looking at the tool calls. What nobody could read is never passed."""

@@ -28,7 +28,7 @@ from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
 from gateway.pipeline.similar import Alike, look_up
-from gateway.rules.grants import grants_of
+from gateway.tools.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
 from ledger.unit import Written
@@ -83,7 +83,17 @@ class Relay:
         asked, form = self.call.asked, output_format(self.call, self.workflow)
         grants, most = grants_of(self.workflow.tools, form), self.workflow.max_tool_calls
         writer = pair.writer(asked, int(self.ports.clock().timestamp())) if pair.is_translation else None
-        return Judge(asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room)
+        return Judge(
+            asked,
+            pair.server,
+            writer,
+            grants,
+            most,
+            form,
+            self.principal.key,
+            self.ports.room,
+            self.workflow.tool_rules,
+        )
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -237,6 +247,12 @@ class Relay:
         return self.tries.made[-1].dropped if self.tries.made else ()
 
     def _withheld(self) -> AnswerWithheld:
+        if broken := self._judge.broken_rule:
+            return AnswerWithheld(
+                "policy_denied",
+                f"the model called a tool in a way that workflow {self.principal.workflow} does not allow ({broken}); "
+                "the answer was withheld",
+            )
         return AnswerWithheld(
             "policy_denied",
             f"the model called a tool that workflow {self.principal.workflow} is not granted, or more than "

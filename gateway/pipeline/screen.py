@@ -11,9 +11,9 @@ from gateway.call import Call, Check, Principal
 from gateway.configuration.model import Workflow
 from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
-from gateway.rules.grants import grants_of, named
 from gateway.rules.snapshot import Rules
 from gateway.rules.tasks import require_shape
+from gateway.tools.grants import grants_of, named
 
 RELEASED = (Check(id="workflow-released", verdict="pass"),)
 ALLOWED = (Check(id="granted-tools", verdict="pass"), Check(id="allowed-routes", verdict="pass"))

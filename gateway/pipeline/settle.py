@@ -120,6 +120,8 @@ def _sealed(
             listed["same_ref"] = ports.contents.pseudonym("tool_call", said)[:SAME_LENGTH]
         if one.provider_run:
             listed["provider_run"] = True
+        if one.effect:
+            listed["effect"] = one.effect
         if record.keep:
             listed["c"] = f"tool_call_{number}"
             values[listed["c"]] = {"name": one.name, "arguments": one.arguments}

@@ -12,7 +12,7 @@ from gateway.configuration.model import Workflow
 from gateway.errors import Refused
 from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import decide, output_format, screen
-from gateway.rules.grants import grants_of, named
+from gateway.tools.grants import grants_of, named
 
 PRINCIPAL = Principal(key="key_1", environment="prod", workflow="agent", status="active")
 

@@ -19,7 +19,7 @@ from gateway.dialects.pairs import TRANSLATED, Pair
 from gateway.dialects.protocol import Asked, Sent, Server, Unreadable
 from gateway.errors import Refused
 from gateway.pipeline.judging import Judge, Room
-from gateway.rules.grants import grants_of
+from gateway.tools.grants import grants_of
 
 PAIRS = {pair.server.name: pair for pair in TRANSLATED.values()}
 WHOLE = {"anthropic.messages": formats.message, "gemini": formats.generated}

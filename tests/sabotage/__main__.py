@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
 PROMISES = "tests/system/test_promises.py::"
+TOOLS = "tests/gateway/test_tool_rules.py::"
 HOSTILE = "tests/system/test_hostile.py::"
 SIMILAR = "tests/system/test_similar_answers.py::"
 FAN_OUT = "tests/system/test_fan_out.py::"
@@ -283,9 +284,19 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/judging.py",
-        '            return "failed"\n        if self._not_granted() or self._too_many():\n',
+        '            return "failed"\n        if self._not_granted() or self._too_many() or self._breaks_rule():\n',
         '            return "failed"\n        if False:\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
+    ),
+    Sabotage(
+        "7", "a call waits until all of its arguments can be judged", "gateway/pipeline/judging.py",
+        "            self._begun = (bool(ruled) and not ending) or any(", "            self._begun = any(",
+        TOOLS + "test_a_call_that_breaks_its_rule_never_leaves[arguments0-chat]",
+    ),
+    Sabotage(
+        "7", "the arguments of a tool are held against its rule", "gateway/tools/rules.py",
+        "        if rule and (said := objection_to(one.arguments, rule)):\n", "        if rule and (said := \"\"):\n",
+        "tests/system/test_tools.py::test_a_call_that_breaks_its_rule_is_withheld_and_on_record[False-chat]",
     ),
     Sabotage(
         "3", "the very same call of a task is refused the third time", "gateway/rules/tasks.py",

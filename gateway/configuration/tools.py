@@ -1,0 +1,35 @@
+"""What a tool does and with what arguments it may be called."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+from pydantic import Field
+
+from gateway.configuration.fields import JsonSchema, Section, Texts
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+Effect = Literal["read", "write", "money_out", "message_out", "code"]
+EFFECTS: tuple[str, ...] = get_args(Effect)
+Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+
+
+class ToolRule(Section):
+    """A tool whose calls are judged by their arguments before a client sees them."""
+
+    effect: Effect
+    """What a call of it does: reads, writes, moves money, sends a message, or runs code."""
+    arguments: JsonSchema | None = None
+    """JSON Schema (2020-12) of its arguments, as narrow as this workflow needs; without patterns."""
+    hosts: dict[Argument, Texts] = {}
+    """By argument: hosts that addresses in it may name, of the web or of mail; `*.firm.example` for all below one."""
+    beginnings: dict[Argument, Texts] = {}
+    """By argument: what its text must begin with, for example a folder; `..` may not stand in it."""
+
+    @cached_property
+    def validator(self) -> "Draft202012Validator":
+        """The schema, ready to be used: every object if there is none."""
+        from jsonschema import Draft202012Validator
+
+        return Draft202012Validator(dict(self.arguments or {}))

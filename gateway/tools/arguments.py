@@ -1,0 +1,79 @@
+"""Whether the arguments of a tool call keep to the rule of the tool. Pure.
+
+What is said of a call that does not names parts of the rule alone: values are the caller's, and entries hold none.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.configuration.tools import ToolRule
+from gateway.dialects.strict import loaded, says_twice
+
+_WEB = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:[/?#][^\s\\]*)?")
+_MAIL = re.compile(r"(?:mailto:)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
+"""Without a user name and without escapes: what one reader takes for the host another one might not."""
+_BETWEEN = re.compile(r"[\s,;]+")
+
+
+def objection_to(arguments: str, rule: ToolRule) -> str:
+    """Return which part of a rule the arguments of a call break; empty where they keep to all of it.
+
+    Args:
+        arguments: JSON text as the answer has it; empty counts as an object without members.
+    """
+    text = arguments.strip() or "{}"
+    try:
+        value = loaded(text)
+    except orjson.JSONDecodeError:
+        return "the arguments are no JSON"
+    if not isinstance(value, dict):
+        return "the arguments are no object"
+    if says_twice(text.encode(), value):
+        return "the arguments have a member twice"
+    return _against_schema(value, rule) or _against_hosts(value, rule) or _against_beginnings(value, rule)
+
+
+def _against_schema(value: dict[str, Any], rule: ToolRule) -> str:
+    if rule.arguments is None:
+        return ""
+    broken = sorted("/".join(map(str, error.absolute_schema_path)) for error in rule.validator.iter_errors(value))
+    return f"arguments: {broken[0]}" if broken else ""
+
+
+def _against_hosts(value: dict[str, Any], rule: ToolRule) -> str:
+    for name, allowed in rule.hosts.items():
+        for text in texts_in(value.get(name)):
+            named = [_host(one) for one in _BETWEEN.split(text.strip())]
+            if not all(_is_allowed(one, allowed) for one in named):
+                return f"hosts: {name}"
+    return ""
+
+
+def _against_beginnings(value: dict[str, Any], rule: ToolRule) -> str:
+    for name, beginnings in rule.beginnings.items():
+        for text in texts_in(value.get(name)):
+            if not text.startswith(beginnings) or ".." in text:
+                return f"beginnings: {name}"
+    return ""
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a value: itself, or what stands in its lists and objects; what is no text counts as empty."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(one)
+    elif value is not None:
+        yield value if isinstance(value, str) else ""
+
+
+def _host(address: str) -> str:
+    """Return the host of an address of the web or of mail, in lower case; empty where it cannot be compared."""
+    found = _WEB.fullmatch(address) or _MAIL.fullmatch(address)
+    return found["host"].lower().rstrip(".") if found else ""
+
+
+def _is_allowed(host: str, allowed: Sequence[str]) -> bool:
+    return any(host == one or (one.startswith("*.") and host.endswith(one[1:]) and host != one[2:]) for one in allowed)

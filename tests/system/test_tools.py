@@ -1,0 +1,175 @@
+"""A model that obeys whatever it reads: what its tools may do is held by their rules, in every format, and on record."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import formats
+import httpx2
+import openai
+import pytest
+from stage import Stage, chunk, completion, stage
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ledger.entry import Entry
+
+pytestmark = pytest.mark.slow
+RULES = json.dumps(
+    {
+        "pay": {
+            "effect": "money_out",
+            "arguments": {
+                "properties": {"amount": {"type": "number", "maximum": 500}, "to": {"enum": ["landlord", "grocer"]}},
+                "required": ["amount", "to"],
+                "additionalProperties": False,
+            },
+        },
+        "mail": {"effect": "message_out", "hosts": {"to": ["firm.example"]}},
+        "read_file": {"effect": "read", "beginnings": {"path": ["/notes/"]}},
+    }
+)
+TOOLS = ("lookup", "pay", "mail", "read_file")
+PATHS = {
+    "chat": "/v1/chat/completions", "responses": "/v1/responses", "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/gemini:", "chat to anthropic": "/v1/chat/completions", "chat to gemini": "/v1/chat/completions",
+}  # fmt: skip
+MODELS = {
+    "chat": "support",
+    "responses": "support",
+    "anthropic": "claude",
+    "chat to anthropic": "claude",
+    "chat to gemini": "gemini",
+}
+TASKS: list[tuple[str, dict[str, Any], bool]] = [
+    ("pay", {"amount": 120.5, "to": "landlord"}, True),
+    ("pay", {"amount": 500, "to": "grocer"}, True),
+    ("pay", {"amount": 9000, "to": "grocer"}, False),
+    ("pay", {"amount": 5, "to": "quince-account"}, False),
+    ("pay", {"amount": 5, "to": "grocer", "memo": "quince"}, False),
+    ("mail", {"to": "ana@firm.example", "text": "See you at https://quince.example"}, True),
+    ("mail", {"to": "ana@firm.example, quince@else.example", "text": "x"}, False),
+    ("read_file", {"path": "/notes/may.txt"}, True),
+    ("read_file", {"path": "/notes/../quince"}, False),
+    ("lookup", {"a": "anything"}, True),
+    ("wipe", {"a": "quince"}, False),
+]
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    home = tmp_path_factory.mktemp("tools") / "home"
+    with stage(home, tools=json.dumps(TOOLS), tool_rules=RULES, max_calls=100_000) as opened:
+        yield opened
+
+
+def obedient(form: str, name: str, arguments: dict[str, Any], stream: bool) -> Any:
+    """An upstream that calls what somebody told it to, in the format in which it is asked."""
+    said = json.dumps(arguments)
+    if form == "responses":
+        item = formats.function_call(name, said)
+        value: Any = formats.response_events("well", item) if stream else formats.response("well", item)
+    elif form.endswith("anthropic"):
+        block = formats.tool_use(name, arguments)
+        value = formats.message_events("well", block) if stream else formats.message("well", block)
+    elif form.endswith("gemini"):
+        part = formats.call_part(name, arguments)
+        value = formats.generated_events("well", part) if stream else formats.generated("well", part)
+    else:
+        function = {"name": name, "arguments": said}
+        call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+        pieces = [chunk({"tool_calls": [{"index": 0, "function": {"arguments": one}}]}) for one in said]
+        head = chunk({"tool_calls": [call | {"function": {"name": name, "arguments": ""}}]})
+        value = [chunk({"content": "well"}), head, *pieces, chunk({}, "tool_calls"), formats.data({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}), b"data: [DONE]\n\n"]  # fmt: skip
+        value = value if stream else completion(None, tool_calls=[call])  # type: ignore[arg-type]
+
+    async def answer(_request: Request, _body: dict[str, Any]) -> Response:
+        return formats.streamed(value) if stream else JSONResponse(value)
+
+    return answer
+
+
+def asked(on: Stage, form: str, stream: bool) -> tuple[int, bytes]:
+    """Return the status and every byte that a client of the format gets."""
+    body: dict[str, Any] = {"model": MODELS.get(form, ""), "stream": stream, "max_tokens": 50}
+    path, turn = PATHS[form], {"role": "user", "content": "Read my notes and do what they say."}
+    headers = {
+        "authorization": f"Bearer {on.keys['agent']}",
+        "x-api-key": on.keys["agent"],
+        "x-whyledger-repeat": "allow",
+    }
+    if form == "responses":
+        body = {"model": "support", "input": "Do it.", "stream": stream}
+    elif form == "gemini":
+        path += "streamGenerateContent?alt=sse" if stream else "generateContent"
+        body, headers = (
+            {"contents": [{"role": "user", "parts": [{"text": "Do it."}]}]},
+            {"x-goog-api-key": on.keys["agent"], "x-whyledger-repeat": "allow"},
+        )
+    else:
+        body["messages"] = [turn]
+    said, status = b"", 0
+    try:
+        with httpx2.stream("POST", on.url + path, json=body, headers=headers, timeout=20) as answer:
+            status = answer.status_code
+            for piece in answer.iter_bytes():
+                said += piece
+    except httpx2.RemoteProtocolError:
+        pass  # a stream whose call is withheld is broken off after its error event
+    return status, said
+
+
+def last(on: Stage) -> Entry:
+    return on.settled("call.closed")[-1]
+
+
+@pytest.mark.parametrize("form", PATHS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_of_an_obedient_model_no_call_beyond_the_rules_arrives_and_every_allowed_one_does(
+    on: Stage, form: str, stream: bool
+) -> None:
+    for name, arguments, allowed in TASKS:
+        on.upstream.answer = obedient(form, name, arguments, stream)
+        status, said = asked(on, form, stream)
+        facts = last(on).facts
+        assert (facts["result"] == "answered") is allowed, (name, arguments, said)
+        assert (name.encode() in said and b"event: error" not in said) if allowed else b"quince" not in said, (
+            name,
+            arguments,
+            said,
+        )
+        assert status == (200 if allowed or stream else 403)
+        if name in ("pay", "mail", "read_file"):
+            effect = {"pay": "money_out", "mail": "message_out", "read_file": "read"}[name]
+            assert facts["tool_calls"][0]["effect"] == effect
+            denied = [one["id"] for one in facts["checks"] if one["verdict"] == "deny"]
+            assert ("tool-arguments" in facts["passed"], denied) == (allowed, [] if allowed else ["tool-arguments"])
+
+
+@pytest.mark.parametrize("form", ["chat", "anthropic"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_breaks_its_rule_is_withheld_and_on_record(on: Stage, form: str, stream: bool) -> None:
+    on.upstream.answer = obedient(form, "pay", {"amount": 9000, "to": "grocer"}, stream)
+    _, said = asked(on, form, stream)
+    assert b"pay: arguments: properties/amount/maximum" in said
+    entry = last(on)
+    (check,) = [one for one in entry.facts["checks"] if one["id"] == "tool-arguments"]
+    assert check["verdict"] == "deny"
+    assert check["inputs"] == {"called": 1, "tool": "pay", "broken": "arguments: properties/amount/maximum"}
+    assert "9000" not in json.dumps(dict(entry.facts))
+
+
+def test_official_clients_take_a_withheld_call_for_an_error_and_ask_no_second_time(on: Stage) -> None:
+    on.upstream.answer = obedient("chat", "pay", {"amount": 9000, "to": "grocer"}, False)
+    before = len(on.upstream.seen)
+    tools: Any = [{"type": "function", "function": {"name": "pay", "parameters": {"type": "object"}}}]
+    with pytest.raises(openai.PermissionDeniedError, match="properties/amount/maximum"):
+        on.client().chat.completions.create(model="support", messages=[{"role": "user", "content": "pay"}], tools=tools)
+    on.upstream.answer = obedient("anthropic", "pay", {"amount": 9000, "to": "grocer"}, False)
+    with (
+        anthropic.Anthropic(base_url=on.url, api_key=on.keys["agent"]) as client,
+        pytest.raises(anthropic.PermissionDeniedError),
+    ):
+        client.messages.create(model="claude", max_tokens=50, messages=[{"role": "user", "content": "pay"}])
+    assert len(on.upstream.seen) == before + 2
