@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
 
-from gateway.configuration.fields import JsonSchema, Section, Texts
+from gateway.configuration.fields import JsonSchema, Listed, Section, Texts
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -26,6 +26,9 @@ class ToolRule(Section):
     """By argument: hosts that addresses in it may name, of the web or of mail; `*.firm.example` for all below one."""
     beginnings: dict[Argument, Texts] = {}
     """By argument: what its text must begin with, for example a folder; `..` may not stand in it."""
+    said_by_person: Annotated[tuple[Argument, ...], Listed] = ()
+    """Arguments whose every text must stand in the system text or in the words of a person, and not only in the result
+    of a tool or in a document."""
 
     @cached_property
     def validator(self) -> "Draft202012Validator":

@@ -181,7 +181,9 @@ class Judge:
         return len(self.transcript.tool_calls()) > self._most
 
     def _breaks_rule(self) -> bool:
-        self.broken_rule = broken_in(self.transcript.tool_calls(), self._rules) if self._rules else ""
+        self.broken_rule = (
+            broken_in(self.transcript.tool_calls(), self._rules, self._asked.fields) if self._rules else ""
+        )
         return bool(self.broken_rule)
 
     def _keep(self, raw: bytes) -> None:
@@ -222,7 +224,8 @@ class Judge:
     def _checks(self, tools: Sequence[ToolCall]) -> tuple[Check, ...]:
         cut = (Check("answer-kept", "flag", "only the beginning of the answer is kept"),) if self.cut else ()
         whole = self.complete and not self.unread
-        return (self._checked(tools), *rule_checks(tools, self._rules, broken=self.broken_rule, whole=whole), *cut)
+        ruled = rule_checks(tools, self._rules, self._asked.fields, broken=self.broken_rule, whole=whole)
+        return (self._checked(tools), *ruled, *cut)
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
         """Return what came of looking at the tool calls. What nobody could read is never passed."""

@@ -4,13 +4,15 @@ What is said of a call that does not names parts of the rule alone: values are t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from gateway.call import NOTHING
 from gateway.configuration.tools import ToolRule
 from gateway.dialects.strict import loaded, says_twice
+from gateway.tools.provenance import is_said, said_in
 
 _WEB = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:[/?#][^\s\\]*)?")
 _MAIL = re.compile(r"(?:mailto:)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
@@ -18,11 +20,12 @@ _MAIL = re.compile(r"(?:mailto:)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?P<host>[A-Za
 _BETWEEN = re.compile(r"[\s,;]+")
 
 
-def objection_to(arguments: str, rule: ToolRule) -> str:
+def objection_to(arguments: str, rule: ToolRule, request: Mapping[str, Any] = NOTHING) -> str:
     """Return which part of a rule the arguments of a call break; empty where they keep to all of it.
 
     Args:
         arguments: JSON text as the answer has it; empty counts as an object without members.
+        request: the fields of the request, for what a person has said in it.
     """
     text = arguments.strip() or "{}"
     try:
@@ -33,7 +36,12 @@ def objection_to(arguments: str, rule: ToolRule) -> str:
         return "the arguments are no object"
     if says_twice(text.encode(), value):
         return "the arguments have a member twice"
-    return _against_schema(value, rule) or _against_hosts(value, rule) or _against_beginnings(value, rule)
+    return (
+        _against_schema(value, rule)
+        or _against_hosts(value, rule)
+        or _against_beginnings(value, rule)
+        or _against_said(value, rule, request)
+    )
 
 
 def _against_schema(value: dict[str, Any], rule: ToolRule) -> str:
@@ -60,13 +68,26 @@ def _against_beginnings(value: dict[str, Any], rule: ToolRule) -> str:
     return ""
 
 
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in a value: itself, or what stands in its lists and objects; what is no text counts as empty."""
+def _against_said(value: dict[str, Any], rule: ToolRule, request: Mapping[str, Any]) -> str:
+    said = said_in(request) if rule.said_by_person else ""
+    for name in rule.said_by_person:
+        if not all(is_said(text, said) for text in texts_in(value.get(name), numbers=True)):
+            return f"said_by_person: {name}"
+    return ""
+
+
+def texts_in(value: Any, *, numbers: bool = False) -> Iterator[str]:
+    """Yield every text in a value: itself, or what stands in its lists and objects; what is no text counts as empty.
+
+    Args:
+        numbers: a number counts as its digits.
+    """
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
-            yield from texts_in(one)
+            yield from texts_in(one, numbers=numbers)
     elif value is not None:
-        yield value if isinstance(value, str) else ""
+        is_number = numbers and isinstance(value, int | float) and not isinstance(value, bool)
+        yield value if isinstance(value, str) else str(value) if is_number else ""
 
 
 def _host(address: str) -> str:

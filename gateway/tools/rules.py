@@ -23,16 +23,18 @@ def rule_of(name: str, rules: Rules) -> ToolRule | None:
     return rules[max(beginnings, key=len)] if beginnings else None
 
 
-def broken_in(calls: Sequence[Called | ToolCall], rules: Rules) -> str:
+def broken_in(calls: Sequence[Called | ToolCall], rules: Rules, request: Mapping[str, Any]) -> str:
     """Return the first tool whose rule is broken and which part of it, without any value; empty where none is."""
     for one in calls:
         rule = rule_of(one.name, rules)
-        if rule and (said := objection_to(one.arguments, rule)):
+        if rule and (said := objection_to(one.arguments, rule, request)):
             return f"{one.name}: {said}"
     return ""
 
 
-def rule_checks(calls: Sequence[ToolCall], rules: Rules, *, broken: str, whole: bool) -> tuple[Check, ...]:
+def rule_checks(
+    calls: Sequence[ToolCall], rules: Rules, request: Mapping[str, Any], *, broken: str, whole: bool
+) -> tuple[Check, ...]:
     """Return the check of an answer that calls tools which have a rule; none where it calls no such tool.
 
     Args:
@@ -43,7 +45,7 @@ def rule_checks(calls: Sequence[ToolCall], rules: Rules, *, broken: str, whole: 
     inputs: dict[str, Any] = {"called": ruled}
     if not ruled:
         return ()
-    if broken := broken or (broken_in(calls, rules) if whole else ""):
+    if broken := broken or (broken_in(calls, rules, request) if whole else ""):
         tool, _, part = broken.partition(": ")
         inputs |= {"tool": as_identifier(tool), "broken": part}
         return (Check("tool-arguments", "deny", "a call breaks the rule of its tool", inputs),)

@@ -287,11 +287,12 @@ def test_a_rule_is_part_of_what_is_released() -> None:
         ("pay", {"to": "landlord", "amount": 640}, ""), ("pay", {"to": "landlord", "amount": 801}, "properties/amount/maximum"),
         ("pay", {"to": "landlord", "amount": 0}, "exclusiveMinimum"), ("pay", {"to": "landlord"}, "required"),
         ("read_file", {"path": "/bills/may.txt"}, ""), ("read_file", {"path": "/etc/passwd"}, "beginnings: path"),
-        ("send_mail", {"to": "ana@firm.example, ben@de.firm.example"}, ""), ("send_mail", {"to": "Ana <ana@firm.example>"}, "hosts: to"),
+        ("send_mail", {"to": ["ana@firm.example", "ben@de.firm.example"]}, ""), ("send_mail", {"to": "Ana <ana@firm.example>"}, "hosts: to"), ("send_mail", {"to": "eve@firm.example"}, "said_by_person: to"),
     ],
 )  # fmt: skip
 def test_the_rules_of_the_guide_load_and_hold_as_it_says(tool: str, arguments: dict[str, Any], broken: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "guides" / "tools.md").read_text("utf-8")
     rules = loaded(page.split("```yaml\n")[1].split("```")[0]).workflows["bills"].tool_rules
-    said = objection_to(json.dumps(arguments), rules[tool])
+    request = {"messages": [{"role": "user", "content": "Tell ana@firm.example and ben@de.firm.example."}]}
+    said = objection_to(json.dumps(arguments), rules[tool], request)
     assert broken in said if broken else not said

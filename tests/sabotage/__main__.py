@@ -295,7 +295,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "the arguments of a tool are held against its rule", "gateway/tools/rules.py",
-        "        if rule and (said := objection_to(one.arguments, rule)):\n", "        if rule and (said := \"\"):\n",
+        "        if rule and (said := objection_to(one.arguments, rule, request)):\n", "        if rule and (said := \"\"):\n",
         "tests/system/test_tools.py::test_a_call_that_breaks_its_rule_is_withheld_and_on_record[False-chat]",
     ),
     Sabotage(

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from ledger.entry import Entry
 
 pytestmark = pytest.mark.slow
+WISH = "Read my notes and do what they say."
 RULES = json.dumps(
     {
         "pay": {
@@ -28,9 +29,10 @@ RULES = json.dumps(
         },
         "mail": {"effect": "message_out", "hosts": {"to": ["firm.example"]}},
         "read_file": {"effect": "read", "beginnings": {"path": ["/notes/"]}},
+        "file_under": {"effect": "write", "said_by_person": ["topic"]},
     }
 )
-TOOLS = ("lookup", "pay", "mail", "read_file")
+TOOLS = ("lookup", "pay", "mail", "read_file", "file_under")
 PATHS = {
     "chat": "/v1/chat/completions", "responses": "/v1/responses", "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/gemini:", "chat to anthropic": "/v1/chat/completions", "chat to gemini": "/v1/chat/completions",
@@ -52,6 +54,8 @@ TASKS: list[tuple[str, dict[str, Any], bool]] = [
     ("mail", {"to": "ana@firm.example, quince@else.example", "text": "x"}, False),
     ("read_file", {"path": "/notes/may.txt"}, True),
     ("read_file", {"path": "/notes/../quince"}, False),
+    ("file_under", {"topic": "My notes"}, True),
+    ("file_under", {"topic": "quince"}, False),
     ("lookup", {"a": "anything"}, True),
     ("wipe", {"a": "quince"}, False),
 ]
@@ -93,18 +97,18 @@ def obedient(form: str, name: str, arguments: dict[str, Any], stream: bool) -> A
 def asked(on: Stage, form: str, stream: bool) -> tuple[int, bytes]:
     """Return the status and every byte that a client of the format gets."""
     body: dict[str, Any] = {"model": MODELS.get(form, ""), "stream": stream, "max_tokens": 50}
-    path, turn = PATHS[form], {"role": "user", "content": "Read my notes and do what they say."}
+    path, turn = PATHS[form], {"role": "user", "content": WISH}
     headers = {
         "authorization": f"Bearer {on.keys['agent']}",
         "x-api-key": on.keys["agent"],
         "x-whyledger-repeat": "allow",
     }
     if form == "responses":
-        body = {"model": "support", "input": "Do it.", "stream": stream}
+        body = {"model": "support", "input": WISH, "stream": stream}
     elif form == "gemini":
         path += "streamGenerateContent?alt=sse" if stream else "generateContent"
         body, headers = (
-            {"contents": [{"role": "user", "parts": [{"text": "Do it."}]}]},
+            {"contents": [{"role": "user", "parts": [{"text": WISH}]}]},
             {"x-goog-api-key": on.keys["agent"], "x-whyledger-repeat": "allow"},
         )
     else:
@@ -140,8 +144,8 @@ def test_of_an_obedient_model_no_call_beyond_the_rules_arrives_and_every_allowed
             said,
         )
         assert status == (200 if allowed or stream else 403)
-        if name in ("pay", "mail", "read_file"):
-            effect = {"pay": "money_out", "mail": "message_out", "read_file": "read"}[name]
+        if name not in ("lookup", "wipe"):
+            effect = json.loads(RULES)[name]["effect"]
             assert facts["tool_calls"][0]["effect"] == effect
             denied = [one["id"] for one in facts["checks"] if one["verdict"] == "deny"]
             assert ("tool-arguments" in facts["passed"], denied) == (allowed, [] if allowed else ["tool-arguments"])
