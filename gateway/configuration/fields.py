@@ -24,7 +24,8 @@ def _decimal(value: Any) -> Any:
         ) from None
 
 
-def _names(value: Any) -> Any:
+def one_or_several(value: Any) -> Any:
+    """Take one text where several may stand."""
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
@@ -38,12 +39,12 @@ def _listed(value: Any) -> Any:
 Cosine = Annotated[float, Field(ge=0.75, le=1)]
 Listed = BeforeValidator(_listed)
 """YAML has lists, frozen sections have tuples."""
-Names = Annotated[tuple[Name, ...], BeforeValidator(_names)]
-ModelNames = Annotated[tuple[ModelName, ...], BeforeValidator(_names)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_several)]
+ModelNames = Annotated[tuple[ModelName, ...], BeforeValidator(one_or_several)]
 Granted = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:/-]{0,99}\*?$")]
 """A tool by its name, or all whose names begin so: `mcp__*`."""
-GrantedTools = Annotated[tuple[Granted, ...], BeforeValidator(_names)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_names)]
+GrantedTools = Annotated[tuple[Granted, ...], BeforeValidator(one_or_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(one_or_several)]
 
 
 def _schema(value: dict[str, Any]) -> dict[str, Any]:
@@ -84,4 +85,4 @@ class Section(BaseModel):
 DialectName = Literal[
     "openai.chat", "openai.responses", "openai.embeddings", "openai.completions", "anthropic.messages", "gemini"
 ]  # fmt: skip
-DialectNames = Annotated[tuple[DialectName, ...], BeforeValidator(_names)]
+DialectNames = Annotated[tuple[DialectName, ...], BeforeValidator(one_or_several)]

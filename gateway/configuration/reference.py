@@ -89,7 +89,8 @@ _TYPES = {
     "Amount": "an amount", "Share": "a share", "Name": "a name", "str": "a text", "int": "a whole number",
     "float": "seconds", "Cosine": "a number", "bool": "true or false", "PriceRows": "a price or several",
     "ModelName": "a name", "ModelNames": "a name or several", "DialectNames": "a format or several",
-    "JsonSchema": "a JSON Schema", "Argument": "a name", "Effect": ", ".join(f"`{one}`" for one in tools.EFFECTS),
+    "JsonSchema": "a JSON Schema", "Digests": "a digest or several", "Argument": "a name",
+    "Effect": ", ".join(f"`{one}`" for one in tools.EFFECTS),
     "Component": ", ".join(f"`{one}`" for one in evaluation.COMPONENTS),
 }  # fmt: skip
 

@@ -3,15 +3,17 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from gateway.configuration.fields import JsonSchema, Listed, Section, Texts
+from gateway.configuration.fields import JsonSchema, Listed, Section, Texts, one_or_several
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 Effect = Literal["read", "write", "money_out", "message_out", "code"]
 EFFECTS: tuple[str, ...] = get_args(Effect)
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Digests = Annotated[tuple[Digest, ...], BeforeValidator(one_or_several)]
 Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
 
@@ -20,6 +22,9 @@ class ToolRule(Section):
 
     effect: Effect
     """What a call of it does: reads, writes, moves money, sends a message, or runs code."""
+    definition: Digests = ()
+    """Digests of the definitions that requests may give of it, `sha256:` and 64 digits; any definition if left out. A
+    request with another one is refused, with its digest."""
     arguments: JsonSchema | None = None
     """JSON Schema (2020-12) of its arguments, as narrow as this workflow needs; without patterns."""
     hosts: dict[Argument, Texts] = {}

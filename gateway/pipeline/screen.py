@@ -5,6 +5,7 @@ decides it again inside the transaction. No content detector exists yet: screeni
 defines, and each entry lists the checks that ran.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.call import Call, Check, Principal
@@ -13,6 +14,7 @@ from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
 from gateway.rules.snapshot import Rules
 from gateway.rules.tasks import require_shape
+from gateway.tools.definitions import changed_in
 from gateway.tools.grants import grants_of, named
 
 RELEASED = (Check(id="workflow-released", verdict="pass"),)
@@ -74,6 +76,8 @@ class Findings(NamedTuple):
 
     ungranted: tuple[str, ...]
     defined: int
+    changed: Sequence[tuple[str, str]] = ()
+    """Name and digest of definitions that are pinned to others."""
 
 
 NO_TOOLS = Findings((), 0)
@@ -98,7 +102,9 @@ def screen(call: Call, workflow: Workflow) -> Findings:
     if not call.asked.tools:
         return NO_TOOLS
     grants = grants_of(workflow.tools, output_format(call, workflow))
-    return Findings(tuple(name for name in call.asked.tools if not grants.allow(name)), len(call.asked.tools))
+    ungranted = tuple(name for name in call.asked.tools if not grants.allow(name))
+    changed = changed_in(call.asked.fields, workflow.tool_rules) if workflow.tool_rules else ()
+    return Findings(ungranted, len(call.asked.tools), changed)
 
 
 def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findings) -> tuple[Check, ...]:
@@ -119,6 +125,15 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
             "remove them from the request or grant them in the configuration (`tools:` takes beginnings too: mcp__*)",
             stage=5,
             inputs=inputs,
+        )
+    if findings.changed:
+        names = named(f"{as_identifier(name)} ({digest or 'no digest'})" for name, digest in findings.changed)
+        raise Refused(
+            "policy_denied",
+            f"workflow {principal.workflow} pins another definition of {names}; look at what is new in it, and add its "
+            "digest to `definition` in `tool_rules` if it may be used",
+            stage=5,
+            inputs={"rule": "pinned-definitions", "names": names},
         )
     if workflow.routes and call.asked.model not in workflow.routes:
         raise Refused(

@@ -66,6 +66,7 @@ ENDED = {
 """How a call ended, for a narrow column."""
 RULES = {
     "granted-tools": "it offered a tool that its workflow may not use",
+    "pinned-definitions": "it described a tool in another way than the workflow takes",
     "allowed-routes": "its workflow may not use this route",
 }
 TASK_SOURCES = {

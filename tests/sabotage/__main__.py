@@ -294,6 +294,16 @@ SABOTAGES = (
         TOOLS + "test_a_call_that_breaks_its_rule_never_leaves[arguments0-chat]",
     ),
     Sabotage(
+        "7", "a tool that is described in another way is refused", "gateway/tools/definitions.py",
+        "not in rule.definition:\n", "not in (*rule.definition, digest):\n",
+        "tests/gateway/test_definitions.py::test_another_description_is_refused_with_its_digest[chat]",
+    ),
+    Sabotage(
+        "7", "an argument that only a document names is refused", "gateway/tools/provenance.py",
+        '_PERSONS = ("user", ', '_PERSONS = ("user", "tool", ',
+        "tests/gateway/test_provenance.py::test_the_words_of_a_person_count_and_those_of_tools_documents_and_models_do_not[chat]",
+    ),
+    Sabotage(
         "7", "the arguments of a tool are held against its rule", "gateway/tools/rules.py",
         "        if rule and (said := objection_to(one.arguments, rule, request)):\n", "        if rule and (said := \"\"):\n",
         "tests/system/test_tools.py::test_a_call_that_breaks_its_rule_is_withheld_and_on_record[False-chat]",
