@@ -16,8 +16,8 @@ _RUN = re.compile(r"(?<![^\W_])[A-Z0-9]+(?:[ \u00a0\u202f./+-][A-Z0-9]+)*(?![^\W
 _PIECE = re.compile(r"[A-Z0-9]+")
 _BEGINS = re.compile(r"[A-Z]*\d[A-Z0-9]*|[A-Z]{1,2}")
 _DIVIDES = str.maketrans("", "", " \u00a0\u202f./+-")
-MOST_PIECES, MOST_CHARACTERS = 10, 34
-"""Of a number that is written in pieces: an IBAN of 34 characters in fours has nine."""
+MOST_PIECES, MOST_CHARACTERS, MOST_SINGLE = 10, 34, 2
+"""Of a number that is written in pieces: an IBAN of 34 characters in fours has nine. A row of figures is no number."""
 BEFORE, BEHIND = 60, 25
 """Characters in which a word that names a number is looked for."""
 COUNTED = re.compile(
@@ -35,55 +35,71 @@ class Kind:
 
     name: str
     form: re.Pattern[str]
+    lengths: range
     check: Callable[[str], bool]
     written: re.Pattern[str] | None
-    words: re.Pattern[str] | None
+    mentions: tuple[str, ...]
+    words: re.Pattern[str]
 
 
 def numbers_in(text: str) -> Iterator[Finding]:
     """Yield what may overlap: one number can be of several kinds."""
-    for run in _RUN.finditer(text):
-        if sum(map(str.isdigit, run[0])) >= 6:
-            yield from _in_run(text, run)
+    runs = [run for run in _RUN.finditer(text) if sum(map(str.isdigit, run[0])) >= 6]
+    if runs:
+        kinds = _possible_in(text.lower())
+        for run in runs:
+            yield from _in_run(text, run, kinds)
 
 
-def _in_run(text: str, run: re.Match[str]) -> Iterator[Finding]:
+def _possible_in(lowered: str) -> dict[int, list[tuple[Kind, bool]]]:
+    """Return by length the kinds that can stand alone, and those of which a word stands somewhere in a text (true)."""
+    found: dict[int, list[tuple[Kind, bool]]] = {}
+    for kind in _kinds():
+        mentioned = any(word in lowered for word in kind.mentions)
+        for length in kind.lengths if kind.written or mentioned else ():
+            found.setdefault(length, []).append((kind, mentioned))
+    return found
+
+
+def _in_run(text: str, run: re.Match[str], kinds: dict[int, list[tuple[Kind, bool]]]) -> Iterator[Finding]:
     pieces = [(run.start() + one.start(), run.start() + one.end()) for one in _PIECE.finditer(run[0])]
     for first, (start, end) in enumerate(pieces):
         if not _BEGINS.fullmatch(text, start, end):
             continue
-        for _, end in pieces[first : first + MOST_PIECES]:
-            joined = text[start:end].translate(_DIVIDES)
-            if len(joined) > MOST_CHARACTERS:
+        length = single = 0
+        for begin, end in pieces[first : first + MOST_PIECES]:
+            length, single = length + end - begin, single + (end - begin == 1)
+            if length > MOST_CHARACTERS or single > MOST_SINGLE:
                 break
-            for kind in _kinds().get(len(joined), ()):
-                if kind.form.fullmatch(joined) and _is(kind, text, start, end):
+            for kind, mentioned in kinds.get(length, ()):
+                if _is(kind, text, start, end, mentioned):
                     yield Finding("personal_data", kind.name, start, end)
 
 
-def _is(kind: Kind, text: str, start: int, end: int) -> bool:
-    written, before = text[start:end], text[max(0, start - BEFORE) : start].lower()
-    named = kind.words and (kind.words.search(before) or kind.words.search(text[end : end + BEHIND].lower()))
-    alone = kind.written and kind.written.fullmatch(written) and not COUNTED.search(before)
-    return bool(named or alone) and kind.check(written)
+def _is(kind: Kind, text: str, start: int, end: int, mentioned: bool) -> bool:
+    written = text[start:end]
+    alone = kind.written and kind.written.fullmatch(written)
+    if not (alone or mentioned) or not kind.form.fullmatch(written.translate(_DIVIDES)):
+        return False
+    before, behind = text[max(0, start - BEFORE) : start].lower(), text[end : end + BEHIND].lower()
+    named = mentioned and (kind.words.search(before) or kind.words.search(behind))
+    return bool(named or (alone and not COUNTED.search(before))) and kind.check(written)
 
 
 @cache
-def _kinds() -> dict[int, list[Kind]]:
-    """Return the kinds by how many characters they have."""
-    found: dict[int, list[Kind]] = {}
-    for name, said in read_yaml("classifiers.personal_data", "numbers.yaml").items():
-        words = "|".join(re.escape(one) for one in said.get("words", ()))
-        kind = Kind(
+def _kinds() -> list[Kind]:
+    return [
+        Kind(
             name,
             re.compile(said["form"]),
+            range(said["length"][0], said["length"][1] + 1),
             _check(said.get("check")),
             re.compile(said.get("written", said["form"])) if said.get("alone") else None,
-            re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None,
+            tuple(said.get("words", ())),
+            re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said.get('words', ()))) or '(?!)'})(?!\w)"),
         )
-        for length in range(said["length"][0], said["length"][1] + 1):
-            found.setdefault(length, []).append(kind)
-    return found
+        for name, said in read_yaml("classifiers.personal_data", "numbers.yaml").items()
+    ]
 
 
 def _check(module: str | None) -> Callable[[str], bool]:
