@@ -11,7 +11,9 @@ from reports.why.serving import again, choice, looked_up, passed_over, tries, wi
 from reports.why.story import CallStory, Story
 from reports.why.words import (
     COST_STATES,
+    EFFECTS,
     RESULTS,
+    VERDICTS,
     asked_for,
     classed,
     coded,
@@ -130,10 +132,12 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
 
 def _flags(entry: Entry) -> Iterator[Sentence]:
     for check in entry.facts["checks"]:
-        if check["verdict"] == "flag":
-            yield Sentence(
-                f"The check {check['id']} raised a flag: {check['reason']}.", (pointer(entry, "facts.checks"),)
+        if check["verdict"] in VERDICTS:
+            broken = (
+                f" ({check['inputs']['tool']}: {check['inputs']['broken']})" if check["inputs"].get("broken") else ""
             )
+            said = f"The check {check['id']} {VERDICTS[check['verdict']]}: {check['reason']}{broken}."
+            yield Sentence(said, (pointer(entry, "facts.checks"),))
 
 
 _OF_CALLS = {"calls", "limit", "cost_nano_eur"}
@@ -231,7 +235,10 @@ def _ended(call: CallStory[Entry], evidence: Evidence) -> Iterator[Sentence]:
     yield from _limited(call)
     yield from _flags(call.ended) if "checks" in facts else ()
     for tool in facts.get("tool_calls", ()):
-        said = f"called the granted tool {tool['name']}" if tool["granted"] else "called a tool that is not granted"
+        does = EFFECTS.get(tool.get("effect"), "")
+        said = (
+            f"called the granted tool {tool['name']}{does}" if tool["granted"] else "called a tool that is not granted"
+        )
         if tool.get("output_format"):
             said = f"has the form {tool['name']}, which the request had forced it into"
         yield Sentence(f"The answer {said}.", (pointer(call.ended, "facts.tool_calls"),))

@@ -64,6 +64,11 @@ ENDED = {
     "running": "no end yet",
 }
 """How a call ended, for a narrow column."""
+VERDICTS = {"flag": "raised a flag", "deny": "let it not pass"}
+EFFECTS = {
+    "read": ", which reads", "write": ", which writes", "money_out": ", which moves money out",
+    "message_out": ", which sends a message out", "code": ", which runs code",
+}  # fmt: skip
 RULES = {
     "granted-tools": "it offered a tool that its workflow may not use",
     "pinned-definitions": "it described a tool in another way than the workflow takes",

@@ -13,6 +13,7 @@ from stage import Stage, chunk, completion, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.web.api import explain
 from ledger.entry import Entry
 
 pytestmark = pytest.mark.slow
@@ -162,6 +163,9 @@ def test_a_call_that_breaks_its_rule_is_withheld_and_on_record(on: Stage, form: 
     assert check["verdict"] == "deny"
     assert check["inputs"] == {"called": 1, "tool": "pay", "broken": "arguments: properties/amount/maximum"}
     assert "9000" not in json.dumps(dict(entry.facts))
+    told = " ".join(one.text for one in explain(on.installation, str(entry.call)).narrative)
+    assert "let it not pass: a call breaks the rule of its tool (pay: arguments: properties/amount/maximum)." in told
+    assert "The answer called the granted tool pay, which moves money out." in told
 
 
 def test_official_clients_take_a_withheld_call_for_an_error_and_ask_no_second_time(on: Stage) -> None:
