@@ -41,3 +41,15 @@ class ToolRule(Section):
         from jsonschema import Draft202012Validator
 
         return Draft202012Validator(dict(self.arguments or {}))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The arguments that the rule says something of."""
+        described = (self.arguments or {}).get("properties")
+        known = described if isinstance(described, dict) else {}
+        return frozenset((*self.hosts, *self.beginnings, *self.said_by_person, *known))
+
+    @cached_property
+    def folded_names(self) -> frozenset[str]:
+        """The same without regard to case, as some clients read members."""
+        return frozenset(map(str.casefold, self.names))

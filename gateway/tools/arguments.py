@@ -36,6 +36,8 @@ def objection_to(arguments: str, rule: ToolRule, request: Mapping[str, Any] = NO
         return "the arguments are no object"
     if says_twice(text.encode(), value):
         return "the arguments have a member twice"
+    if any(one not in rule.names and one.casefold() in rule.folded_names for one in value):
+        return "the arguments have a member that is spelt in another way"
     return (
         _against_schema(value, rule)
         or _against_hosts(value, rule)
@@ -47,7 +49,10 @@ def objection_to(arguments: str, rule: ToolRule, request: Mapping[str, Any] = NO
 def _against_schema(value: dict[str, Any], rule: ToolRule) -> str:
     if rule.arguments is None:
         return ""
-    broken = sorted("/".join(map(str, error.absolute_schema_path)) for error in rule.validator.iter_errors(value))
+    try:
+        broken = sorted("/".join(map(str, error.absolute_schema_path)) for error in rule.validator.iter_errors(value))
+    except RecursionError:
+        return "arguments: nested too deeply to be judged"
     return f"arguments: {broken[0]}" if broken else ""
 
 
@@ -97,4 +102,5 @@ def _host(address: str) -> str:
 
 
 def _is_allowed(host: str, allowed: Sequence[str]) -> bool:
-    return any(host == one or (one.startswith("*.") and host.endswith(one[1:]) and host != one[2:]) for one in allowed)
+    hosts = [one.lower() for one in allowed]
+    return any(host == one or (one.startswith("*.") and host.endswith(one[1:]) and host != one[2:]) for one in hosts)

@@ -188,7 +188,25 @@ def test_arguments_that_two_readers_may_read_otherwise_are_refused(arguments: st
     assert expected in said if expected else not said
 
 
-ADDRESSES = ["firm.example", "*.ours.example"]
+@pytest.mark.parametrize(
+    "said", [{"To": "eve@else.example"}, {"to": "ana@firm.example", "TO": "eve@else.example"}, {"AMOUNT": 5}]
+)
+def test_a_member_that_some_client_would_take_for_a_ruled_one_is_refused(said: dict[str, Any]) -> None:
+    one = rule(hosts={"to": ["firm.example"]}, arguments={"properties": {"amount": {"maximum": 1}}})
+    assert "spelt" in objection_to(json.dumps(said), one)
+    assert objection_to(json.dumps({"to": "ana@firm.example", "Subject": "x"}), one) == ""
+
+
+def test_a_schema_that_turns_round_in_itself_refuses_and_breaks_nothing() -> None:
+    assert "too deeply" in objection_to("{}", rule(arguments={"$ref": "#"}))
+    deep = json.dumps({"a": 1}).replace("1", '{"a":' * 150 + "1" + "}" * 150)
+    assert objection_to(deep, rule(arguments={"properties": {"a": {"$ref": "#"}}})) in (
+        "",
+        "arguments: nested too deeply to be judged",
+    )
+
+
+ADDRESSES = ["Firm.example", "*.ours.example"]
 
 
 @pytest.mark.parametrize(
