@@ -13,6 +13,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from gateway.call import Call, Opened, Outcome, Plan, Principal, Target
+from gateway.charging.charge import charge
 from gateway.configuration.model import Workflow
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.sse import Event, EventTooLarge
@@ -20,7 +21,6 @@ from gateway.dialects.words import decoded
 from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamError, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.beginning import Begun
-from gateway.pipeline.charge import charge
 from gateway.pipeline.judging import Judge
 from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports

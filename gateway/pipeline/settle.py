@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
+from gateway.charging.charge import Charge
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
-from gateway.pipeline.charge import Charge
 from gateway.pipeline.open import SAME_LENGTH, Record
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.repeats import UNDELIVERED, digest_of

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from gateway.call import LookUp, Opened, Outcome, Plan, Target
-from gateway.pipeline.charge import Charge, charge
+from gateway.charging.charge import Charge, charge
 from gateway.pricing.money import Rate, Reported, Usage
 from gateway.pricing.prices import PriceHistory, PriceList
 

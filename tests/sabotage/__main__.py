@@ -258,12 +258,12 @@ SABOTAGES = (
         PROMISES + "test_a_second_attempt_after_an_ambiguous_one_is_not_made_when_it_does_not_fit",
     ),
     Sabotage(
-        "3", "what may have been billed stays counted", "gateway/pipeline/charge.py",
+        "3", "what may have been billed stays counted", "gateway/charging/charge.py",
         'ambiguous = sum(plan.attempt_reserved for one in attempts if one.billed == "unknown")', "ambiguous = 0",
         PROMISES + "test_an_attempt_that_may_have_been_billed_stays_counted_at_its_worst_case",
     ),
     Sabotage(
-        "3", "missing usage is charged at worst case", "gateway/pipeline/charge.py",
+        "3", "missing usage is charged at worst case", "gateway/charging/charge.py",
         '            ambiguous + plan.attempt_reserved, "upper_bound", price', '            0, "none", price',
         PROMISES + "test_usage_that_is_missing_or_senseless_is_charged_at_worst_case_not_at_zero",
     ),
@@ -366,7 +366,7 @@ SABOTAGES = (
         SIMILAR + "test_a_share_of_what_could_be_served_is_asked_all_the_same_and_a_wrong_one_ends_the_trust",
     ),
     Sabotage(
-        "3", "vectors are paid for by the call that asks for them", "gateway/pipeline/charge.py",
+        "3", "vectors are paid for by the call that asks for them", "gateway/charging/charge.py",
         "amount=found.amount + both.looked_up,", "amount=found.amount,",
         SIMILAR + "test_a_call_that_asks_the_model_too_costs_both_and_leaves_nothing_reserved",
     ),
