@@ -15,6 +15,7 @@ from typing import Any
 from bench.rig.compare import conditions
 from gateway.configuration.tools import ToolRule
 from gateway.tools.arguments import objection_to
+from gateway.tools.provenance import Said
 
 RECIPIENTS = (
     "recipient",
@@ -37,7 +38,7 @@ def is_held(call: dict[str, Any], prompt: str, granted: set[str]) -> tuple[bool,
     """Tell whether the grant holds a call back, and whether the rule does."""
     request = {"messages": [{"role": "user", "content": prompt}]}
     reads = call["function"].startswith(READS)
-    said = "" if reads else objection_to(json.dumps(call["args"]), RULE, request)
+    said = "" if reads else objection_to(json.dumps(call["args"]), RULE, Said(request))
     return call["function"] not in granted, bool(said)
 
 

@@ -56,10 +56,21 @@ def _schema(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
     if any(not str(one).startswith("#") for one in _stands_under(value, ("$ref", "$dynamicRef"))):
         raise ValueError("refers to something outside itself; put it under $defs")
+    if lost := next((one for one in _stands_under(value, ("$ref",)) if not _leads_somewhere(value, str(one))), None):
+        raise ValueError(f"refers to {lost}, which is not in it")
     patterns = any(isinstance(one, str) for one in _stands_under(value, ("pattern",)))
     if patterns or any(True for _ in _stands_under(value, ("patternProperties",))):
         raise ValueError("has a pattern, which a text that a model writes could keep busy for ever; use enum")
     return value
+
+
+def _leads_somewhere(schema: Any, pointer: str) -> bool:
+    for step in pointer.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(schema, dict) or name not in schema:
+            return False
+        schema = schema[name]
+    return pointer == "#" or pointer.startswith("#/")
 
 
 def _stands_under(value: Any, names: Collection[str]) -> Iterator[Any]:

@@ -261,6 +261,8 @@ class Workflow(Section):
         for name in self.tool_rules:
             if name not in self.tools and not (beginnings and name.startswith(beginnings)):
                 raise ValueError(f"tool_rules has {name}, which is not among `tools`: grant it there")
+            if self.tool_rules[name].definition and (":" in name or name.endswith("*")):
+                raise ValueError(f"the definition of {name} cannot be pinned: requests do not hold it under one name")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from gateway.configuration.fields import JsonSchema, Listed, Section, Texts, one_or_several
+from gateway.configuration.fields import JsonSchema, Listed, Section, one_or_several
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -14,6 +14,11 @@ Effect = Literal["read", "write", "money_out", "message_out", "code"]
 EFFECTS: tuple[str, ...] = get_args(Effect)
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Digests = Annotated[tuple[Digest, ...], BeforeValidator(one_or_several)]
+Host = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(one_or_several), Field(min_length=1)]
+Beginnings = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(one_or_several), Field(min_length=1)
+]
 Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
 
@@ -27,13 +32,18 @@ class ToolRule(Section):
     request with another one is refused, with its digest."""
     arguments: JsonSchema | None = None
     """JSON Schema (2020-12) of its arguments, as narrow as this workflow needs; without patterns."""
-    hosts: dict[Argument, Texts] = {}
+    hosts: dict[Argument, Hosts] = {}
     """By argument: hosts that addresses in it may name, of the web or of mail; `*.firm.example` for all below one."""
-    beginnings: dict[Argument, Texts] = {}
+    beginnings: dict[Argument, Beginnings] = {}
     """By argument: what its text must begin with, for example a folder; `..` may not stand in it."""
     said_by_person: Annotated[tuple[Argument, ...], Listed] = ()
     """Arguments whose every text must stand in the system text or in the words of a person, and not only in the result
     of a tool or in a document."""
+
+    @property
+    def judges(self) -> bool:
+        """Whether it says anything of arguments."""
+        return self.arguments is not None or bool(self.hosts or self.beginnings or self.said_by_person)
 
     @cached_property
     def validator(self) -> "Draft202012Validator":

@@ -47,6 +47,8 @@ class GenerateTranscript(Heard):
         self._searches = 0
         self._pieces: dict[int, list[Any]] = {}
         """By call: its arguments, of one that came in pieces."""
+        self._goes_on_with: set[int] = set()
+        """Calls to which a later piece added arguments in another way."""
         self._goes_on = False
         self._said = False
         """Something came that is billed as output."""
@@ -124,13 +126,15 @@ class GenerateTranscript(Heard):
                 run = _SPELLING.object_in(said, "a tool that was run")
                 self.called += 1
                 named = name or self._name_of(str(run.get("toolType") or "tool").lower())
-                self._calls.append(Called(named, written(run).decode(), provider_run=True))
+                self._calls.append(Called(named, written(run).decode(), provider_run=True, unclear=True))
 
     def _see_call(self, found: dict[str, Any]) -> None:
         """A call may come in pieces, of which the first has the name (`streamFunctionCallArguments`)."""
         if not self._goes_on or found.get("name"):
             self.called += 1
             self._calls.append(Called(text_in(found.get("name")), text_in(found.get("args")) or "{}"))
+        elif found.get("args"):
+            self._goes_on_with.add(len(self._calls) - 1)
         if pieces := list_in(found, "partialArgs"):
             self._pieces.setdefault(len(self._calls) - 1, []).extend(pieces)
         self._goes_on = bool(found.get("willContinue"))
@@ -147,9 +151,11 @@ class GenerateTranscript(Heard):
         self.service_tier = word_in(usage.get("serviceTier")) or self.service_tier
 
     def tool_calls(self) -> list[Called]:
-        calls = list(self._calls)
+        calls = [
+            one._replace(unclear=one.unclear or number in self._goes_on_with) for number, one in enumerate(self._calls)
+        ]
         for number, pieces in self._pieces.items():
-            calls[number] = calls[number]._replace(arguments=written(pieces).decode())
+            calls[number] = calls[number]._replace(arguments=written(pieces).decode(), unclear=True)
         return calls
 
     def reported(self) -> Reported | None:

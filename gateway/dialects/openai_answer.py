@@ -127,10 +127,10 @@ class ChatTranscript:
     def tool_calls(self) -> list[Called]:
         """Without name and arguments there is no call."""
         called = [one for _, one in sorted(self._calls.items()) if one.name or one.arguments]
-        calls = [Called(one.name, one.arguments) for one in called]
+        calls = [Called(one.name, one.arguments, unclear=one.name in self._beside) for one in called]
         known = {one.name for one in called}
         others = [one.other for one in called if one.other] + [name for name in self._beside if name not in known]
-        return calls + [Called(name, "") for name in dict.fromkeys(others)]
+        return calls + [Called(name, "", unclear=True) for name in dict.fromkeys(others)]
 
     def reported(self) -> Reported | None:
         """Return what the answer says of its usage and cost."""

@@ -49,6 +49,11 @@ class ResponsesTranscript(Heard):
         self._calls: dict[tuple[int, str], bool] = {}
         """By place and name: whether the provider runs it."""
         self._arguments: dict[int, str] = {}
+        self._pieces: dict[int, str] = {}
+        self._told: dict[int, dict[str, None]] = {}
+        """By place: every text that was told as the arguments of a call there."""
+        self._unclear: set[int] = set()
+        """Places of calls whose arguments are not those of a function."""
         self._places: dict[str, int] = {}
         """Where an item stands, by its id."""
         self._searches: set[int] = set()
@@ -103,7 +108,9 @@ class ResponsesTranscript(Heard):
             self._see_told(told[1], value)
         if kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
             place = self._place_of(value)
-            self._arguments[place] = self._arguments.get(place, "") + text_in(value.get("delta"))
+            self._pieces[place] = self._pieces.get(place, "") + text_in(value.get("delta"))
+        if kind in ("response.function_call_arguments.done", "response.custom_tool_call_input.done"):
+            self._tell(self._place_of(value), text_in(value.get("arguments")) + text_in(value.get("input")))
 
     def _see_told(self, kind: str, value: dict[str, Any]) -> None:
         """A call may be told by another event than that of its item, and by a name of its own."""
@@ -161,8 +168,13 @@ class ResponsesTranscript(Heard):
             self._searches.add(index)
         if kind not in _NAMED:
             self._arguments[index] = written(found).decode()
+            self._unclear.add(index)
         elif arguments := text_in(found.get("arguments")) or text_in(found.get("input")):
             self._arguments[index] = arguments
+            self._tell(index, arguments)
+
+    def _tell(self, place: int, arguments: str) -> None:
+        self._told.setdefault(place, {})[arguments] = None
 
     def _name_of(self, kind: str, item: dict[str, Any]) -> str:
         """Return the name under which the request defines a tool of the provider: `web_search_preview`."""
@@ -174,7 +186,15 @@ class ResponsesTranscript(Heard):
 
     def tool_calls(self) -> list[Called]:
         every = sorted(self._calls.items(), key=lambda one: one[0][0])
-        return [Called(name, self._arguments.get(index, ""), run) for (index, name), run in every]
+        return [self._called(index, name, run) for (index, name), run in every]
+
+    def _called(self, index: int, name: str, run: bool) -> Called:
+        """Items may share a place, and one call may be told in two ways: all of it counts for each of them."""
+        pieces = self._pieces.get(index, "")
+        arguments = self._arguments.get(index, pieces)
+        every = dict.fromkeys(one for one in (*self._told.get(index, ()), pieces) if one)
+        others = tuple(one for one in every if one != arguments)
+        return Called(name, arguments, run, others, index in self._unclear)
 
     def reported(self) -> Reported | None:
         if not isinstance(self._usage, dict):

@@ -101,6 +101,11 @@ class Called(NamedTuple):
     arguments: str
     provider_run: bool = False
     """The provider ran it itself."""
+    others: tuple[str, ...] = ()
+    """Other arguments that some client would take for those of this call."""
+    unclear: bool = False
+    """Its arguments are not those of a function, come in pieces that are not put together, or stand where only some
+    clients look."""
 
 
 class Transcript(Protocol):

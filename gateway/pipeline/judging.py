@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.call import Check, Outcome, ToolCall
-from gateway.dialects.protocol import Asked, Dialect, Transcript, Unreadable, Writer
+from gateway.dialects.protocol import Asked, Called, Dialect, Transcript, Unreadable, Writer
 from gateway.dialects.sse import Event
 from gateway.dialects.words import decoded
 from gateway.tools.grants import Grants
-from gateway.tools.rules import NONE, Rules, broken_in, rule_checks, rule_of
+from gateway.tools.provenance import Said
+from gateway.tools.rules import NONE, Broken, Rules, are_judged, broken_in, rule_checks, rule_of
 
 MAX_KEPT = 20 * 1024 * 1024
 MAX_KEPT_OF_KEY = 256 * 1024 * 1024
@@ -42,7 +43,8 @@ class Judge:
 
     __slots__ = (
         "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key", "_room",
-        "_rules", "_undecided", "_writer", "broken_rule", "complete", "cut", "sent", "transcript", "unread",
+        "_judged", "_rules", "_said", "_undecided", "_writer", "broken_rule", "complete", "cut", "sent", "transcript",
+        "unread",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +61,9 @@ class Judge:
         """What was given out or may be, as far as it is kept."""
         self.cut = False
         """Not all of it is kept."""
-        self.broken_rule = ""
-        """The tool whose rule a call of it breaks, and which part of the rule; empty where none does."""
+        self.broken_rule: Broken | None = None
+        """The tool whose rule a call of it breaks, if one does."""
+        self._said, self._judged = Said(asked.fields), tuple[Called, ...]()
         self._key, self._room, self._rules = key, room, rules
         self._grants, self._format, self._asked = grants, output_format, asked
         self._dialect, self._writer, self._most = dialect, writer, most_calls
@@ -164,13 +167,14 @@ class Judge:
         if ending or self.transcript.called != self._called:
             self._called = self.transcript.called
             missing = self._not_granted()
-            ruled = self._rules and any(rule_of(one.name, self._rules) for one in self.transcript.tool_calls())
+            ruled = are_judged(self.transcript.tool_calls(), self._rules)
             # Arguments come in pieces, and no format says of all of them which one is the last: all of them wait.
             self._begun = (bool(ruled) and not ending) or any(map(self._grants.may_come_to, missing))
             over = self.transcript.finished  # streams may cut a name into pieces, and then nothing more comes
             if any(over or not self._grants.may_come_to(name) for name in missing):
                 return "refused_answer"
-            if self._too_many() or (ending and self._breaks_rule()):
+            # Of an answer that breaks off with an error its last call is not whole, and that is not the model's doing.
+            if self._too_many() or (ending and not self.transcript.error and self._breaks_rule()):
                 return "refused_answer"
         return "unreadable" if self.unread else "answered"
 
@@ -181,10 +185,9 @@ class Judge:
         return len(self.transcript.tool_calls()) > self._most
 
     def _breaks_rule(self) -> bool:
-        self.broken_rule = (
-            broken_in(self.transcript.tool_calls(), self._rules, self._asked.fields) if self._rules else ""
-        )
-        return bool(self.broken_rule)
+        if self._rules and (calls := tuple(self.transcript.tool_calls())) != self._judged:
+            self._judged, self.broken_rule = calls, broken_in(calls, self._rules, self._said)
+        return self.broken_rule is not None
 
     def _keep(self, raw: bytes) -> None:
         size = len(raw)
@@ -224,7 +227,9 @@ class Judge:
     def _checks(self, tools: Sequence[ToolCall]) -> tuple[Check, ...]:
         cut = (Check("answer-kept", "flag", "only the beginning of the answer is kept"),) if self.cut else ()
         whole = self.complete and not self.unread
-        ruled = rule_checks(tools, self._rules, self._asked.fields, broken=self.broken_rule, whole=whole)
+        if whole:
+            self._breaks_rule()
+        ruled = rule_checks(are_judged(tools, self._rules), self.broken_rule, whole=whole)
         return (self._checked(tools), *ruled, *cut)
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:

@@ -250,7 +250,8 @@ class Relay:
         if broken := self._judge.broken_rule:
             return AnswerWithheld(
                 "policy_denied",
-                f"the model called a tool in a way that workflow {self.principal.workflow} does not allow ({broken}); "
+                f"the model called a tool in a way that workflow {self.principal.workflow} does not allow "
+                f"({broken.tool}: {broken.part}); "
                 "the answer was withheld",
             )
         return AnswerWithheld(

@@ -103,7 +103,7 @@ def screen(call: Call, workflow: Workflow) -> Findings:
         return NO_TOOLS
     grants = grants_of(workflow.tools, output_format(call, workflow))
     ungranted = tuple(name for name in call.asked.tools if not grants.allow(name))
-    changed = changed_in(call.asked.fields, workflow.tool_rules) if workflow.tool_rules else ()
+    changed = changed_in(call.asked.fields, call.asked.tools, workflow.tool_rules) if workflow.tool_rules else ()
     return Findings(ungranted, len(call.asked.tools), changed)
 
 

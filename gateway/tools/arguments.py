@@ -4,34 +4,37 @@ What is said of a call that does not names parts of the rule alone: values are t
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from gateway.call import NOTHING
 from gateway.configuration.tools import ToolRule
 from gateway.dialects.strict import loaded, says_twice
-from gateway.tools.provenance import is_said, said_in
+from gateway.tools.provenance import Said
 
+NOBODY = Said({})
+"""A request in which nobody says anything."""
 _WEB = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]{1,5})?(?:[/?#][^\s\\]*)?")
-_MAIL = re.compile(r"(?:mailto:)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
-"""Without a user name and without escapes: what one reader takes for the host another one might not."""
+_MAIL = re.compile(r"(?:mailto:)?[A-Za-z0-9._+'-]+@(?P<host>[A-Za-z0-9.-]+)")
+"""Without a user name, without escapes, and without what could also be the path of an address of the web."""
+_TURNS = re.compile(r"\.\.|%2e|%2f|%5c|[\x00-\x1f\x7f\\]", re.IGNORECASE)
+"""What some reader takes for a way up."""
 _BETWEEN = re.compile(r"[\s,;]+")
 
 
-def objection_to(arguments: str, rule: ToolRule, request: Mapping[str, Any] = NOTHING) -> str:
+def objection_to(arguments: str, rule: ToolRule, said: Said = NOBODY) -> str:
     """Return which part of a rule the arguments of a call break; empty where they keep to all of it.
 
     Args:
         arguments: JSON text as the answer has it; empty counts as an object without members.
-        request: the fields of the request, for what a person has said in it.
+        said: what persons have said in the request.
     """
     text = arguments.strip() or "{}"
     try:
         value = loaded(text)
     except orjson.JSONDecodeError:
-        return "the arguments are no JSON"
+        return "the arguments are no JSON, or not all of it"
     if not isinstance(value, dict):
         return "the arguments are no object"
     if says_twice(text.encode(), value):
@@ -42,7 +45,7 @@ def objection_to(arguments: str, rule: ToolRule, request: Mapping[str, Any] = NO
         _against_schema(value, rule)
         or _against_hosts(value, rule)
         or _against_beginnings(value, rule)
-        or _against_said(value, rule, request)
+        or _against_said(value, rule, said)
     )
 
 
@@ -51,8 +54,8 @@ def _against_schema(value: dict[str, Any], rule: ToolRule) -> str:
         return ""
     try:
         broken = sorted("/".join(map(str, error.absolute_schema_path)) for error in rule.validator.iter_errors(value))
-    except RecursionError:
-        return "arguments: nested too deeply to be judged"
+    except Exception:  # noqa: BLE001 - a schema that turns round, refers to nothing, or what else its library trips over
+        return "arguments: they could not be judged"
     return f"arguments: {broken[0]}" if broken else ""
 
 
@@ -68,31 +71,36 @@ def _against_hosts(value: dict[str, Any], rule: ToolRule) -> str:
 def _against_beginnings(value: dict[str, Any], rule: ToolRule) -> str:
     for name, beginnings in rule.beginnings.items():
         for text in texts_in(value.get(name)):
-            if not text.startswith(beginnings) or ".." in text:
+            if not text.startswith(beginnings) or _TURNS.search(text):
                 return f"beginnings: {name}"
     return ""
 
 
-def _against_said(value: dict[str, Any], rule: ToolRule, request: Mapping[str, Any]) -> str:
-    said = said_in(request) if rule.said_by_person else ""
+def _against_said(value: dict[str, Any], rule: ToolRule, said: Said) -> str:
     for name in rule.said_by_person:
-        if not all(is_said(text, said) for text in texts_in(value.get(name), numbers=True)):
+        if not all(map(said.has, values_in(value.get(name)))):
             return f"said_by_person: {name}"
     return ""
 
 
-def texts_in(value: Any, *, numbers: bool = False) -> Iterator[str]:
-    """Yield every text in a value: itself, or what stands in its lists and objects; what is no text counts as empty.
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a value; a number counts as an empty one, which keeps to no rule."""
+    return (one if isinstance(one, str) else "" for one in values_in(value))
 
-    Args:
-        numbers: a number counts as its digits.
+
+def values_in(value: Any) -> Iterator[str | int | float]:
+    """Yield every text and number in a value: itself, or what stands in its lists and objects, whose names are texts.
+
+    True and false count as an empty text.
     """
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from texts_in(one, numbers=numbers)
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from values_in(one)
     elif value is not None:
-        is_number = numbers and isinstance(value, int | float) and not isinstance(value, bool)
-        yield value if isinstance(value, str) else str(value) if is_number else ""
+        yield "" if isinstance(value, bool) else value
 
 
 def _host(address: str) -> str:
@@ -103,4 +111,6 @@ def _host(address: str) -> str:
 
 def _is_allowed(host: str, allowed: Sequence[str]) -> bool:
     hosts = [one.lower() for one in allowed]
-    return any(host == one or (one.startswith("*.") and host.endswith(one[1:]) and host != one[2:]) for one in hosts)
+    return bool(host) and any(
+        host == one or (one.startswith("*.") and host.endswith(one[1:]) and host != one[2:]) for one in hosts
+    )

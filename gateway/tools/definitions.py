@@ -5,7 +5,7 @@ pinned by its digest, which is the same in the OpenAI and Anthropic formats.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.tools.rules import Rules, rule_of
@@ -17,35 +17,38 @@ _SAYS_NOTHING = ("type", "strict", "cache_control")
 """Members of a definition that tell the model nothing."""
 
 
-def changed_in(fields: Mapping[str, Any], rules: Rules) -> list[tuple[str, str]]:
-    """Return name and digest of each defined tool whose definition is pinned to another digest."""
-    found = []
-    for name, definition in definitions_in(fields):
-        rule = rule_of(name, rules)
-        if rule and rule.definition and (digest := digest_of(definition)) not in rule.definition:
-            found.append((name, digest))
-    return found
+def changed_in(fields: Mapping[str, Any], asked: Sequence[str], rules: Rules) -> list[tuple[str, str]]:
+    """Return name and digest of each tool whose definition is pinned to another digest.
+
+    Args:
+        asked: names of all tools that the request asks for; of one that has no definition in it the digest is empty.
+    """
+    defined = [(name, digest_of(one)) for name, one in definitions_in(fields) if _pins(name, rules)]
+    lacking = [(name, "") for name in asked if _pins(name, rules) and name not in dict(defined)]
+    return [(name, digest) for name, digest in defined if digest not in _pins(name, rules)] + lacking
+
+
+def _pins(name: str, rules: Rules) -> Sequence[str]:
+    rule = rule_of(name, rules)
+    return rule.definition if rule else ()
 
 
 def definitions_in(fields: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield name and definition of each function that a request of any format defines."""
     for member in ("tools", "functions"):
-        tools = fields.get(member)
-        for tool in tools if isinstance(tools, list) else ():
-            if isinstance(tool, dict):
-                yield from _of_tool(tool)
+        yield from _in_tools(fields.get(member))
 
 
-def _of_tool(tool: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    kind = tool.get("type")
-    inner = tool.get(kind) if isinstance(kind, str) else None
-    definition = inner if isinstance(inner, dict) else tool
-    if isinstance(definition.get("name"), str):
-        yield definition["name"], definition
-    yield from definitions_in(tool)  # a namespace of tools
-    for member in _DECLARATIONS:
-        declared = tool.get(member)
-        yield from definitions_in({"tools": declared})
+def _in_tools(tools: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for tool in tools if isinstance(tools, list) else [tools]:
+        if isinstance(tool, dict):
+            kind = tool.get("type")
+            inner = tool.get(kind) if isinstance(kind, str) else None
+            for definition in (inner, tool):  # some readers take the one, some the other
+                if isinstance(definition, dict) and isinstance(definition.get("name"), str):
+                    yield definition["name"], definition
+            for member in ("tools", *_DECLARATIONS):  # a namespace of tools, declarations of Gemini
+                yield from _in_tools(tool.get(member))
 
 
 def digest_of(definition: Mapping[str, Any]) -> str:

@@ -7,26 +7,56 @@ of a person cannot be told from theirs.
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 _SPACES = re.compile(r"\s+")
+_AMOUNT = re.compile(r"\d+(?:[.,]\d+)*")
+_ENGLISH, _CONTINENTAL = (
+    re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?"),
+    re.compile(r"(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?"),
+)
+_BEFORE, _BEHIND = r"(?<![\w@+/%&=-])(?<!\w[.,])", r"(?![\w@+/%&=-]|[.,:]\w)"
+"""What may not touch a text that was said: `corp.co` was not where somebody wrote `corp.co.uk`."""
 _PERSONS = ("user", "system", "developer", None)
 """Roles of a turn; a turn of Gemini or an item of Responses may leave it out."""
 _TEXTS = ("text", "input_text")
 
 
-def said_in(fields: Mapping[str, Any]) -> str:
-    """Return the words of persons in a request of any format, in one spelling: lower case, spaces as one.
+class Said:
+    """The words of persons in a request of any format, read when they are first asked for."""
 
-    Parts are divided by line breaks, so that nothing is found across two of them.
-    """
-    return "\n".join(map(_spelt, _words(fields)))
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
 
+    @cached_property
+    def words(self) -> str:
+        """In one spelling: lower case, spaces as one. No two parts touch, so that nothing is found across them."""
+        return "\n".join(map(_spelt, _words(self._fields)))
 
-def is_said(text: str, said: str) -> bool:
-    """Tell whether a text, whole and between words, stands in what was said; an empty one stands nowhere."""
-    wanted = _spelt(text)
-    return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", said) is not None
+    @cached_property
+    def amounts(self) -> frozenset[Decimal]:
+        """Every number that can be read in them: 1,500.00 and 1.500,00 are one, 1,500 and 1.500 are two."""
+        found = set()
+        for word in _AMOUNT.findall(self.words):
+            if _ENGLISH.fullmatch(word):
+                found.add(Decimal(word.replace(",", "")))
+            if _CONTINENTAL.fullmatch(word):
+                found.add(Decimal(word.replace(".", "").replace(",", ".")))
+        return frozenset(found)
+
+    def has(self, value: str | int | float) -> bool:
+        """Tell whether a text stands in them, whole and between words, or a number by its value; an empty one nowhere.
+
+        A text with figures may be divided by spaces, as people write accounts and cards.
+        """
+        if isinstance(value, int | float):
+            return Decimal(str(value)) in self.amounts
+        wanted = _spelt(value)
+        apart = " ?" if any(map(str.isdigit, wanted)) else ""
+        pattern = apart.join(map(re.escape, wanted.replace(" ", "") if apart else wanted))
+        return bool(wanted) and re.search(_BEFORE + pattern + _BEHIND, self.words) is not None
 
 
 def _spelt(text: str) -> str:

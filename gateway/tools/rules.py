@@ -2,17 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.call import Check, ToolCall
 from gateway.configuration.tools import ToolRule
 from gateway.dialects.protocol import Called
 from gateway.dialects.words import as_identifier
 from gateway.tools.arguments import objection_to
+from gateway.tools.provenance import Said
 
 Rules = Mapping[str, ToolRule]
 """By the name of a tool, or by the beginning of names with a star."""
 NONE: Rules = MappingProxyType({})
+
+
+class Broken(NamedTuple):
+    """A tool whose rule a call breaks, as an identifier, and which part of the rule; no value of the call."""
+
+    tool: str
+    part: str
 
 
 def rule_of(name: str, rules: Rules) -> ToolRule | None:
@@ -23,31 +31,36 @@ def rule_of(name: str, rules: Rules) -> ToolRule | None:
     return rules[max(beginnings, key=len)] if beginnings else None
 
 
-def broken_in(calls: Sequence[Called | ToolCall], rules: Rules, request: Mapping[str, Any]) -> str:
-    """Return the first tool whose rule is broken and which part of it, without any value; empty where none is."""
+def are_judged(calls: Sequence[Called | ToolCall], rules: Rules) -> int:
+    """Return of how many calls the arguments are judged."""
+    return sum(bool((rule := rule_of(one.name, rules)) and rule.judges) for one in calls) if rules else 0
+
+
+def broken_in(calls: Sequence[Called], rules: Rules, said: Said) -> Broken | None:
+    """Return the first call that breaks its rule; None where none does. What is unclear keeps to no rule."""
     for one in calls:
         rule = rule_of(one.name, rules)
-        if rule and (said := objection_to(one.arguments, rule, request)):
-            return f"{one.name}: {said}"
-    return ""
+        if not rule or not rule.judges:
+            continue
+        objections = (objection_to(arguments, rule, said) for arguments in (one.arguments, *one.others))
+        part = "its arguments cannot be judged" if one.unclear else next(filter(None, objections), "")
+        if part:
+            return Broken(as_identifier(one.name), part)
+    return None
 
 
-def rule_checks(
-    calls: Sequence[ToolCall], rules: Rules, request: Mapping[str, Any], *, broken: str, whole: bool
-) -> tuple[Check, ...]:
-    """Return the check of an answer that calls tools which have a rule; none where it calls no such tool.
+def rule_checks(judged: int, broken: Broken | None, *, whole: bool) -> tuple[Check, ...]:
+    """Return the check of an answer that calls tools whose arguments are judged; none where it calls no such tool.
 
     Args:
-        broken: what `broken_in` found as the answer came, if it looked.
-        whole: all of the answer came and could be read. What nobody could judge is never passed.
+        judged: how many such calls there are.
+        whole: all of the answer came, could be read and was judged. What nobody could judge is never passed.
     """
-    ruled = sum(rule_of(one.name, rules) is not None for one in calls)
-    inputs: dict[str, Any] = {"called": ruled}
-    if not ruled:
+    if not judged:
         return ()
-    if broken := broken or (broken_in(calls, rules, request) if whole else ""):
-        tool, _, part = broken.partition(": ")
-        inputs |= {"tool": as_identifier(tool), "broken": part}
+    inputs: dict[str, Any] = {"called": judged}
+    if broken:
+        inputs |= {"tool": broken.tool, "broken": broken.part}
         return (Check("tool-arguments", "deny", "a call breaks the rule of its tool", inputs),)
     if not whole:
         return (Check("tool-arguments", "flag", "not all of the answer could be judged", inputs),)

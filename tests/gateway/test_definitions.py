@@ -130,3 +130,13 @@ def test_a_pin_that_is_no_digest_is_an_error(wrong: Any) -> None:
                 "tool_rules": {"pay": {"effect": "read", "definition": wrong}},
             }
         )
+
+
+def test_a_definition_that_only_some_readers_see_is_judged_too() -> None:
+    declared = TOLD | {"parametersJsonSchema": SCHEMA}
+    judged("gemini", {"tools": [{"functionDeclarations": declared}]}, PIN)
+    with pytest.raises(Refused, match="pins another definition"):
+        judged("gemini", {"tools": [{"functionDeclarations": declared | {"description": "Else."}}]}, PIN)
+    decoy = {"type": "custom", "custom": TOLD | {"parameters": SCHEMA}, "name": "pay", "description": "Else."}
+    with pytest.raises(Refused, match="pins another definition"):
+        judged("chat", {"tools": [decoy]}, PIN)

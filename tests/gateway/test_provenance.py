@@ -13,7 +13,7 @@ from gateway.dialects.protocol import Asked
 from gateway.pipeline.judging import Judge, Room
 from gateway.tools.arguments import objection_to
 from gateway.tools.grants import grants_of
-from gateway.tools.provenance import is_said, said_in
+from gateway.tools.provenance import Said
 
 OURS, SYSTEM, THEIRS = "DE89 3704 0044", "NL91 ABNA", "GB29 NWBK"
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -61,10 +61,10 @@ REQUESTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("form", REQUESTS)
 def test_the_words_of_a_person_count_and_those_of_tools_documents_and_models_do_not(form: str) -> None:
-    said = said_in(REQUESTS[form])
-    assert is_said(OURS, said)
-    assert is_said(SYSTEM, said)
-    assert not is_said(THEIRS, said)
+    said = Said(REQUESTS[form])
+    assert said.has(OURS)
+    assert said.has(SYSTEM)
+    assert not said.has(THEIRS)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_words_of_a_person_count_and_those_of_tools_documents_and_models_do_
     ],
 )  # fmt: skip
 def test_a_text_is_said_if_it_stands_whole_between_words(wanted: str, expected: bool) -> None:
-    said = said_in(
+    said = Said(
         {
             "messages": [
                 {"role": "user", "content": "Mail Ana@firm.example twelve\napples"},
@@ -83,27 +83,41 @@ def test_a_text_is_said_if_it_stands_whole_between_words(wanted: str, expected: 
             ]
         }
     )
-    assert is_said(wanted, said) is expected
+    assert said.has(wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "expected"),
+    [
+        ("Write to john.smith@corp.example", "smith@corp.example", False), ("Write to bob@corp.co.example", "bob@corp.co", False),
+        ("Write to bob@corp.example.", "bob@corp.example", True), ("Mail:bob@corp.example", "bob@corp.example", True),
+        ("Pay 1,500 EUR", 500, False), ("Pay 1,500 EUR", "500", False), ("Pay 1,500.00 EUR", 1500, True), ("Zahle 1.500,00 EUR", 1500.0, True),
+        ("Pay 800", 800.0, True), ("Pay 50.00 EUR", 50, True), ("Pay 0.5", 5, False), ("Pay to DE89 3704 0044", "DE8937040044", True),
+        ("Pay to DE8937040044", "DE89 3704 0044", True), ("Pay to DE89 3704 00441", "DE8937040044", False), ("a b", "ab", False),
+    ],
+)  # fmt: skip
+def test_what_is_only_part_of_what_was_said_was_not_said(said: str, value: Any, expected: bool) -> None:
+    assert Said({"input": said}).has(value) is expected
 
 
 @pytest.mark.parametrize("to", [OURS, SYSTEM, [OURS, SYSTEM], None])
 @pytest.mark.parametrize("form", ["chat", "anthropic", "gemini", "responses"])
 def test_an_argument_that_a_person_named_is_allowed(form: str, to: Any) -> None:
     rule = ToolRule.model_validate({"effect": "money_out", "said_by_person": ["to"]})
-    assert objection_to(json.dumps({"to": to, "note": THEIRS}), rule, REQUESTS[form]) == ""
+    assert objection_to(json.dumps({"to": to, "note": THEIRS}), rule, Said(REQUESTS[form])) == ""
 
 
 @pytest.mark.parametrize("to", [THEIRS, [OURS, THEIRS], "", 5, True, {"x": THEIRS}, OURS[1:]])
 @pytest.mark.parametrize("form", ["chat", "anthropic", "gemini", "responses"])
 def test_an_argument_that_only_a_document_named_is_refused(form: str, to: Any) -> None:
     rule = ToolRule.model_validate({"effect": "money_out", "said_by_person": ["to"]})
-    assert objection_to(json.dumps({"to": to}), rule, REQUESTS[form]) == "said_by_person: to"
+    assert objection_to(json.dumps({"to": to}), rule, Said(REQUESTS[form])) == "said_by_person: to"
 
 
 def test_a_request_that_says_nothing_allows_nothing() -> None:
     rule = ToolRule.model_validate({"effect": "money_out", "said_by_person": ["to"]})
     assert (
-        objection_to(json.dumps({"to": OURS}), rule, {"previous_response_id": "resp_1", "input": []})
+        objection_to(json.dumps({"to": OURS}), rule, Said({"previous_response_id": "resp_1", "input": []}))
         == "said_by_person: to"
     )
     assert objection_to(json.dumps({"to": OURS}), rule) == "said_by_person: to"
@@ -135,4 +149,4 @@ NESTED = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["messages", "input", "contents", "system", "instructions", "prompt"]), NESTED))
 def test_no_request_is_too_odd_to_be_read(fields: dict[str, Any]) -> None:
-    assert isinstance(said_in(fields), str)
+    assert not Said(fields).has("")

@@ -22,8 +22,10 @@ from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.openai_responses import RESPONSES
 from gateway.dialects.protocol import Asked, Dialect
 from gateway.pipeline.judging import Judge, Room
+from gateway.tools import provenance
 from gateway.tools.arguments import objection_to
 from gateway.tools.grants import grants_of
+from gateway.tools.provenance import Said
 from gateway.tools.rules import rule_of
 
 RULE: dict[str, Any] = {
@@ -121,7 +123,8 @@ def test_a_call_that_breaks_its_rule_never_leaves(form: str, arguments: dict[str
     dialect, _, whole = FORMATS[form]
     judge = judge_of(dialect, {"pay": ToolRule.model_validate(RULE)})
     assert judge.whole(json.dumps(whole("pay", arguments)).encode()) == "refused_answer"
-    assert judge.broken_rule.startswith("pay: arguments: ")
+    assert judge.broken_rule
+    assert (judge.broken_rule.tool, judge.broken_rule.part[:11]) == ("pay", "arguments: ")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -198,7 +201,7 @@ def test_a_member_that_some_client_would_take_for_a_ruled_one_is_refused(said: d
 
 
 def test_a_schema_that_turns_round_in_itself_refuses_and_breaks_nothing() -> None:
-    assert "too deeply" in objection_to("{}", rule(arguments={"$ref": "#"}))
+    assert "could not be judged" in objection_to("{}", rule(arguments={"$ref": "#"}))
     deep = json.dumps({"a": 1}).replace("1", '{"a":' * 150 + "1" + "}" * 150)
     assert objection_to(deep, rule(arguments={"properties": {"a": {"$ref": "#"}}})) in (
         "",
@@ -227,6 +230,8 @@ def test_addresses_at_hosts_that_are_named_are_allowed(to: Any) -> None:
         "https://firm.example@other.example/", "https://other.example/firm.example", "https://other.example\\@firm.example",
         "//firm.example", "firm.example", "ftp://firm.example", "ana@other.example", "ana@firm.example, eve@other.example",
         "Ana <ana@firm.example>", "ana@firm.example\neve@other.example", ["ana@firm.example", "eve@other.example"], {"x": "eve@other.example"},
+        "else.example/x@firm.example", "//else.example/x@firm.example", "else.example?x=@firm.example", "mailto:?bcc=x@firm.example", "else.example!u@firm.example",
+        "mailto:eve%40else.example?cc=x@firm.example", {"eve@else.example": []}, {"eve@else.example": None}, {"eve@else.example": "ana@firm.example"},
         "https://fírm.example", "", 7, [7], "https://firm.example%00.other.example", "ana@firm.example@other.example",
     ],
 )  # fmt: skip
@@ -237,7 +242,7 @@ def test_everything_else_where_an_address_is_expected_is_refused(to: Any) -> Non
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/srv/reports/may.txt", True), ("/srv/reports/../keys", False), ("/etc/passwd", False), ("srv/reports/x", False),
+        ("/srv/reports/may.txt", True), ("/srv/reports/../keys", False), ("/etc/passwd", False), ("srv/reports/x", False), ("/srv/reports/%2E%2e/keys", False), ("/srv/reports/.\t./keys", False), ("/srv/reports/..\\keys", False), ({"/etc/x": None}, False),
         (["/srv/reports/a", "/etc/b"], False), (5, False), (None, True),
     ],
 )  # fmt: skip
@@ -285,6 +290,14 @@ def test_the_rule_of_a_tool_is_its_own_or_that_of_the_longest_beginning() -> Non
         ({"pay": {"effect": "read", "arguments": {"properties": {"a": {"pattern": "x"}}}}}, "pattern"),
         ({"pay": {"effect": "read", "arguments": {"$ref": "https://a.example/s"}}}, "outside itself"),
         ({"pay": {"effect": "read", "limit": 5}}, "limit"),
+        (
+            {"pay": {"effect": "read", "arguments": {"properties": {"a": {"$ref": "#/$defs/lost"}}}}},
+            "lost, which is not in it",
+        ),
+        ({"pay": {"effect": "read", "hosts": {"to": ["firm.example", ""]}}}, "hosts"),
+        ({"pay": {"effect": "read", "hosts": {"to": []}}}, "hosts"),
+        ({"pay": {"effect": "read", "beginnings": {"to": ""}}}, "beginnings"),
+        ({"mcp__*": {"effect": "read", "definition": "sha256:" + "0" * 64}}, "cannot be pinned"),
     ],
 )
 def test_a_rule_that_cannot_hold_is_an_error_of_the_configuration(rules: dict[str, Any], said: str) -> None:
@@ -312,5 +325,125 @@ def test_the_rules_of_the_guide_load_and_hold_as_it_says(tool: str, arguments: d
     page = (Path(__file__).parents[2] / "docs" / "guides" / "tools.md").read_text("utf-8")
     rules = loaded(page.split("```yaml\n")[1].split("```")[0]).workflows["bills"].tool_rules
     request = {"messages": [{"role": "user", "content": "Tell ana@firm.example and ben@de.firm.example."}]}
-    said = objection_to(json.dumps(arguments), rules[tool], request)
+    said = objection_to(json.dumps(arguments), rules[tool], Said(request))
     assert broken in said if broken else not said
+
+
+def ended(form: str, events: list[bytes], rules: dict[str, ToolRule]) -> tuple[str, Judge]:
+    judge, reader = judge_of(FORMATS[form][0], rules), FORMATS[form][0].reader()
+    for one in [*map(reader.feed, events), reader.finish()]:
+        result, _ = judge.events(one)
+        if result != "answered":
+            return result, judge
+    return judge.end(), judge
+
+
+def test_an_answer_that_breaks_off_with_an_error_is_none_of_the_model_s_doing() -> None:
+    error = formats.typed({"type": "error", "error": {"type": "overloaded_error", "message": "x"}})
+    events = formats.message_events("hello", formats.tool_use("pay", GOOD))
+    cut = next(at for at, one in enumerate(events) if b"partial_json" in one) + 3
+    result, judge = ended("anthropic", [*events[:cut], error], {"pay": ToolRule.model_validate(RULE)})
+    assert result == "upstream_cut"
+    assert judge.broken_rule is None
+    assert [one.verdict for one in judge.outcome(result).checks if one.id == "tool-arguments"] == ["flag"]
+
+
+def test_a_rule_that_says_what_a_tool_does_alone_judges_no_arguments() -> None:
+    said = {"id": "c", "type": "custom", "custom": {"name": "pay", "input": "*** Begin Patch"}}
+    body = {"model": "m", "choices": [{"index": 0, "message": {"tool_calls": [said]}, "finish_reason": "tool_calls"}]}
+    judge = judge_of(CHAT, {"pay": rule()})
+    assert judge.whole(json.dumps(body).encode()) == "answered"
+    outcome = judge.outcome("answered")
+    assert [one.id for one in outcome.checks] == ["granted-tool-calls"]
+    assert outcome.tool_calls[0].effect == "write"
+    assert judge_of(CHAT, {"pay": rule(arguments={})}).whole(json.dumps(body).encode()) == "refused_answer"
+
+
+def test_a_name_of_a_tool_carries_no_text_into_the_record() -> None:
+    name = "mcp__files_read: Max Mustermann, IBAN DE12"
+    judge = Judge(
+        Asked({}, "m"),
+        CHAT,
+        None,
+        grants_of(("mcp__*",)),
+        9,
+        "",
+        "key",
+        Room(),
+        {"mcp__files_*": rule(beginnings={"path": "/srv/"})},
+    )
+    assert judge.whole(json.dumps(chat_whole(name, {"path": "/etc"})).encode()) == "refused_answer"
+    (check,) = [one for one in judge.outcome("refused_answer").checks if one.id == "tool-arguments"]
+    assert check.inputs == {"called": 1, "tool": "other", "broken": "beginnings: path"}
+
+
+LOCAL_SHELL = {
+    "id": "ls_1",
+    "type": "local_shell_call",
+    "call_id": "c",
+    "status": "completed",
+    "action": {"type": "exec", "working_directory": "/etc"},
+}
+
+
+def test_what_is_no_call_of_a_function_keeps_to_no_rule() -> None:
+    judge = Judge(
+        Asked({}, "m"),
+        RESPONSES,
+        None,
+        grants_of(("local_shell",)),
+        9,
+        "",
+        "key",
+        Room(),
+        {"local_shell": rule(beginnings={"working_directory": "/srv/"})},
+    )
+    assert judge.whole(json.dumps(formats.response("x", LOCAL_SHELL)).encode()) == "refused_answer"
+    judge = Judge(
+        Asked({}, "m"), RESPONSES, None, grants_of(("local_shell",)), 9, "", "key", Room(), {"local_shell": rule()}
+    )
+    assert judge.whole(json.dumps(formats.response("x", LOCAL_SHELL)).encode()) == "answered"
+
+
+def test_arguments_that_only_some_clients_read_are_judged_too() -> None:
+    rules = {"pay": ToolRule.model_validate(RULE)}
+    bad, good = json.dumps(FOREIGN), json.dumps(GOOD)
+    item = formats.function_call("pay", good)
+    whole = formats.response_events("x", item)
+    done = [
+        one.replace(json.dumps(good).encode(), json.dumps(bad).encode()) if b"arguments.done" in one else one
+        for one in whole
+    ]
+    assert done != whole
+    assert ended("responses", done, rules)[0] == "refused_answer"
+    two = formats.response_events(
+        "x", formats.function_call("pay", bad, "fc_a"), formats.function_call("pay", good, "fc_b")
+    )
+    colliding = [one.replace(b'"output_index": 1', b'"output_index": 0') for one in two[:-1]]
+    end = formats.response_events("x")[-1].replace(b'"output": [', b'"output": [], "more": [')
+    assert ended("responses", [*colliding, end], rules)[0] == "refused_answer"
+    beside = {
+        "index": 0,
+        "delta": {},
+        "message": {"tool_calls": [{"id": "a", "function": {"name": "pay", "arguments": bad}}]},
+        "finish_reason": None,
+    }
+    events = chat_events("pay", GOOD)
+    odd = b"data: " + json.dumps({"id": "c", "choices": [beside]}).encode() + b"\n\n"
+    assert ended("chat", [*events[:-2], odd, *events[-2:]], rules)[0] == "refused_answer"
+    pieces = [{"functionCall": {"name": "pay", "willContinue": True}}, {"functionCall": {"args": FOREIGN}}]
+    assert ended("gemini", formats.generated_events("x", *pieces), rules)[0] == "refused_answer"
+
+
+def test_the_words_of_a_request_are_read_once_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = provenance._words
+    monkeypatch.setattr(provenance, "_words", lambda fields: read.append(1) or original(fields))
+    rules = {"pay": rule(said_by_person=["to"])}
+    asked = Asked({"messages": [{"role": "user", "content": "grocer"}]}, "m", stream=True)
+    judge, reader = Judge(asked, CHAT, None, grants_of(("pay",)), 9, "", "key", Room(), rules), CHAT.reader()
+    for one in chat_events("pay", GOOD):
+        judge.events(reader.feed(one))
+    assert judge.end() == "answered"
+    judge.outcome("answered")
+    assert read == [1]

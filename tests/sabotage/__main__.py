@@ -295,7 +295,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "a tool that is described in another way is refused", "gateway/tools/definitions.py",
-        "not in rule.definition:\n", "not in (*rule.definition, digest):\n",
+        "if digest not in _pins(name, rules)]", "if False]",
         "tests/gateway/test_definitions.py::test_another_description_is_refused_with_its_digest[chat]",
     ),
     Sabotage(
@@ -305,7 +305,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "the arguments of a tool are held against its rule", "gateway/tools/rules.py",
-        "        if rule and (said := objection_to(one.arguments, rule, request)):\n", "        if rule and (said := \"\"):\n",
+        "        if part:\n", "        if False:\n",
         "tests/system/test_tools.py::test_a_call_that_breaks_its_rule_is_withheld_and_on_record[False-chat]",
     ),
     Sabotage(
