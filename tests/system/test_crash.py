@@ -84,7 +84,7 @@ def correct_it(installation: Installation, call: str, reserved: int) -> None:
 
 
 def test_a_live_process_keeps_its_calls_while_a_sibling_starts_and_stops(tmp_path: Path, upstream_port: int) -> None:
-    settings, keys, _ = prepare(tmp_path / "home", port=upstream_port)
+    settings, keys, _ = prepare(tmp_path / "home", port=upstream_port, timeout=60)  # a sibling may take long to start
     release = threading.Event()
 
     async def slow(_request: Request, _body: dict[str, Any]) -> Response:

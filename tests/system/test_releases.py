@@ -25,6 +25,8 @@ KNOBS = {
     "workflow_cap": 100,
     "max_calls": 100,
     "prices": PRICES,
+    "tools": "[lookup]",
+    "tool_rules": "{}",
 }
 
 
