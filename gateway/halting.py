@@ -42,9 +42,11 @@ class Halting:
         if not self.halted:
             log.critical("the log is halted", reason=f"{found}. {WHAT_TO_DO}")
         self.halted = self.was_halted = True
-        size = self._installation.checkpointer.signed_size
+        checkpointer = self._installation.checkpointer
         try:
-            await self._installation.log.hand_over(lifecycle.halt_unit(str(found), size))
+            await self._installation.log.hand_over(
+                lifecycle.halt_unit(str(found), checkpointer.signed_size, checkpointer.gap)
+            )
         except LogWentBack:
             return  # it is already
 

@@ -123,7 +123,8 @@ class Checkpointer:
         self._clock = clock
         self._name = token_hex(8)
         self._frontier = merkle.Frontier()
-        self._gap: Any = _UNKNOWN
+        self.gap: Any = _UNKNOWN
+        """The last gap that somebody declared, as of the last attempt to sign."""
         self._signing = threading.Lock()
 
     @property
@@ -149,7 +150,7 @@ class Checkpointer:
 
     def _sign(self, *, now: bool) -> bytes | None:
         head, kept, gap = self._reader.head(), self._reader.state(KEY), self._reader.state(GAP)
-        if gap != self._gap:
+        if gap != self.gap:
             self._go_on_from(gap)
         self._require_memory(head)
         if head.size == self._frontier.size:
@@ -177,7 +178,7 @@ class Checkpointer:
 
     def _go_on_from(self, gap: Any) -> None:
         """A person declared a gap: what was signed before it is set aside."""
-        first, self._gap = self._gap is _UNKNOWN, gap
+        first, self.gap = self.gap is _UNKNOWN, gap
         if first:
             return
         self._frontier = merkle.Frontier()

@@ -17,7 +17,7 @@ from gateway.state.rows import rows_of_end
 from ledger.entry import Draft, format_time
 from ledger.ids import new_id
 from ledger.store.reader import Reader
-from ledger.unit import HALT, State, Step, Unit
+from ledger.unit import GAP, HALT, State, Step, Unit
 
 LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 2.0
@@ -34,10 +34,17 @@ def start_unit(boot: str, build: str, version: str) -> Unit:
     return Unit(keys=lambda _at: (), run=run)
 
 
-def halt_unit(finding: str, size: int) -> Unit:
-    """Halt the log for all processes, because the database contradicts what was signed (`ledger.continuity`)."""
+def halt_unit(finding: str, size: int, gap: Any) -> Unit:
+    """Halt the log for all processes, because the database contradicts what was signed (`ledger.continuity`).
+
+    Args:
+        gap: the last declared gap when that was found. Where a person has declared one since, what was found is what
+            they declared, and nothing is halted anew.
+    """
     row = {"finding": finding, "size": size}
-    return Unit(keys=lambda _at: (), run=lambda _state, _at: Step(changes={HALT: row}))
+    return Unit(
+        keys=lambda _at: (GAP,), run=lambda state, _at: Step(changes={HALT: row} if state.get(GAP) == gap else {})
+    )
 
 
 def renew_unit(boot: str, *, revive: bool = False) -> Unit:

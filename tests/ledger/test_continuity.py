@@ -9,6 +9,7 @@ import pytest
 from conftest import OpenLog, appending
 
 from gateway.state.changes import changes_of
+from gateway.store.lifecycle import halt_unit
 from ledger import merkle
 from ledger.continuity import Memory
 from ledger.entry import Draft
@@ -123,6 +124,23 @@ def test_after_a_declared_gap_the_old_head_is_set_aside_and_signing_goes_on(open
     assert opened.checkpointer.sign(now=True)
     (aside,) = opened.head_file.path.parent.glob("head.before-*")
     assert (aside.read_bytes(), opened.head_file.read() == kept) == (kept, False)
+
+
+def test_what_was_found_before_a_gap_was_declared_halts_nothing_after_it(opened: OpenLog) -> None:
+    """A sibling's timer looks at the database in the moment in which a person declares its loss."""
+    opened.log.append(appending("a.done", "b.done", "c.done"))
+    opened.checkpointer.sign()
+    go_back(opened, 2)
+    with Sibling(opened) as sibling:
+        with pytest.raises(LogHalted):
+            opened.checkpointer.sign()
+        late = halt_unit("found before", 3, opened.checkpointer.gap)
+        sibling.log.append(declared())
+        sibling.log.append(late)
+        assert opened.reader.state(HALT) is None
+        sibling.log.append(halt_unit("found after", 3, opened.reader.state(GAP)))
+        with pytest.raises(LogWentBack, match="found after"):
+            sibling.log.append(appending("d.done"))
 
 
 def test_a_file_that_was_replaced_under_the_writer_is_not_written_on(on_file: OpenLog, tmp_path: Path) -> None:

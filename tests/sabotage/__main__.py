@@ -289,6 +289,11 @@ SABOTAGES = (
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
     ),
     Sabotage(
+        "1", "what was found before a loss was declared halts nothing after it", "gateway/store/lifecycle.py",
+        "if state.get(GAP) == gap else {}", "",
+        "tests/ledger/test_continuity.py::test_what_was_found_before_a_gap_was_declared_halts_nothing_after_it",
+    ),
+    Sabotage(
         "7", "a call waits until all of its arguments can be judged", "gateway/pipeline/judging.py",
         "            self._begun = (bool(ruled) and not ending) or any(", "            self._begun = any(",
         TOOLS + "test_a_call_that_breaks_its_rule_never_leaves[arguments0-chat]",
