@@ -1,10 +1,10 @@
 """Sets of words 1-2 and characters 2-5 of the windows of a text, as places in tables of weights. Pure.
 
-Each n-gram counts once in a window, and a window's sums are divided by the length of its vector. Counting each time,
-or adding up scores of words, costs a third of the recall on kinds of sources that were not seen in training.
+Each n-gram counts once in a window, and a window's sums are divided by the length of its vector.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ _MULTIPLIER = np.uint32(0x9E3779B1)
 
 KEY_BITS = BITS + 1
 """Of a key: which table, and the place in it. The window stands before them."""
-MOST_WINDOWS = 1 << (32 - KEY_BITS)
 
 Keys = NDArray[np.uint32]
 
@@ -29,21 +28,18 @@ def windows_of(length: int) -> list[tuple[int, int]]:
     return [(start, min(start + WINDOW, length)) for start in range(0, max(1, length - (WINDOW - STEP)), STEP)]
 
 
-def keys_of(text: str) -> Keys:
+def keys_of(text: str) -> NDArray[np.unsignedinteger[Any]]:
     """Return the n-grams of every window of a text, each once in a window, in order.
 
-    A key is the number of the window, then 0 for words and 1 for characters, then the place in that table.
-
-    Raises:
-        ValueError: the text has more than `MOST_WINDOWS`.
+    A key is the number of the window, then 0 for words and 1 for characters, then the place in that table. Of a text of
+    more than 8,192 windows (1.6 million characters) it has 64 bits.
     """
     last = np.uint32(len(windows_of(len(text))) - 1)
-    if last >= MOST_WINDOWS:
-        raise ValueError(f"a text of {len(text)} characters has to be judged in parts")
+    width: type[np.unsignedinteger[Any]] = np.uint32 if last < 1 << (32 - KEY_BITS) else np.uint64
     starts, places = grams_of(text)
     begun = starts // np.uint32(STEP)  # an n-gram is of the last window that begins before it, and of the one before
     windows = np.concatenate((np.minimum(begun, last), np.maximum(begun, np.uint32(1)) - np.uint32(1)))
-    keys = np.sort((windows << np.uint32(KEY_BITS)) | np.concatenate((places, places)))
+    keys = np.sort((windows.astype(width) << width(KEY_BITS)) | np.concatenate((places, places)))
     first: NDArray[np.bool_] = np.diff(keys, prepend=~keys[:1]) != 0
     return keys[first]
 

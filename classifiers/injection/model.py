@@ -1,7 +1,7 @@
 """How likely it is that an instruction hides in a text: two linear models over n-grams of windows. Pure, no network.
 
 One model reads what a person types, where orders are ordinary; the other reads data (results of tools, documents,
-quoted mail), where they are not. Their weights were learned by `bench.train_injection`; DATA_CARD.md says from what.
+quoted mail), where they are not. Their weights were learned by `bench.injection`; DATA_CARD.md says from what.
 """
 
 import math
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from classifiers.finding import Finding
 from classifiers.injection.features import BITS, KEY_BITS, keys_of, windows_of
-from classifiers.injection.normal import normal, place_in
+from classifiers.injection.normal import normal, places_in
 from classifiers.injection.phrases import phrases_in
 
 Source = Literal["person", "data"]
 SUSPICIOUS = 0.5
-"""From this score on a window is a finding: about one clean text in a hundred has such a one (DATA_CARD.md)."""
-
-
+"""From this score on a window is a finding: one in a hundred of the clean texts had such a one that DATA_CARD.md names,
+by models that had not seen them."""
 PHRASE = 4.0
 """What a literal phrase (`phrases.yaml`) adds to the value of its window."""
 
@@ -53,18 +52,16 @@ class Window:
 def injection_in(text: str, source: Source) -> tuple[float, list[Finding]]:
     """Return the highest score of a text's windows, 0 to 1, and the pieces that are suspicious, in code points."""
     windows = scored(normal(text), _models()[source])
-    found = [
-        Finding("injection", source, place_in(text, start), place_in(text, end))
-        for start, end in _joined([one for one in windows if one.score >= SUSPICIOUS])
-    ]
-    return max((one.score for one in windows), default=0.0), found
+    ends = places_in(text, _joined([one for one in windows if one.score >= SUSPICIOUS]))
+    found = [Finding("injection", source, *piece) for piece in zip(ends[::2], ends[1::2], strict=True)]
+    return max(one.score for one in windows), found
 
 
 def scored(text: str, model: Model) -> list[Window]:
     """Return the windows of a text in its one spelling."""
     windows, keys = windows_of(len(text)), keys_of(text)
-    edges = np.searchsorted(keys, np.arange(2 * len(windows) + 1, dtype=np.uint32) << np.uint32(BITS))
-    places = keys & np.uint32((1 << KEY_BITS) - 1)
+    edges = np.searchsorted(keys, np.arange(2 * len(windows) + 1).astype(keys.dtype) << keys.dtype.type(BITS))
+    places = keys & keys.dtype.type((1 << KEY_BITS) - 1)
     weights, squares = (
         np.diff(np.concatenate(([0], np.cumsum(table[places], dtype=np.int64)))[edges])
         for table in (model.weights, model.squares)
@@ -76,19 +73,21 @@ def scored(text: str, model: Model) -> list[Window]:
 
 def with_phrases(text: str, windows: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """Tell for each window whether a phrase that sets aside what was said before begins in it."""
-    begins = [start for start, _ in phrases_in(text)]
-    return np.array([any(start <= one < end for one in begins) for start, end in windows], np.bool_)
+    begins = np.sort(np.array([start for start, _ in phrases_in(text)], np.int64))
+    first, last = np.searchsorted(begins, np.array(windows)).T
+    held: NDArray[np.bool_] = last > first
+    return held
 
 
-def _joined(windows: list[Window]) -> list[tuple[int, int]]:
-    """Return windows that overlap as one piece."""
-    pieces: list[tuple[int, int]] = []
+def _joined(windows: list[Window]) -> list[int]:
+    """Return beginning and end of each piece in turn: windows that touch are one."""
+    ends: list[int] = []
     for one in windows:
-        if pieces and one.start <= pieces[-1][1]:
-            pieces[-1] = (pieces[-1][0], one.end)
+        if ends and one.start <= ends[-1]:
+            ends[-1] = one.end
         else:
-            pieces.append((one.start, one.end))
-    return pieces
+            ends += (one.start, one.end)
+    return ends
 
 
 @cache

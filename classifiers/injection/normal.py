@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
@@ -17,17 +17,18 @@ def normal(text: str) -> str:
     return "".join(piece for piece, _ in _pieces(text)) if _is_rare(text) else _plain(text)
 
 
-def place_in(text: str, place: int) -> int:
-    """Return where in a text the character stands that is at `place` of its one spelling.
+def places_in(text: str, places: Sequence[int]) -> list[int]:
+    """Return where in a text the characters stand that are at some places of its one spelling, which are in order.
 
     What is behind the end gives the length of the text.
     """
+    found: list[int] = []
     passed = 0
-    for piece, at in _pieces(text):
+    for piece, at in _pieces(text) if places else ():
         passed += len(piece)
-        if passed > place:
-            return at
-    return len(text)
+        while len(found) < len(places) and passed > places[len(found)]:
+            found.append(at)
+    return found + [len(text)] * (len(places) - len(found))
 
 
 def _plain(text: str) -> str:
@@ -35,7 +36,7 @@ def _plain(text: str) -> str:
 
 
 def _is_rare(text: str) -> bool:
-    """Tell whether characters change one by one: the others are folded at once, which costs a thousandth."""
+    """Tell whether characters change one by one: the others are folded at once, which is far cheaper."""
     return not text.isascii() and (not unicodedata.is_normalized("NFKC", text) or bool(_INVISIBLE.search(text)))
 
 

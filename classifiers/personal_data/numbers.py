@@ -95,8 +95,8 @@ def _kinds() -> list[Kind]:
             range(said["length"][0], said["length"][1] + 1),
             _check(said.get("check")),
             re.compile(said.get("written", said["form"])) if said.get("alone") else None,
-            tuple(said.get("words", ())),
-            re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said.get('words', ()))) or '(?!)'})(?!\w)"),
+            tuple(said["words"]),
+            re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said['words']))})(?!\w)"),
         )
         for name, said in read_yaml("classifiers.personal_data", "numbers.yaml").items()
     ]

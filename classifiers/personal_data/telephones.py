@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from classifiers.finding import Finding
 from classifiers.personal_data.numbers import COUNTED
 
-_INTERNATIONAL = re.compile(r"(?<![\w+])\+[1-9](?:[ \u00a0.\-/()]{0,2}\d){6,14}(?![\w])")
+_INTERNATIONAL = re.compile(r"(?<![\w+])\+[1-9](?:[ \u00a0.\-/()]{0,2}\d){6,14}(?!\w)")
 _NATIONAL = re.compile(
     r"(?<![\w.,@+-])(?:00[1-9]|\(?\d)(?:[ \u00a0.\-/()]{0,2}\d){5,13}(?:[ ,]{0,2}(?:x|ext\.? ?)\d{1,5})?"
     r"(?![\w%€$£]|[.,:-]\d)"

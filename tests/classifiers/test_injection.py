@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from classifiers.__main__ import BadLine, arguments, judge_of, judged
 from classifiers.injection import model as injection
-from classifiers.injection.features import BITS, MOST_WINDOWS, STEP, WINDOW, grams_of, keys_of, windows_of
+from classifiers.injection.features import BITS, KEY_BITS, STEP, WINDOW, grams_of, keys_of, windows_of
 from classifiers.injection.model import SUSPICIOUS, Model, Source, injection_in, scored
-from classifiers.injection.normal import normal, place_in
+from classifiers.injection.normal import normal, places_in
 from classifiers.injection.phrases import phrases_in
 from classifiers.resources import read_yaml
 
@@ -93,18 +93,26 @@ def test_windows_overlap_by_half_and_reach_the_end(length: int) -> None:
     assert all(after[0] - before[0] == STEP for before, after in zip(windows, windows[1:], strict=False))
 
 
-def test_a_text_that_is_too_long_for_one_pass_is_an_error_that_says_so() -> None:
-    with pytest.raises(ValueError, match="in parts"):
-        keys_of("x" * (STEP * (MOST_WINDOWS + 3)))
+def test_a_text_of_many_windows_is_judged_as_a_short_one_is(by_chance: Model) -> None:
+    short = normal("A report of the weather, and what the garden needs this week. " * 12)
+    text = short[: len(short) // STEP * STEP]
+    times = (STEP << (32 - KEY_BITS)) // len(text) + 2
+    found = scored(text * times, by_chance)
+    assert len(found) > 1 << (32 - KEY_BITS)
+    assert keys_of(text * times).dtype == np.uint64
+    period, pattern = len(text) // STEP, [one.score for one in scored(text * 3, by_chance)]
+    for place in (0, 1, 5000, 8190, 8191, 8192, 8193, len(found) - 2):
+        assert found[place].score == pytest.approx(pattern[period + place % period]), place
 
 
 @given(TEXTS)
 def test_a_place_in_the_one_spelling_leads_back_to_the_character(text: str) -> None:
     said = normal(text)
-    for place in range(0, len(said), 7):
-        at = place_in(text, place)
+    places = [*range(0, len(said), 7), len(said)]
+    *found, end = places_in(text, places)
+    assert end == len(text)
+    for place, at in zip(places, found, strict=False):
         assert said[place] in normal(text[at]) or said[place] == " "
-    assert place_in(text, len(said)) == len(text)
 
 
 @pytest.mark.parametrize("source", ["person", "data"])
