@@ -56,6 +56,7 @@ def _schema(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"is no JSON Schema: {error.message[:200]}") from None
     if any(not str(one).startswith("#") for one in _stands_under(value, ("$ref", "$dynamicRef"))):
         raise ValueError("refers to something outside itself; put it under $defs")
+    # jsonschema 4.26.0 takes such a schema, and raises an error of its own inside only when it comes to the reference.
     if lost := next((one for one in _stands_under(value, ("$ref",)) if not _leads_somewhere(value, str(one))), None):
         raise ValueError(f"refers to {lost}, which is not in it")
     patterns = any(isinstance(one, str) for one in _stands_under(value, ("pattern",)))

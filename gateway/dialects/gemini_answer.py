@@ -151,9 +151,9 @@ class GenerateTranscript(Heard):
         self.service_tier = word_in(usage.get("serviceTier")) or self.service_tier
 
     def tool_calls(self) -> list[Called]:
-        calls = [
-            one._replace(unclear=one.unclear or number in self._goes_on_with) for number, one in enumerate(self._calls)
-        ]
+        calls = list(self._calls)
+        for number in self._goes_on_with:
+            calls[number] = calls[number]._replace(unclear=True)
         for number, pieces in self._pieces.items():
             calls[number] = calls[number]._replace(arguments=written(pieces).decode(), unclear=True)
         return calls

@@ -63,7 +63,8 @@ class Judge:
         """Not all of it is kept."""
         self.broken_rule: Broken | None = None
         """The tool whose rule a call of it breaks, if one does."""
-        self._said, self._judged = Said(asked.fields), tuple[Called, ...]()
+        self._said = Said(asked.fields)
+        self._judged: Sequence[Called] = ()
         self._key, self._room, self._rules = key, room, rules
         self._grants, self._format, self._asked = grants, output_format, asked
         self._dialect, self._writer, self._most = dialect, writer, most_calls
@@ -167,7 +168,7 @@ class Judge:
         if ending or self.transcript.called != self._called:
             self._called = self.transcript.called
             missing = self._not_granted()
-            ruled = are_judged(self.transcript.tool_calls(), self._rules)
+            ruled = self._rules and are_judged(self.transcript.tool_calls(), self._rules)
             # Arguments come in pieces, and no format says of all of them which one is the last: all of them wait.
             self._begun = (bool(ruled) and not ending) or any(map(self._grants.may_come_to, missing))
             over = self.transcript.finished  # streams may cut a name into pieces, and then nothing more comes

@@ -84,16 +84,9 @@ class Relay:
         grants, most = grants_of(self.workflow.tools, form), self.workflow.max_tool_calls
         writer = pair.writer(asked, int(self.ports.clock().timestamp())) if pair.is_translation else None
         return Judge(
-            asked,
-            pair.server,
-            writer,
-            grants,
-            most,
-            form,
-            self.principal.key,
-            self.ports.room,
+            asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room,
             self.workflow.tool_rules,
-        )
+        )  # fmt: skip
 
     async def whole(self) -> tuple[Head, bytes]:
         """Stages 8 to 10 of an answer that is not streamed: return it once its close is durable.
@@ -251,8 +244,7 @@ class Relay:
             return AnswerWithheld(
                 "policy_denied",
                 f"the model called a tool in a way that workflow {self.principal.workflow} does not allow "
-                f"({broken.tool}: {broken.part}); "
-                "the answer was withheld",
+                f"({broken.tool}: {broken.part}); the answer was withheld",
             )
         return AnswerWithheld(
             "policy_denied",

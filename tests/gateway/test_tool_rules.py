@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,12 @@ def test_everything_else_where_an_address_is_expected_is_refused(to: Any) -> Non
 )  # fmt: skip
 def test_a_text_begins_as_the_rule_says_or_is_refused(path: Any, allowed: bool) -> None:
     assert (objection_to(json.dumps({"path": path}), rule(beginnings={"path": ["/srv/reports/"]})) == "") is allowed
+
+
+@given(st.decimals(0, 10_000, places=3), st.sampled_from(["0.01", "0.05", "0.1", "1", "2.5"]))
+def test_a_multiple_is_one_by_decimals_and_not_by_doubles(amount: Decimal, step: str) -> None:
+    one = rule(arguments={"properties": {"amount": {"multipleOf": float(step)}}})
+    assert (objection_to(f'{{"amount": {amount}}}', one) == "") == (amount % Decimal(step) == 0)
 
 
 SCHEMAS = st.sampled_from(

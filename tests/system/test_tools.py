@@ -9,6 +9,8 @@ import formats
 import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai import types
 from stage import Stage, chunk, completion, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -168,16 +170,73 @@ def test_a_call_that_breaks_its_rule_is_withheld_and_on_record(on: Stage, form: 
     assert "The answer called the granted tool pay, which moves money out." in told
 
 
-def test_official_clients_take_a_withheld_call_for_an_error_and_ask_no_second_time(on: Stage) -> None:
-    on.upstream.answer = obedient("chat", "pay", {"amount": 9000, "to": "grocer"}, False)
-    before = len(on.upstream.seen)
+PAID, DEAR = {"amount": 120.5, "to": "landlord"}, {"amount": 9000, "to": "grocer"}
+
+
+AGAIN = {"x-whyledger-repeat": "allow"}
+
+
+def ours(on: Stage) -> openai.OpenAI:
+    return on.client().with_options(default_headers=AGAIN)
+
+
+def by_chat(on: Stage, stream: bool) -> Any:
     tools: Any = [{"type": "function", "function": {"name": "pay", "parameters": {"type": "object"}}}]
-    with pytest.raises(openai.PermissionDeniedError, match="properties/amount/maximum"):
-        on.client().chat.completions.create(model="support", messages=[{"role": "user", "content": "pay"}], tools=tools)
-    on.upstream.answer = obedient("anthropic", "pay", {"amount": 9000, "to": "grocer"}, False)
-    with (
-        anthropic.Anthropic(base_url=on.url, api_key=on.keys["agent"]) as client,
-        pytest.raises(anthropic.PermissionDeniedError),
-    ):
-        client.messages.create(model="claude", max_tokens=50, messages=[{"role": "user", "content": "pay"}])
-    assert len(on.upstream.seen) == before + 2
+    asking: Any = {"model": "support", "messages": [{"role": "user", "content": WISH}], "tools": tools}
+    if not stream:
+        return json.loads(
+            ours(on).chat.completions.create(**asking).choices[0].message.tool_calls[0].function.arguments
+        )
+    with ours(on).chat.completions.stream(**asking) as answer:
+        return json.loads(answer.get_final_completion().choices[0].message.tool_calls[0].function.arguments)
+
+
+def by_responses(on: Stage, stream: bool) -> Any:
+    tools: Any = [{"type": "function", "name": "pay", "parameters": {"type": "object"}, "strict": False}]
+    asking: Any = {"model": "support", "input": WISH, "tools": tools}
+    if not stream:
+        found = ours(on).responses.create(**asking)
+    else:
+        with ours(on).responses.stream(**asking) as answer:
+            found = answer.get_final_response()
+    return json.loads(next(one.arguments for one in found.output if one.type == "function_call"))
+
+
+def by_anthropic(on: Stage, stream: bool) -> Any:
+    asking: Any = {"model": "claude", "max_tokens": 50, "messages": [{"role": "user", "content": WISH}]}
+    with anthropic.Anthropic(base_url=on.url, api_key=on.keys["agent"], timeout=20, default_headers=AGAIN) as client:
+        if not stream:
+            found = client.messages.create(**asking)
+        else:
+            with client.messages.stream(**asking) as answer:
+                found = answer.get_final_message()
+    return next(one.input for one in found.content if one.type == "tool_use")
+
+
+def by_gemini(on: Stage, stream: bool) -> Any:
+    options = types.HttpOptions(base_url=on.url, timeout=20_000, headers=AGAIN)
+    with genai.Client(api_key=on.keys["agent"], http_options=options) as client:
+        asking: Any = {"model": "gemini", "contents": WISH}
+        answers = (
+            client.models.generate_content_stream(**asking) if stream else [client.models.generate_content(**asking)]
+        )
+        return [call.args for one in answers for call in one.function_calls or ()][0]
+
+
+CLIENTS = {"chat": by_chat, "responses": by_responses, "anthropic": by_anthropic, "gemini": by_gemini}
+
+
+@pytest.mark.parametrize("form", CLIENTS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_official_clients_read_a_call_that_waited_and_take_a_withheld_one_for_an_error(
+    on: Stage, form: str, stream: bool
+) -> None:
+    on.upstream.answer = obedient(form, "pay", PAID, stream)
+    assert CLIENTS[form](on, stream) == PAID
+    on.upstream.answer = obedient(form, "pay", DEAR, stream)
+    before = len(on.upstream.seen)
+    refused = (openai.APIError, anthropic.APIError, genai.errors.APIError, httpx2.HTTPError)
+    with pytest.raises(refused) as caught:
+        CLIENTS[form](on, stream)
+    assert "properties/amount/maximum" in str(caught.value) or stream
+    assert len(on.upstream.seen) == before + 1, "it was asked a second time"
