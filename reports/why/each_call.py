@@ -12,6 +12,7 @@ from reports.why.transcript import called, said, turns
 from reports.why.words import (
     COST_STATES,
     MISSING,
+    check_said,
     per_million,
     person,
     pointer,
@@ -75,8 +76,12 @@ def decided(story: Story, _evidence: Evidence, _check: Integrity) -> tuple[list[
             lines.append(f"Refused: {refused_for(call.ended.facts)}.")
             facts += [pointer(call.ended, "facts.reason_ref"), pointer(call.ended, "facts.inputs")]
         elif call.opened:
-            lines.append(_allowed(call.opened.facts))
+            denied = (
+                [one for one in call.ended.facts.get("checks", ()) if one["verdict"] == "deny"] if call.ended else []
+            )
+            lines.append(" ".join([_allowed(call.opened.facts), *map(check_said, denied)]))
             facts += [pointer(call.opened, "facts.passed"), pointer(call.opened, "facts.budgets")]
+            facts += [pointer(call.ended, "facts.checks")] if call.ended and denied else []
         else:
             lines.append("Its beginning is not among these entries.")
     return numbered(story, lines), facts
@@ -90,7 +95,7 @@ def _allowed(stated: Mapping[str, Any]) -> str:
     )
     flagged = f", {counted(len(stated['checks']), 'check')} raised a flag" if stated["checks"] else ""
     return (
-        f"Allowed: {', '.join(stated['passed'])} passed{flagged}; no other check ran. "
+        f"Allowed: {', '.join(stated['passed'])} passed{flagged}; no other check ran before it was sent. "
         f"Daily caps before the call: {room}."
     )
 

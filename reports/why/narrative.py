@@ -15,6 +15,7 @@ from reports.why.words import (
     RESULTS,
     VERDICTS,
     asked_for,
+    check_said,
     classed,
     coded,
     outcome_said,
@@ -133,11 +134,7 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
 def _flags(entry: Entry) -> Iterator[Sentence]:
     for check in entry.facts["checks"]:
         if check["verdict"] in VERDICTS:
-            broken = (
-                f" ({check['inputs']['tool']}: {check['inputs']['broken']})" if check["inputs"].get("broken") else ""
-            )
-            said = f"The check {check['id']} {VERDICTS[check['verdict']]}: {check['reason']}{broken}."
-            yield Sentence(said, (pointer(entry, "facts.checks"),))
+            yield Sentence(check_said(check), (pointer(entry, "facts.checks"),))
 
 
 _OF_CALLS = {"calls", "limit", "cost_nano_eur"}

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -64,7 +64,7 @@ ENDED = {
     "running": "no end yet",
 }
 """How a call ended, for a narrow column."""
-VERDICTS = {"flag": "raised a flag", "deny": "let it not pass"}
+VERDICTS = {"flag": "raised a flag", "deny": "held it back"}
 EFFECTS = {
     "read": ", which reads", "write": ", which writes", "money_out": ", which moves money out",
     "message_out": ", which sends a message out", "code": ", which runs code",
@@ -108,6 +108,13 @@ MISSING = {
     "lost": "committed to, but no longer in the database",
 }
 _BLANKS = re.compile(r"[ \t\r\n]+")
+
+
+def check_said(check: Mapping[str, Any]) -> str:
+    """Return what a check came to that did not simply pass, and by which part of which tool's rule."""
+    inputs = check["inputs"]
+    broken = f" ({inputs['tool']}: {inputs['broken']})" if inputs.get("broken") else ""
+    return f"The check {check['id']} {VERDICTS[check['verdict']]}: {check['reason']}{broken}."
 
 
 def when(entry: Entry, evidence: Evidence) -> str:

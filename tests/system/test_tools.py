@@ -165,9 +165,14 @@ def test_a_call_that_breaks_its_rule_is_withheld_and_on_record(on: Stage, form: 
     assert check["verdict"] == "deny"
     assert check["inputs"] == {"called": 1, "tool": "pay", "broken": "arguments: properties/amount/maximum"}
     assert "9000" not in json.dumps(dict(entry.facts))
-    told = " ".join(one.text for one in explain(on.installation, str(entry.call)).narrative)
-    assert "let it not pass: a call breaks the rule of its tool (pay: arguments: properties/amount/maximum)." in told
+    answer = explain(on.installation, str(entry.call))
+    told = " ".join(one.text for one in answer.narrative)
+    assert "held it back: a call breaks the rule of its tool (pay: arguments: properties/amount/maximum)." in told
     assert "The answer called the granted tool pay, which moves money out." in told
+    decided = answer.questions[4]
+    assert decided.question.startswith("What did the gateway decide")
+    assert "The check tool-arguments held it back" in decided.answer
+    assert any("checks" in one for one in decided.facts)
 
 
 PAID, DEAR = {"amount": 120.5, "to": "landlord"}, {"amount": 9000, "to": "grocer"}
