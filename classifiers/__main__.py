@@ -14,7 +14,8 @@ from classifiers.personal_data.found import personal_data_in
 
 Row = dict[str, Any]
 Judge = Callable[[Row], dict[str, Any]]
-NEEDS_NUMPY = "scan needs numpy: pip install 'whyledger[screening]'"
+NEEDED = ("numpy", "stdnum")
+"""Of the extra `screening`."""
 
 
 class BadLine(ValueError):
@@ -50,6 +51,8 @@ def judge_of(chosen: Namespace) -> Judge:
 
 
 def _scan() -> Judge:
+    import stdnum  # noqa: F401 - it is needed at the first number, and then it would be late to say that it is missing
+
     from classifiers.injection.model import injection_in
 
     def judge(row: Row) -> dict[str, Any]:
@@ -98,7 +101,9 @@ def main() -> int:
         print(f"{error}; nothing after it was judged", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        print(NEEDS_NUMPY if error.name == "numpy" else error, file=sys.stderr)
+        if error.name not in NEEDED:
+            raise
+        print(f"scan needs {error.name}: pip install 'whyledger[screening]'", file=sys.stderr)
         return 2
     return 0
 

@@ -216,8 +216,9 @@ def test_the_command_scans_texts_and_results_of_tools() -> None:
         list(judged(['{"id": 1}'], judge, ("text", "tool_result")))
 
 
-def test_without_numpy_the_command_says_what_to_install() -> None:
-    hide = "import sys; sys.modules['numpy'] = None; sys.argv = ['classifiers', 'scan', '--jsonl']; import runpy; runpy.run_module('classifiers', run_name='__main__')"
+@pytest.mark.parametrize("missing", ["numpy", "stdnum"])
+def test_without_the_extra_the_command_says_what_to_install(missing: str) -> None:
+    hide = f"import sys, runpy; sys.modules['{missing}'] = None; sys.argv = ['classifiers', 'scan', '--jsonl']; runpy.run_module('classifiers', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", hide], cwd=ROOT, input="", capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "whyledger[screening]" in done.stderr
+    assert done.stderr == f"scan needs {missing}: pip install 'whyledger[screening]'\n"
