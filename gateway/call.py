@@ -62,6 +62,11 @@ class Call(NamedTuple):
     """The part of the system that made it, as the header says."""
     prompt: PromptUse | None = None
 
+    @property
+    def prompt_facts(self) -> dict[str, str]:
+        """The prompt as entries state it."""
+        return {"prompt": self.prompt.label} if self.prompt else {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:

@@ -5,18 +5,19 @@ the configuration, the release), checks caps and calls per task, and yields eith
 reserved, or `call.refused`. Both are durable before `open_call` returns; no byte has gone to a provider yet.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.call import Call, Check, Opened, Plan, Principal
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
-from gateway.dialects.identity import OWN
-from gateway.dialects.words import as_identifier, decoded
+from gateway.dialects.words import as_identifier
 from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.record import Record
+from gateway.pipeline.refusing import code_of, refused_draft
 from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.screen import output_format, stopped, unreleased
 from gateway.rules.similar import is_trusted
@@ -26,62 +27,10 @@ from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, similar_row, task_row
 from ledger.amounts import cap_of, eur
-from ledger.entry import NOTHING, Draft, Sealed, format_time
-from ledger.errors import LedgerError, LogWentBack
+from ledger.entry import NOTHING, Draft, format_time
+from ledger.errors import LedgerError
 from ledger.ids import new_id
 from ledger.unit import Receipt, State, Step, Unit
-
-SAME_LENGTH = 22
-"""Characters of a digest that are kept to count what is the same: 132 bits."""
-
-
-class Record(NamedTuple):
-    """The parts of the entries of one call that are made outside the transaction: ids, pseudonyms, sealed contents."""
-
-    entry_id: str
-    task: str | None = None
-    sub: str | None = None
-    request: str | None = None
-    """The keyed digest of the request, of a call that names a task."""
-    key_ref: str | None = None
-    keep: bool = False
-    c: Mapping[str, str] = NOTHING
-    contents: Sealed | None = None
-
-
-async def record_of(
-    call: Call, principal: Principal, workflow: Workflow | None, ports: Ports, *, requested: str | None = None
-) -> Record:
-    """Seal the request and look up the pseudonyms.
-
-    Args:
-        requested: the name that was asked for, where it is none of ours.
-    """
-    key_ref = sub = None
-    if call.subject_id:
-        key_ref, sub = await ports.contents.subject(call.subject_id)
-    own = call.task_source == OWN
-    keep = call.content == "full" and (workflow is None or workflow.content == "full")
-    entry_id = new_id("ent", ports.clock())
-    c: dict[str, str] = {}
-    contents: Sealed | None = None
-    if keep:
-        # Plain names of task and subject are contents too: whoever may read contents can be shown them.
-        values = {"prompt": decoded(call.body)}
-        if call.prompt and call.prompt.rendered is not None:
-            values["instructions"] = call.prompt.rendered
-        if not own:
-            values["task"] = call.task_id
-        if call.subject_id:
-            values["subject"] = call.subject_id
-        if requested is not None:
-            values["requested"] = requested
-        c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
-    task = None if own else ports.contents.pseudonym("task", call.task_id)
-    request = None if own else digest_of(call, principal, ports.contents.pseudonym)[:SAME_LENGTH]
-    return Record(
-        entry_id=entry_id, task=task, request=request, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents
-    )
 
 
 async def open_call(
@@ -113,7 +62,7 @@ def open_unit(
 ) -> Unit:  # fmt: skip
     """Return the unit of `open_call`. `rules` are those that were decided by, not newer ones."""
     first, zone = plan, rules.configuration.organisation.time_zone
-    plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key, **_prompt(call)}
+    plan_words = {"environment": principal.environment, "route": plan.route, "key": principal.key, **call.prompt_facts}
 
     def keys(at: datetime) -> Sequence[str]:
         rows = [CONTROL, UNDELIVERED, f"key:{principal.key}", f"workflow:{principal.workflow}", f"boot:{ports.boot}"]
@@ -189,10 +138,6 @@ def _own_refs(state: State, call: Call, principal: Principal, ports: Ports) -> d
     version = (state.get(f"workflow:{principal.workflow}") or {}).get("version")
     prompt = {"prompt": call.prompt.digest} if call.prompt else {}
     return {"build": ports.build, **prompt} | ({"workflow": version} if version else {})
-
-
-def _prompt(call: Call | None) -> dict[str, str]:
-    return {"prompt": call.prompt.label} if call and call.prompt else {}
 
 
 @lru_cache(maxsize=1024)
@@ -304,59 +249,6 @@ def _facts(
         "passed": [check.id for check in checks if check.verdict == "pass"],
         "checks": [check.facts() for check in checks if check.verdict != "pass"],
     }  # fmt: skip
-
-
-def refused_draft(
-    refusal: Refused, dialect: str, call: Call | None, principal: Principal, record: Record, rules: Rules | None,
-    ports: Ports, day: str, *, route: str | None = None, call_id: str | None = None,
-) -> Draft:  # fmt: skip
-    """Return the entry of a refusal: a refusal is evidence too."""
-    facts = {
-        "boot": ports.boot, "environment": principal.environment, "key": principal.key, "reason_ref": refusal.code,
-        "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
-        "dialect": dialect, "task_source": call.task_source if call else "none",
-    }  # fmt: skip
-    facts |= ({"route": route} if route else {}) | _prompt(call)
-    return Draft(
-        id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,
-        workflow=principal.workflow, sub=record.sub, facts=facts,
-        refs=(rules.refs_of(principal.workflow) if rules else {}) | {"build": ports.build}, c=record.c,
-        contents=record.contents,
-    )  # fmt: skip
-
-
-async def refuse(
-    refusal: Refused, call_id: str, call: Call | None, principal: Principal, ports: Ports, *, dialect: str
-) -> None:
-    """Put a refusal of stages 1 to 6 on record; durable when this returns.
-
-    A revoked key gets a few entries a minute, not one per try, so that a stranger who found it cannot write the log.
-    """
-    if refusal.code == "key_revoked" and not ports.evidence.may_record_refusal_of(principal.key):
-        return
-    try:
-        rules: Rules | None = ports.rules.now
-    except Refused:
-        rules = None
-    workflow = rules.workflow(principal.workflow) if rules else None
-    route = call.asked.model if call and rules and rules.configuration.route(call.asked.model) else None
-    if call:
-        record = await record_of(call, principal, workflow, ports, requested=None if route else call.asked.model)
-    else:
-        record = Record(entry_id=new_id("ent", ports.clock()))
-    day = day_in_zone(rules.configuration.organisation.time_zone if rules else "UTC", ports.clock())
-    draft = refused_draft(refusal, dialect, call, principal, record, rules, ports, day, route=route, call_id=call_id)
-    rows = [row_of(day, draft.workflow, draft.facts, NOTHING)]
-    unit = Unit(keys=lambda _at: rows, run=lambda state, _at: Step(drafts=[draft], changes=changes_of(draft, state)))
-    try:
-        await ports.evidence.submit(unit)
-    except LedgerError as error:
-        raise EvidenceLost(code_of(error), f"the refusal could not be recorded: {error}") from error
-
-
-def code_of(error: LedgerError) -> str:
-    """Return by which code a caller learns that the ledger took no entry; only one of them is worth another try."""
-    return "ledger_halted" if isinstance(error, LogWentBack) else "ledger_unavailable"
 
 
 def extend_unit(opened: Opened, amount: int, caps: Sequence[tuple[str, int]], ports: Ports) -> Unit:

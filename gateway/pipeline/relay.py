@@ -22,8 +22,8 @@ from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamError, Upstream
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.beginning import Begun
 from gateway.pipeline.judging import Judge
-from gateway.pipeline.open import Record
 from gateway.pipeline.ports import Cached, Ports
+from gateway.pipeline.record import Record
 from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit

@@ -14,9 +14,11 @@ from time import monotonic
 from gateway.call import Arrival, Call, Principal
 from gateway.dialects.strict import written
 from gateway.errors import ConfigurationMoved, Refused
-from gateway.pipeline.open import open_call, record_of, refuse
+from gateway.pipeline.open import open_call
 from gateway.pipeline.parse import parse
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.record import record_of
+from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.screen import admit, decide, screen
 from gateway.rules.prompts import with_prompt

@@ -10,8 +10,8 @@ from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal,
 from gateway.charging.charge import Charge
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
-from gateway.pipeline.open import SAME_LENGTH, Record
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.record import SAME_LENGTH, Record
 from gateway.pipeline.repeats import UNDELIVERED, digest_of
 from gateway.state.changes import changes_of
 from gateway.state.rows import rows_of_end

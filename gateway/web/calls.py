@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.call import Arrival
 from gateway.dialects.protocol import Dialect
 from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
-from gateway.pipeline.open import refuse
 from gateway.pipeline.ports import Ports
+from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Head, Relay
 from gateway.pipeline.run import authenticate, handle_call
 from gateway.web.callers import MAX_BODY, Leaving, Reading, Sending, body_of, key_shown, let_go, with_comments
