@@ -26,6 +26,7 @@ from gateway.errors import Refused
 from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
 from gateway.logs import said
+from gateway.oversight.approving import Deadlines
 from gateway.oversight.contradictions import Lookout
 from gateway.oversight.reexamining import reexamine
 from gateway.pipeline.ports import Ports
@@ -33,9 +34,28 @@ from gateway.schedule import Schedule
 from gateway.settings import Settings
 from gateway.store import lifecycle
 from gateway.store.installation import Installation, opened
-from gateway.store.ports import EvidenceInLedger, KeysFromLedger, RulesInForce, SealedContents, UnknownKeys
+from gateway.store.ports import (
+    ApprovalsInLedger,
+    EvidenceInLedger,
+    KeysFromLedger,
+    RulesInForce,
+    SealedContents,
+    UnknownKeys,
+)
 from gateway.upstream.client import HttpUpstream
-from gateway.web import api, console, economics, evaluation, lists, openai, packs, pages, reference, scorecard
+from gateway.web import (
+    api,
+    approvals,
+    console,
+    economics,
+    evaluation,
+    lists,
+    openai,
+    packs,
+    pages,
+    reference,
+    scorecard,
+)
 from gateway.web.calls import Calls
 from gateway.web.limits import BoundedBody
 from gateway.web.metrics import Metrics
@@ -89,6 +109,7 @@ class Gateway:
         self._rest.include_router(economics.router(lambda: self.running))
         self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(evaluation.router(lambda: self.running))
+        self._rest.include_router(approvals.router(lambda: self.running))
         self._rest.include_router(lists.router(lambda: self.running))
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
@@ -170,6 +191,7 @@ class Gateway:
                 boot=boot,
                 build=build,
                 rules=rules,
+                approvals=ApprovalsInLedger(installation),
             )
             installation.log.work_in(asyncio.get_running_loop())
             timers = self._timers(installation, rules, evidence, boot, build, unknown)
@@ -252,6 +274,12 @@ class Gateway:
                     if rules.now.configuration.evaluation.evaluators:
                         self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
 
+        deadlines = Deadlines(installation)
+
+        async def ended() -> None:
+            if ready():
+                await asyncio.to_thread(deadlines.look, rules.now.configuration)
+
         watch, delivery = Watch(installation), Delivery(installation)
 
         async def alerted() -> None:
@@ -265,6 +293,7 @@ class Gateway:
         return [
             (LOOK_SECONDS, contradicted), (LOOK_SECONDS, packs_due), (LOOK_SECONDS, alerted),
             (EVALUATE_SECONDS, evaluated), (DELIVER_SECONDS, delivered),
+            (DELIVER_SECONDS, ended),
         ]  # fmt: skip
 
     async def _renew(self, installation: Installation, boot: str, halting: Halting) -> None:

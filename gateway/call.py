@@ -60,6 +60,10 @@ class Call(NamedTuple):
     """The caller wants it bought again, if it is a repetition."""
     component: str = ""
     """The part of the system that made it, as the header says."""
+    approval: str = ""
+    """The approval that it names, and nothing where it names none."""
+    requester: str = ""
+    """The person who asks for it, as the header says."""
     prompt: PromptUse | None = None
 
     @property
@@ -81,7 +85,7 @@ class Principal:
 
 
 class Check(NamedTuple):
-    """One evaluated rule: `verdict` is pass, flag or deny; `inputs` determined it."""
+    """One evaluated rule: `verdict` is pass, flag, hold or deny; `inputs` determined it."""
 
     id: str
     verdict: str
@@ -160,6 +164,10 @@ class Plan(NamedTuple):
     def reserved(self) -> int:
         """Return the worst case of the call with one attempt, nano-EUR."""
         return self.look_up_reserved + self.attempt_reserved
+
+    def with_nothing_bought(self) -> "Plan":
+        """Return the plan of a call whose answer is there."""
+        return self._replace(attempt_reserved=0, look_up_reserved=0, similar=None, cache_ttl=0, lower=None)
 
 
 class Opened(NamedTuple):
@@ -249,9 +257,16 @@ class ToolCall(NamedTuple):
     """What a call of it does, where a rule says so."""
 
 
+class Asking(NamedTuple):
+    """Why a call of a tool waits for a person, as an identifier and a part of the tool's rule: no value of the call."""
+
+    tool: str
+    because: str
+
+
 class Outcome(NamedTuple):
-    """Stage 9: how the answer went. `result` is answered, refused_answer, failed, unreadable, client_gone,
-    upstream_cut, stopped or cancelled."""
+    """Stage 9: how the answer went. `result` is answered, refused_answer, held, failed, unreadable,
+    client_gone, upstream_cut, stopped or cancelled."""
 
     result: str
     finish: str | None = None
@@ -266,6 +281,10 @@ class Outcome(NamedTuple):
     response_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     checks: tuple[Check, ...] = ()
+    asked: tuple[Asking, ...] = ()
+    """Why it waits for a person."""
+    released_from: str | None = None
+    """The held call whose answer was approved and given out."""
     answer: str | None = None
     """The answer as it was sent, for sealing."""
     cached_from: str | None = None

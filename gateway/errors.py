@@ -4,6 +4,7 @@
     ├── Refused             decided here, recorded as call.refused; `code` says why
     ├── UpstreamFailed      no target answered; recorded in call.closed
     │   ├── AnswerWithheld  a target answered, but the answer may not be given out
+    │   ├── Held            a target answered, and a person must approve what the answer does
     │   └── Limited         every target takes no more for now
     ├── EvidenceLost        the open, or the outcome of a paid answer, could not be made durable
     └── ConfigurationMoved  the configuration changed while the call was being decided: decide again
@@ -69,6 +70,14 @@ class Limited(UpstreamFailed):
 
 class AnswerWithheld(UpstreamFailed):
     """The answer broke a rule: it was paid for and recorded, and is not given out."""
+
+
+class Held(UpstreamFailed):
+    """The answer waits for a person: it was paid for and recorded, and is given out once it is approved."""
+
+    def __init__(self, approval: str, message: str) -> None:
+        super().__init__("approval_required", message)
+        self.approval = approval
 
 
 _PLACES = re.compile(r'"[^"]*"|\(\d[\d.:]*\)|port \d+')

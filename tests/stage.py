@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
@@ -46,7 +47,7 @@ environments:
   prod: {{max_budget_daily: {environment_cap}}}
   dev: {{max_budget_daily: 5, direct_route: true}}
 workflows:
-  agent: {{purpose: test, owner: test, tools: {tools}, tool_rules: {tool_rules}, max_calls_per_task: {max_calls}, max_budget_daily: {workflow_cap}}}
+  agent: {{purpose: test, owner: test, tools: {tools}, tool_rules: {tool_rules}, approvals: {approvals}, max_calls_per_task: {max_calls}, max_budget_daily: {workflow_cap}}}
   quiet: {{purpose: test, owner: test, content: none}}
   fresh: {{purpose: never released, owner: test}}
 """
@@ -149,6 +150,16 @@ def listening(app: Any, port: int, *, lifespan: str = "off") -> Iterator[_Server
         assert not thread.is_alive(), "the server did not stop"
 
 
+class Clock:
+    """The machine's clock, set to another time."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+
 @dataclass
 class Stage:
     """The running application and everything around it."""
@@ -235,6 +246,7 @@ def prepare(
         "prices": PRICES,
         "tools": "[lookup]",
         "tool_rules": "{}",
+        "approvals": "{}",
     } | knobs
     keys: dict[str, str] = {}
     with opened(settings) as installation:

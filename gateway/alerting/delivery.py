@@ -1,4 +1,4 @@
-"""Sending alerts by signed webhook (Standard Webhooks), until the receiver has taken them; each delivery is an entry.
+"""Sending messages by signed webhook (Standard Webhooks), until the receiver has taken them; each delivery is an entry.
 
 The id of a message is that of the alert's entry, so a receiver that sees it twice, because a process ended between its
 answer and our record of it, knows it for the same.
@@ -61,7 +61,7 @@ class Delivery:
             with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
                 return client.post(webhook.url, content=body, headers=headers).status_code
         except (httpx2.HTTPError, httpx2.InvalidURL, CredentialProblem, SecretInvalid) as error:
-            log.warning("an alert could not be sent; tried again", alert=name, reason=type(error).__name__)
+            log.warning("a message could not be sent; tried again", message=name, reason=type(error).__name__)
             return 0
 
     def _record(self, name: str, waiting: Mapping[str, Any], status: int) -> None:

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from classifiers.facts import FactsInvalid
-from gateway.cli import classify, economics, evaluation, evidence, lists, operate, people, prompts, routes, scan, texts
+from gateway.cli import (
+    approvals,
+    classify,
+    economics,
+    evaluation,
+    evidence,
+    lists,
+    operate,
+    people,
+    prompts,
+    routes,
+    scan,
+    texts,
+)
 from gateway.settings import SettingsError, read_settings
 from ledger.errors import LedgerError, of_file
 
@@ -47,6 +60,7 @@ evidence.add(app)
 classify.add(app)
 operate.add_rest(app)
 people.add(app)
+approvals.add(app)
 lists.add(app)
 economics.add(app)
 evaluation.add(app)

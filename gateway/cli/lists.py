@@ -56,13 +56,13 @@ def calls(
             found = list_calls(installation, chosen, None, before, limit=limit, look=None)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--from, --to") from None
-        zone = _zone(installation)
+        zone = zone_of(installation)
     rows = [said_of(row) for row in found.rows]
     if as_json:
-        _print_json("calls", rows, found.before or None)
+        print_json("calls", rows, found.before or None)
     else:
         columns = ("ended_at", "call", "workflow", "environment", "route", "model", "how")
-        _print([row | {"how": _how(row)} for row in rows], columns, found.before or None, zone)
+        print_table([row | {"how": _how(row)} for row in rows], columns, found.before or None, zone)
 
 
 def _how(row: Mapping[str, Any]) -> str:
@@ -87,7 +87,7 @@ def key_list(
     _require("--status", status, STATUSES)
     with opened(context.obj) as installation:
         chosen = {"workflow": workflow, "environment": environment, "status": status}
-        rows, zone = list_keys(installation, chosen, None), _zone(installation)
+        rows, zone = list_keys(installation, chosen, None), zone_of(installation)
     columns = ("key", "status", "environment", "workflow", "issued_at", "issued_by", "revoked_at", "revoked_by")
     _show("keys", rows, columns, limit, before, zone, as_json=as_json)
 
@@ -107,7 +107,7 @@ def person_list(
 
     _require("--role", role, ROLES)
     with opened(context.obj) as installation:
-        rows, zone = list_people(installation, {"role": role}), _zone(installation)
+        rows, zone = list_people(installation, {"role": role}), zone_of(installation)
     _show("people", rows, ("name", "roles", "since", "token", "auditor_until"), limit, before, zone, as_json=as_json)
 
 
@@ -126,7 +126,7 @@ def workflow_list(
 
     _require("--state", state, tuple(RELEASES))
     with opened(context.obj) as installation:
-        rows, zone = list_releases(installation, {"workflow": workflow, "state": state}, None), _zone(installation)
+        rows, zone = list_releases(installation, {"workflow": workflow, "state": state}, None), zone_of(installation)
     said = rows if as_json else [row | {"state": RELEASES[row["state"]]} for row in rows]
     _show("releases", said, ("workflow", "state", "released_at", "released_by"), limit, before, zone, as_json=as_json)
 
@@ -137,13 +137,13 @@ def stops(context: typer.Context, limit: Limit = 50, before: Before = None, as_j
     from gateway.store.installation import opened
 
     with opened(context.obj) as installation:
-        rows, zone = list_stops(installation, None), _zone(installation)
+        rows, zone = list_stops(installation, None), zone_of(installation)
     said = rows if as_json else [row | {"scope": stop_said(row)} for row in rows]
     columns = ("scope", "workflow", "stopped_at", "stopped_by", "reason")
     _show("stops", said, columns, limit, before, zone, as_json=as_json)
 
 
-def _zone(installation: Any) -> str:
+def zone_of(installation: Any) -> str:
     from gateway.oversight.acts import time_zone
 
     return time_zone(installation)
@@ -167,16 +167,16 @@ def _show(
 
     page = page_of(rows, limit, before)
     if as_json:
-        _print_json(name, page.rows, page.before)
+        print_json(name, page.rows, page.before)
     else:
-        _print(page.rows, columns, page.before, zone)
+        print_table(page.rows, columns, page.before, zone)
 
 
-def _print_json(name: str, rows: Iterable[Mapping[str, Any]], before: int | None) -> None:
+def print_json(name: str, rows: Iterable[Mapping[str, Any]], before: int | None) -> None:
     typer.echo(json.dumps({name: list(rows), "next": before}, indent=2))
 
 
-def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], before: int | None, zone: str) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], before: int | None, zone: str) -> None:
     """Print a table; what goes on is said on stderr, so that the table can be piped."""
     table = [
         [_TITLES.get(name, name) for name in columns],
@@ -195,7 +195,7 @@ def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], before: in
 _TITLES = {
     "ended_at": "ended", "how": "result", "issued_at": "issued", "issued_by": "by", "revoked_at": "revoked",
     "revoked_by": "by", "auditor_until": "auditor until", "released_at": "released", "released_by": "by",
-    "scope": "stopped", "stopped_at": "since", "stopped_by": "by",
+    "scope": "stopped", "stopped_at": "since", "stopped_by": "by", "asked_at": "asked", "said": "state",
 }  # fmt: skip
 
 

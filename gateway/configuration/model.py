@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from gateway.configuration.alerts import Alerts
+from gateway.configuration.approvals import Approvals
 from gateway.configuration.evaluation import Evaluation
 from gateway.configuration.fields import (
     Amount,
@@ -250,6 +251,8 @@ class Workflow(Section):
     """The most tools that one answer may call at once; an answer with more is withheld."""
     max_retries_per_task: int = Field(default=25, ge=0)
     """The most attempts at targets beside the first ones of the calls of a task."""
+    approvals: Approvals = Approvals()
+    """Who decides about what is held of it."""
     oversight: str = Field(default="", max_length=500)
     """How a person oversees it, in words."""
     next_review: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\d$")
@@ -263,7 +266,14 @@ class Workflow(Section):
                 raise ValueError(f"tool_rules has {name}, which is not among `tools`: grant it there")
             if self.tool_rules[name].definition and (":" in name or name.endswith("*")):
                 raise ValueError(f"the definition of {name} cannot be pinned: requests do not hold it under one name")
+        if self.asks and self.content == "none":
+            raise ValueError("tool_rules ask for approval, and `content: none` keeps nothing that a person could see")
         return self
+
+    @property
+    def asks(self) -> bool:
+        """Whether some call of a tool waits for a person."""
+        return any(one.approval != "never" for one in self.tool_rules.values())
 
 
 UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.configuration.fields import JsonSchema, Listed, Section, one_or_several
 
@@ -49,11 +49,21 @@ class ToolRule(Section):
     said_by_person: Annotated[tuple[Argument, ...], Listed] = ()
     """Arguments whose every text must stand in the system text or in the words of a person, and not only in the result
     of a tool or in a document."""
+    approval: Literal["never", "unless_said", "always"] = "never"
+    """Whether a call of it waits for a person: never; where it breaks `said_by_person`, which is refused otherwise; or
+    always. What breaks another part of the rule is refused in any case."""
+
+    @model_validator(mode="after")
+    def _unless_what(self) -> "ToolRule":
+        if self.approval == "unless_said" and not self.said_by_person:
+            raise ValueError("`approval: unless_said` needs `said_by_person`, which says what must have been said")
+        return self
 
     @property
     def judges(self) -> bool:
         """Whether it says anything of arguments."""
-        return self.arguments is not None or bool(self.hosts or self.beginnings or self.said_by_person)
+        said = self.hosts or self.beginnings or self.said_by_person or self.approval != "never"
+        return self.arguments is not None or bool(said)
 
     @cached_property
     def validator(self) -> "Draft202012Validator":

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.protocol import invalid
+from ledger.ids import is_id
 
 OWN = "call"
 """The source of a task that nobody named: the call is its own."""
@@ -46,6 +47,19 @@ def subject_of(headers: Mapping[str, str]) -> str | None:
     named = (headers.get(name, "").strip() for name in _SUBJECTS)
     found = next(filter(None, named), None)
     return None if found is None else _short(found, "subject")
+
+
+def requester_of(headers: Mapping[str, str]) -> str:
+    """Return the person who asks for the call; empty where nobody is named."""
+    return _short(headers.get("x-whyledger-requester", "").strip(), "requester")
+
+
+def approval_of(headers: Mapping[str, str]) -> str:
+    """Return the approval that a caller names. What is none is refused: it must not count for a request without one."""
+    said = headers.get("x-whyledger-approval", "").strip()
+    if said and not is_id(said, "appr"):
+        raise invalid("x-whyledger-approval is the id of an approval, as the error named it: appr_...")
+    return said
 
 
 def _short(value: str, what: str) -> str:

@@ -20,7 +20,8 @@ _CALLED = {"config": "configuration"}
 _OF_ALL = ("config.activated", "prompt.registered", "prompt.promoted")
 """What belongs to no workflow, and what every answer about a call tells of."""
 REFERENCES = (
-    "a call id, response id, task, subject, entry (entry:42), key id, digest of a configuration, pack id or workflow"
+    "a call id, response id, task, subject, approval id, entry (entry:42), key id, digest of a configuration, "
+    "pack id or workflow"
 )
 MOST = 100
 NEAR = 20_000

@@ -6,17 +6,29 @@ the record.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
-from gateway.call import Check, Outcome, ToolCall
+from gateway.call import Asking, Check, Outcome, ToolCall
 from gateway.dialects.protocol import Asked, Called, Dialect, Transcript, Unreadable, Writer
 from gateway.dialects.sse import Event
 from gateway.dialects.words import decoded
 from gateway.tools.grants import Grants
 from gateway.tools.provenance import Said
-from gateway.tools.rules import NONE, Broken, Rules, are_judged, broken_in, rule_checks, rule_of
+from gateway.tools.rules import (
+    NONE,
+    Broken,
+    Rules,
+    approval_checks,
+    are_judged,
+    asked_in,
+    broken_in,
+    rule_checks,
+    rule_of,
+)
 
 MAX_KEPT = 20 * 1024 * 1024
 MAX_KEPT_OF_KEY = 256 * 1024 * 1024
+NOT_KEPT = "approval: nothing is kept of the call, so nobody could see it"
 
 
 class Room:
@@ -42,16 +54,17 @@ class Judge:
     """Reads one answer as it comes."""
 
     __slots__ = (
-        "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key", "_room",
-        "_judged", "_rules", "_said", "_undecided", "_writer", "broken_rule", "complete", "cut", "sent", "transcript",
-        "unread",
+        "_approval", "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key",
+        "_room", "_judged", "_rules", "_said", "_undecided", "_writer", "asked", "broken_rule", "complete", "cut",
+        "sent", "transcript", "unread",
     )  # fmt: skip
 
     def __init__(
         self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, most_calls: int,
-        output_format: str, key: str, room: Room, rules: Rules = NONE,
+        output_format: str, key: str, room: Room, rules: Rules = NONE, approval: Literal["", "given", "asked"] = "",
     ) -> None:  # fmt: skip
-        """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another."""
+        """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another.
+        `approval`: whether a person has approved its calls, or may be asked to; empty where nothing of it is kept."""
         self.transcript: Transcript = dialect.transcript(asked)
         self.complete = False
         """All of it came."""
@@ -63,6 +76,9 @@ class Judge:
         """Not all of it is kept."""
         self.broken_rule: Broken | None = None
         """The tool whose rule a call of it breaks, if one does."""
+        self.asked: tuple[Asking, ...] = ()
+        """Its calls that wait for a person, or that one has approved."""
+        self._approval = approval
         self._said = Said(asked.fields)
         self._judged: Sequence[Called] = ()
         self._key, self._room, self._rules = key, room, rules
@@ -88,7 +104,7 @@ class Judge:
             return "refused_answer"
         if self._writer:
             self.sent = [self._writer.whole(body)]
-        return "answered"
+        return "held" if self._waits() else "answered"
 
     def events(self, events: Sequence[Event]) -> tuple[str, bytes]:
         """Read events of a stream; return how things stand, and what may leave now.
@@ -131,14 +147,13 @@ class Judge:
             if position >= seen:
                 self._see(event)
             # A writer reads what it writes: of what cannot be read the record has the provider's own bytes.
-            self._keep(event.raw if self.unread else self._written(event))
+            if self.unread or not self._dialect.is_extra(event, self._asked):
+                self._keep(event.raw if self.unread else self._written(event))
             self.complete = self.complete or (event.done and self.transcript.finished)
 
     def end(self) -> str:
         """A stream is over: without a finish marker it was cut, and a name left in the air was not granted."""
-        if not self.complete:
-            self.transcript.see_end()
-            self.complete = self.transcript.finished
+        self._see_end()
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
         if self._not_granted() or self._too_many() or self._breaks_rule():
@@ -146,7 +161,23 @@ class Judge:
         if self._writer and (last := self._writer.end()):
             self._keep(last)
             self._held.append(last)
-        return "answered"
+        return "held" if self._waits() else "answered"
+
+    def kept_whole(self) -> str:
+        """Make ready what waits for a person; return `held`, or how a stream ends of which not all came or is kept."""
+        self._see_end()
+        if not self.complete:
+            return "upstream_cut"
+        if self._writer and (last := self._writer.end()):
+            self._keep(last)
+        if self.cut:
+            self.broken_rule = Broken(self.asked[0].tool, NOT_KEPT)
+        return "refused_answer" if self.cut else "held"
+
+    def _see_end(self) -> None:
+        if not self.complete:
+            self.transcript.see_end()
+            self.complete = self.transcript.finished
 
     def rest(self) -> bytes:
         """Return what was held back."""
@@ -177,6 +208,8 @@ class Judge:
             # Of an answer that breaks off with an error its last call is not whole, and that is not the model's doing.
             if self._too_many() or (ending and not self.transcript.error and self._breaks_rule()):
                 return "refused_answer"
+            if ending and not self.unread and self._waits():
+                return "held"
         return "unreadable" if self.unread else "answered"
 
     def _not_granted(self) -> list[str]:
@@ -188,7 +221,13 @@ class Judge:
     def _breaks_rule(self) -> bool:
         if self._rules and (calls := tuple(self.transcript.tool_calls())) != self._judged:
             self._judged, self.broken_rule = calls, broken_in(calls, self._rules, self._said)
+            self.asked = () if self.broken_rule else asked_in(calls, self._rules, self._said)
+            if self.asked and not self._approval:
+                self.broken_rule, self.asked = Broken(self.asked[0].tool, NOT_KEPT), ()
         return self.broken_rule is not None
+
+    def _waits(self) -> bool:
+        return bool(self.asked) and self._approval != "given"
 
     def _keep(self, raw: bytes) -> None:
         size = len(raw)
@@ -222,6 +261,7 @@ class Judge:
             raw_usage=said.raw_usage() if self._asked.stream or self._writer else None, model=said.model,
             service_tier=said.service_tier,
             complete=self.complete, response_id=said.response_id, tool_calls=tools, checks=self._checks(tools),
+            asked=self.asked,
             answer=decoded(b"".join(self.sent)) if self.sent and self._dialect.keeps_answer else None,
         )  # fmt: skip
 
@@ -231,7 +271,7 @@ class Judge:
         if whole:
             self._breaks_rule()
         ruled = rule_checks(are_judged(tools, self._rules), self.broken_rule, whole=whole)
-        return (self._checked(tools), *ruled, *cut)
+        return (self._checked(tools), *ruled, *approval_checks(self.asked, given=not self._waits()), *cut)
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
         """Return what came of looking at the tool calls. What nobody could read is never passed."""

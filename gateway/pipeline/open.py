@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
+from gateway.approvals.standing import require_approval
 from gateway.call import Call, Check, Opened, Plan, Principal
 from gateway.configuration.model import Workflow
 from gateway.days import day_in_zone
@@ -70,6 +71,7 @@ def open_unit(
             rows.append(task_row(principal.workflow, record.task))
         if plan.similar:
             rows.append(similar_row(principal.workflow, plan.route))
+        rows += record.holding.rows if record.holding else []
         rows += [row for row, _ in budget_rows(plan.caps, zone, at)]
         rows.append(row_of(day_in_zone(zone, at), principal.workflow, NOTHING, plan_words))
         return rows
@@ -82,6 +84,7 @@ def open_unit(
         _require_current(state, rules)
         try:
             admitted = _require_admission(state, at, principal, workflow, record)
+            admitted += require_approval(state, at, record.holding) if record.holding else ()
             _require_unused(state, at, call, principal, workflow, plan, record, ports)
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan, call.dialect.limit_name)
@@ -125,7 +128,7 @@ def _require_unused(
     ports: Ports,
 ) -> None:  # fmt: skip
     """Refuse what was bought a moment ago, and a task that has used up what it may come to."""
-    undelivered = state.get(UNDELIVERED)
+    undelivered = state.get(UNDELIVERED) if record.released is None else None
     if (undelivered or ports.undelivered.known) and not call.may_repeat:
         digest = partial(digest_of, call, principal, ports.contents.pseudonym)
         require_new(undelivered, ports.undelivered, plan.repeat_window, at, digest)
@@ -230,6 +233,8 @@ def _facts(
         more["instructions"] = ports.contents.pseudonym("instructions", call.asked.instructions)
     if record.request:
         more["same_ref"] = record.request
+    if record.released is not None:
+        more["approval_ref"] = call.approval
     if call.asked.tool_rounds:
         more["tool_rounds"] = call.asked.tool_rounds
     if call.asked.stored:

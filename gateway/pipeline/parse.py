@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.call import Arrival, Call
 from gateway.configuration.evaluation import COMPONENTS
-from gateway.dialects.identity import subject_of, task_of
+from gateway.dialects.identity import approval_of, requester_of, subject_of, task_of
 from gateway.dialects.protocol import Sent, invalid
 
 
@@ -27,6 +27,8 @@ def parse(arrival: Arrival) -> Call:
         subject_id=subject_of(headers),
         content=_content(headers),
         component=_component(headers),
+        approval=approval_of(headers),
+        requester=requester_of(headers),
         may_repeat=headers.get("x-whyledger-repeat", "").strip().lower() == "allow",
     )
 

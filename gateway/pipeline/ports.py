@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from gateway.approvals.standing import Answers
 from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.judging import Room
@@ -137,6 +138,7 @@ class Ports:
     boot: str
     build: str
     rules: "RulesInForce"
+    approvals: Answers
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
     similar: SimilarCache | None = None

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gateway.approvals.standing import Holding
 from gateway.call import Call, Principal
+from gateway.configuration.approvals import Approvals
 from gateway.configuration.model import Workflow
 from gateway.dialects.identity import OWN
 from gateway.dialects.words import decoded
@@ -28,6 +30,13 @@ class Record(NamedTuple):
     keep: bool = False
     c: Mapping[str, str] = NOTHING
     contents: Sealed | None = None
+    holding: Holding | None = None
+    """What it has to do with approvals, where its workflow asks for some or it names one."""
+
+    @property
+    def released(self) -> str | None:
+        """The answer that waited for a person and that this call asks for."""
+        return self.holding.answer if self.holding else None
 
 
 async def record_of(
@@ -59,7 +68,22 @@ async def record_of(
             values["requested"] = requested
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     task = None if own else ports.contents.pseudonym("task", call.task_id)
-    request = None if own else digest_of(call, principal, ports.contents.pseudonym)[:SAME_LENGTH]
+    asks = bool(call.approval or (workflow and workflow.asks))
+    digest = digest_of(call, principal, ports.contents.pseudonym) if asks or not own else ""
     return Record(
-        entry_id=entry_id, task=task, request=request, sub=sub, key_ref=key_ref, keep=keep, c=c, contents=contents
-    )
+        entry_id=entry_id, task=task, request=None if own else digest[:SAME_LENGTH], sub=sub, key_ref=key_ref,
+        keep=keep, c=c, contents=contents, holding=await _holding(call, workflow, digest, ports) if asks else None,
+    )  # fmt: skip
+
+
+async def _holding(call: Call, workflow: Workflow | None, digest: str, ports: Ports) -> Holding:
+    """Look up the approval that a call names, and what waits for it; a stranger's is not opened."""
+    row = await ports.approvals.row(call.approval) if call.approval else None
+    if row is None or row["digest"] != digest:
+        row = None
+    people = await ports.approvals.people([one for one in (call.requester, call.subject_id) if one])
+    policy = workflow.approvals if workflow else Approvals()
+    return Holding(
+        digest, new_id("appr", ports.clock()), policy, call.approval, row or {},
+        await ports.approvals.answer(row["call"]) if row else None, tuple(dict.fromkeys(people)),
+    )  # fmt: skip

@@ -24,6 +24,7 @@ def refused_draft(
         "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
         "dialect": dialect, "task_source": call.task_source if call else "none",
     }  # fmt: skip
+    facts |= {"approval_ref": refusal.inputs["approval"]} if "approval" in refusal.inputs else {}
     facts |= ({"route": route} if route else {}) | (call.prompt_facts if call else {})
     return Draft(
         id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,

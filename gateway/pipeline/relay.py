@@ -10,15 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from gateway.approvals.standing import asked_for
 from gateway.call import Call, Opened, Outcome, Plan, Principal, Target
 from gateway.charging.charge import charge
 from gateway.configuration.model import Workflow
 from gateway.dialects.pairs import SAME, Pair
 from gateway.dialects.sse import Event, EventTooLarge
 from gateway.dialects.words import decoded
-from gateway.errors import AnswerWithheld, EvidenceLost, UpstreamError, UpstreamFailed
+from gateway.errors import AnswerWithheld, EvidenceLost, Held, UpstreamError, UpstreamFailed
 from gateway.pipeline.attempt import Tries, first_answer
 from gateway.pipeline.beginning import Begun
 from gateway.pipeline.judging import Judge
@@ -82,10 +83,12 @@ class Relay:
     def _judge_of(self, pair: Pair) -> Judge:
         asked, form = self.call.asked, output_format(self.call, self.workflow)
         grants, most = grants_of(self.workflow.tools, form), self.workflow.max_tool_calls
+        approval: Literal["", "given", "asked"] = "asked" if self.record.keep else ""
+        approval = "given" if self.record.released is not None else approval
         writer = pair.writer(asked, int(self.ports.clock().timestamp())) if pair.is_translation else None
         return Judge(
             asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room,
-            self.workflow.tool_rules,
+            self.workflow.tool_rules, approval,
         )  # fmt: skip
 
     async def whole(self) -> tuple[Head, bytes]:
@@ -97,7 +100,7 @@ class Relay:
         """
         self._hit = await self._given_again()
         if cached := self._hit:
-            await self.end(self._again(cached))
+            await self._give(cached)
             head = Head(content_type=cached.content_type, cache=self._cache_word(), cost_nano_eur=self._cost)
             return head, cached.body
         upstream = await self._answer()
@@ -146,7 +149,7 @@ class Relay:
             UpstreamFailed, AnswerWithheld, EvidenceLost: after which the stream must not end cleanly.
         """
         if cached := self._hit:
-            await self.end(self._again(cached))
+            await self._give(cached)
             self.tail = cached.body
             return
         if self._upstream is None:
@@ -166,6 +169,8 @@ class Relay:
                     break
             if result == "answered":
                 result = self._judge.end()
+            if result == "held":
+                result = self._judge.kept_whole()
         except (UpstreamError, EventTooLarge):
             result = "stopped" if self.is_stopped() else "upstream_cut"
         await self.end(await self._compared(self._judge.outcome(result)))
@@ -186,6 +191,9 @@ class Relay:
     def _broken(self, result: str) -> UpstreamFailed:
         if result == "refused_answer":
             return self._withheld()
+        if result == "held" and self.record.holding:
+            calls = "; ".join(f"{one.tool}: {one.because}" for one in self._judge.asked)
+            return Held(approval := self.record.holding.new, asked_for(approval, f" ({calls})"))
         if result == "stopped":
             return AnswerWithheld("stopped", "a person stopped this while the answer was running")
         if result == "unreadable":
@@ -254,6 +262,8 @@ class Relay:
 
     async def _given_again(self) -> Cached | None:
         """Return the earlier answer that serves this call, if there is one."""
+        if (held := self.record.holding) and held.answer is not None:
+            return Cached(call=held.row["call"], content_type="application/json", body=held.answer.encode(), cost=0)
         if self.plan.cache_ttl and (cached := self.ports.cache.get(self.cache_key)):
             return cached
         if self.plan.similar and not self.is_stopped():
@@ -271,6 +281,26 @@ class Relay:
             similar=self._alike.facts if self._alike else None,
         )  # fmt: skip
 
+    async def _give(self, cached: Cached) -> None:
+        """Close a call that an earlier answer serves. One that waited for a person is judged by the rules of today.
+
+        Raises:
+            AnswerWithheld: they do not let it through.
+        """
+        if self.record.released is None:
+            await self.end(self._again(cached))
+            return
+        judge, reader = self._judge, self.call.dialect.reader()
+        if self.call.asked.stream:
+            result, _ = judge.events([*reader.feed(cached.body), *reader.finish()])
+            result = judge.end() if result == "answered" else result
+        else:
+            result = judge.whole(cached.body)
+        outcome = judge.outcome("stopped" if self.is_stopped() else result)
+        await self.end(outcome._replace(reported=None, raw_usage=None, released_from=cached.call))
+        if outcome.result != "answered":
+            raise self._broken(outcome.result)
+
     async def _compared(self, outcome: Outcome) -> Outcome:
         """Return the outcome with what a look-up found, held against what was answered."""
         if self._alike is None or outcome.result != "answered":
@@ -279,7 +309,7 @@ class Relay:
         return outcome._replace(similar=await self._alike.compared(body, self.plan, self.tries, self.ports))
 
     def _cache_word(self) -> str:
-        if self._hit:
+        if self._hit and self.record.released is None:
             return "similar" if self._alike else "hit"
         return "miss" if self.plan.cache_ttl else "off"
 

@@ -15,7 +15,7 @@ from gateway.dialects.strict import written
 from gateway.errors import Refused
 from ledger.entry import format_time, parse_time
 
-UNDELIVERED = frozenset({"refused_answer", "unreadable", "upstream_cut", "failed"})
+UNDELIVERED = frozenset({"refused_answer", "held", "unreadable", "upstream_cut", "failed"})
 """How a call ended that cost something and gave nothing out. Callers who left and people who stopped it are none."""
 MOST = 1000
 _FORMS = frozenset({"stream", "stream_options"})

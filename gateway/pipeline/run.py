@@ -81,6 +81,8 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
     record = await record_of(call, principal, workflow, ports)
+    if record.released is not None:
+        plan = plan.with_nothing_bought()
     # Nothing that can fail may stand between 7 and the relay that closes the call.
     key = cache_key(call, principal) if plan.cache_ttl else ""
     decided = monotonic()

@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.approvals.asking import asking
 from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.charging.charge import Charge
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
@@ -13,7 +14,7 @@ from gateway.errors import CallEnded
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.record import SAME_LENGTH, Record
 from gateway.pipeline.repeats import UNDELIVERED, digest_of
-from gateway.state.changes import changes_of
+from gateway.state.changes import changes_of_all
 from gateway.state.rows import rows_of_end
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import ContentGone
@@ -27,7 +28,7 @@ def close_unit(
     call: Call, principal: Principal, plan: Plan, record: Record, opened: Opened, attempts: Sequence[Attempt],
     target: Target | None, outcome: Outcome, charged: Charge, timing: dict[str, int], ports: Ports,
 ) -> Unit:  # fmt: skip
-    """Return the unit that settles the reservation and appends `call.closed`."""
+    """Return the unit that settles the reservation and appends `call.closed`, and asks a person where it is held."""
     entry_id = new_id("ent", ports.clock())
     c, contents, tools = _sealed(outcome, attempts, record, entry_id, ports)
     checks = (*outcome.checks, *charged.checks, *_overrun(charged.amount, opened))
@@ -56,12 +57,17 @@ def close_unit(
     facts |= {"component": call.component} if call.component else {}
     if outcome.response_id:
         facts["response_ref"] = ports.contents.pseudonym("response", outcome.response_id)
+    facts |= {"released_ref": outcome.released_from} if outcome.released_from else {}
     draft = Draft(
         id=entry_id, kind="call.closed", call=call.id, task=record.task, workflow=principal.workflow, sub=record.sub,
         facts=facts, refs={"build": ports.build}, c=c, contents=contents,
     )  # fmt: skip
     rows = rows_of_end(call.id, opened.budgets, principal.workflow, record.task, facts)
-    return Unit(keys=lambda _at: rows, run=lambda state, at: _close(draft, state, at))
+    ask: Callable[[datetime], Draft] | None = None
+    if outcome.result == "held" and record.holding:
+        deliver = ports.rules.now.configuration.alerts.webhook is not None
+        ask = asking(draft, record.holding, call, outcome, ports.contents, ports.clock(), deliver=deliver)
+    return Unit(keys=lambda _at: rows, run=lambda state, at: _close(draft, state, at, ask))
 
 
 def _cache_word(outcome: Outcome, plan: Plan) -> str:
@@ -70,11 +76,12 @@ def _cache_word(outcome: Outcome, plan: Plan) -> str:
     return "miss" if plan.cache_ttl else "off"
 
 
-def _close(draft: Draft, state: State, _at: datetime) -> Step:
+def _close(draft: Draft, state: State, at: datetime, ask: Callable[[datetime], Draft] | None) -> Step:
     if f"call:{draft.call}" not in state:
         # Another process held us for dead and closed the call as interrupted: there must not be two ends.
         raise CallEnded(f"{draft.call} is already closed")
-    return Step(drafts=[draft], changes=changes_of(draft, state))
+    drafts = [draft, *([ask(at)] if ask else ())]
+    return Step(drafts=drafts, changes=changes_of_all(drafts, state))
 
 
 def _overrun(amount: int, opened: Opened) -> tuple[Check, ...]:

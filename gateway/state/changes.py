@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.state import rollup
+from gateway.state.approvals import changes_of_approval, changes_of_use
 from gateway.state.outcomes import changes_of_outcome
 from gateway.state.rows import (
     CONTROL,
@@ -138,6 +139,8 @@ def _opened(item: Item, state: State) -> Changes:
         if not facts.get("tool_rounds") and "tools" in old:  # a person has spoken: what was called before is past
             changes[row]["tools"] = []
         changes[row]["reserved"] = old.get("reserved", 0) + facts["reserved_nano_eur"]
+    if "approval_ref" in facts:
+        changes |= changes_of_use(item.call, facts["approval_ref"], state)
     return changes | _move(state, changes[f"call:{item.call}"]["budgets"], reserved=facts["reserved_nano_eur"])
 
 
@@ -323,6 +326,10 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "evaluation.scored": _scored,
     "evaluation.imported": _imported,
     "review.recorded": _reviewed,
+    "approval.requested": changes_of_approval,
+    "approval.decided": changes_of_approval,
+    "approval.escalated": changes_of_approval,
+    "approval.expired": changes_of_approval,
     "alert.raised": _alerted,
     "alert.reminded": _alerted,
     "alert.resolved": _alerted,

@@ -22,6 +22,7 @@ quality:..., review:... scores of an evaluator's series on a day, and what peopl
 imported:...            results of evaluations that ran elsewhere, by the day they ran
 similar:<workflow>|<route>  how many answers to similar questions were verified, and how many were wrong
 alert:..., deliver:...  alerts that are active, and messages that have not arrived
+approval:..., held:..., undecided:...  what waits for a person (`gateway.approvals.standing`)
 gap                     the last loss that a person declared
 halt                    why nothing may be written until a person declares a loss
 """
@@ -72,6 +73,26 @@ def class_of(row: Mapping[str, Any] | None) -> str:
 def task_row(workflow: str | None, task: str | None) -> str:
     """Name the row that counts a workflow's calls in a task."""
     return f"task:{workflow}:{task}"
+
+
+def approval_row(approval: str) -> str:
+    """Name the row of an approval."""
+    return f"approval:{approval}"
+
+
+def held_row(digest: str) -> str:
+    """Name the row of a request that waits for a person, by its keyed digest."""
+    return f"held:{digest}"
+
+
+def undecided_row(approval: str) -> str:
+    """Name the row that is there while nobody has decided about an approval."""
+    return f"undecided:{approval}"
+
+
+def person_row(pseudonym: str) -> str:
+    """Name the row of a person."""
+    return f"person:{pseudonym}"
 
 
 def scheduled_row(every: str, workflow: str | None, start: str, *, brief: bool) -> str:

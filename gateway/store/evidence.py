@@ -150,10 +150,12 @@ class LiveEvidence:
         merkle.verify_inclusion(seq, size, merkle.leaf_hash(data), path, root)
 
     def resolve(self, ref: str) -> tuple[str, Sequence[Entry | Brief]]:
-        """Return what kind of id `ref` is (call, response, request, task, subject) and what it leads to."""
+        """Return what kind of id `ref` is (call, approval, response, request, task, subject) and what it leads to."""
         vault = self._installation.vault
         if is_id(ref, "call"):
             return "call", self.find("call", ref)
+        if is_id(ref, "appr"):
+            return "approval", self.find("approval", ref)
         if found := self.find("response", vault.pseudonym("response", ref)):
             return "response", found
         if as_identifier(ref) == ref and (found := self.find("request", ref)):

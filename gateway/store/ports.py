@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.call import Principal
 from gateway.configuration.load import load
@@ -15,7 +16,9 @@ from gateway.pricing.prices import PriceList
 from gateway.rules.prompts import Prompt, PromptBook, PromptVersion
 from gateway.rules.snapshot import Rules
 from gateway.settings import Settings
-from gateway.state.rows import CONTROL, control_of, release_of
+from gateway.state.rows import CONTROL, approval_row, control_of, release_of
+from gateway.store.evidence import LiveEvidence
+from gateway.store.installation import Installation
 from gateway.upstream.network import Endpoint, Network, network_of
 from ledger.entry import Sealed
 from ledger.errors import LedgerUnavailable
@@ -187,6 +190,39 @@ class KeysFromLedger:
             status=row["status"],
             cap=row.get("cap"),
         )
+
+
+class ApprovalsInLedger:
+    """Reads how approvals stand, and opens the answers that wait."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def row(self, approval: str) -> Mapping[str, Any] | None:
+        return await asyncio.to_thread(self._row, approval)
+
+    def _row(self, approval: str) -> Mapping[str, Any] | None:
+        with told():
+            found: Mapping[str, Any] | None = self._installation.reader.state(approval_row(approval))
+            return found
+
+    async def answer(self, call: str) -> str | None:
+        return await asyncio.to_thread(self._answer, call)
+
+    def _answer(self, call: str) -> str | None:
+        with told():
+            evidence = LiveEvidence(self._installation)
+            closed = next((one for one in evidence.find("call", call) if one.kind == "call.closed"), None)
+            kept = evidence.content(closed, "answer") if closed and "answer" in closed.c else None
+            return str(kept.value) if kept and kept.missing is None else None
+
+    async def people(self, names: Sequence[str]) -> list[str]:
+        return await asyncio.to_thread(self._people, names) if names else []
+
+    def _people(self, names: Sequence[str]) -> list[str]:
+        with told():
+            found = [self._installation.vault.find_subject("person", name) for name in names]
+            return [one.pseudonym for one in found if one]
 
 
 @dataclass(slots=True)

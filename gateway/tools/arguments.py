@@ -45,8 +45,19 @@ def objection_to(arguments: str, rule: ToolRule, said: Said = NOBODY) -> str:
         _against_schema(value, rule)
         or _against_hosts(value, rule)
         or _against_beginnings(value, rule)
-        or _against_said(value, rule, said)
+        or ("" if rule.approval != "never" else _against_said(value, rule, said))
     )
+
+
+def asks_for_approval(arguments: str, rule: ToolRule, said: Said = NOBODY) -> str:
+    """Return why a call that breaks no part of a rule waits for a person: `always`, or what nobody has said; or empty.
+
+    Args:
+        arguments: as `objection_to` has let them pass.
+    """
+    if rule.approval == "never":
+        return ""
+    return _against_said(loaded(arguments.strip() or "{}"), rule, said) or ("always" * (rule.approval == "always"))
 
 
 def _against_schema(value: dict[str, Any], rule: ToolRule) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gateway.call import Check, ToolCall
+from gateway.call import Asking, Check, ToolCall
 from gateway.configuration.tools import ToolRule
 from gateway.dialects.protocol import Called
 from gateway.dialects.words import as_identifier
-from gateway.tools.arguments import objection_to
+from gateway.tools.arguments import asks_for_approval, objection_to
 from gateway.tools.provenance import Said
 
 Rules = Mapping[str, ToolRule]
@@ -47,6 +47,27 @@ def broken_in(calls: Sequence[Called], rules: Rules, said: Said) -> Broken | Non
         if part:
             return Broken(as_identifier(one.name), part)
     return None
+
+
+def asked_in(calls: Sequence[Called], rules: Rules, said: Said) -> tuple[Asking, ...]:
+    """Return which calls wait for a person and why, of calls that break no rule."""
+    found = []
+    for one in calls:
+        rule = rule_of(one.name, rules)
+        reasons = [asks_for_approval(text, rule, said) for text in (one.arguments, *one.others)] if rule else []
+        if because := next(filter(None, reasons), ""):
+            found.append(Asking(as_identifier(one.name), because))
+    return tuple(found)
+
+
+def approval_checks(asked: Sequence[Asking], *, given: bool) -> tuple[Check, ...]:
+    """Return the check of an answer with calls that wait for a person, or that a person has approved."""
+    if not asked:
+        return ()
+    inputs = {"called": len(asked), "tool": asked[0].tool, "broken": asked[0].because}
+    if given:
+        return (Check("tool-approval", "pass", inputs=inputs),)
+    return (Check("tool-approval", "hold", "a call waits for a person", inputs),)
 
 
 def rule_checks(judged: int, broken: Broken | None, *, whole: bool) -> tuple[Check, ...]:

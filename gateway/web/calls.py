@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
+import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from gateway.call import Arrival
+from gateway.call import Arrival, Principal
 from gateway.dialects.protocol import Dialect
-from gateway.errors import EvidenceLost, GatewayError, Limited, Refused
+from gateway.errors import EvidenceLost, GatewayError, Held, Limited, Refused
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Head, Relay
@@ -27,6 +28,18 @@ from gateway.web.limits import decoded
 from gateway.web.metrics import Metrics
 from gateway.web.places import Place
 from gateway.web.problems import METHOD_NOT_ALLOWED, RETRYABLE, error_event, error_response
+from gateway.web.waiting import (
+    ASK_AGAIN_SECONDS,
+    COMMENT_SECONDS,
+    NONE,
+    Preference,
+    accepted,
+    approval_of,
+    decided,
+    preference_of,
+    resumed,
+    status_url,
+)
 from ledger.amounts import eur
 from ledger.errors import LedgerUnavailable
 from ledger.ids import new_id
@@ -37,6 +50,7 @@ the event, take it for a fault of the network and repeat."""
 MAX_IN_FLIGHT, MAX_OF_KEY = 512, 384
 """Calls in flight: of everybody, and of one key, so that no key takes every place."""
 LEFT = "the caller took nothing more of it"
+ACCEPTED = 202
 UNRECORDED = frozenset({"unknown_key", "key_revoked", "busy"})
 """Refusals of which there may be no entry, so that a link would lead nowhere."""
 
@@ -56,7 +70,7 @@ class Calls:
     def __init__(self, ports: Callable[[], Ports], metrics: Metrics) -> None:
         self._ports, self._metrics = ports, metrics
         self._reading: set[Reading] = set()
-        self._relays: set[Relay] = set()
+        self._relays: dict[Relay, Arrival] = {}
         self._of_key: Counter[str] = Counter()
         self._sending: set[Sending] = set()
 
@@ -65,29 +79,34 @@ class Calls:
         ports = self._ports()
         call = new_id("call", ports.clock())
         started = time.perf_counter()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             if scope["method"] != "POST":
                 raise GatewayError("method_not_allowed", "send a POST")
-            relay = await self._admit(place, call, scope, receive, ports)
+            relay = await self._admit(place, call, headers, scope, receive, ports)
         except GatewayError as error:
             self._metrics.refused(error.code)
-            await _send_error(send, error, place.dialect, call)
+            await _send_error(send, error, place.dialect, call, prefer=preference_of(headers))
             return
         try:
             await self._send_relay(relay, receive, send, started)
         finally:
-            self._relays.discard(relay)
-            self._of_key[relay.principal.key] -= 1
-            relay.abandon()
-            self._metrics.staged(relay.stages)
+            self._let_go(relay)
 
-    async def _admit(self, place: Place, call: str, scope: Scope, receive: Receive, ports: Ports) -> Relay:
+    def _let_go(self, relay: Relay) -> None:
+        self._relays.pop(relay, None)
+        self._of_key[relay.principal.key] -= 1
+        relay.abandon()
+        self._metrics.staged(relay.stages)
+
+    async def _admit(
+        self, place: Place, call: str, headers: dict[str, str], scope: Scope, receive: Receive, ports: Ports
+    ) -> Relay:
         """Read the request and run the stages up to the open.
 
         Raises:
             GatewayError: the call was not opened.
         """
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             principal = await authenticate(key_shown(headers), ports)
             if len(self._reading) + len(self._relays) >= MAX_IN_FLIGHT:
@@ -105,10 +124,12 @@ class Calls:
                 except Refused as refusal:
                     await refuse(refusal, call, None, principal, ports, dialect=place.dialect.name)
                     raise
-                relay = await handle_call(Arrival(call, headers, body, place.dialect, place.path), principal, ports)
-                self._relays.add(relay)  # no await since the open: what is opened is now owned
-                self._of_key[principal.key] += 1
-                return relay
+                arrival = Arrival(call, headers, body, place.dialect, place.path)
+                leaving = Leaving(receive)
+                try:
+                    return await self._handled(arrival, principal, ports, leaving)
+                finally:
+                    leaving.cancel()
             finally:
                 self._reading.discard(reading)
         except GatewayError:
@@ -118,6 +139,31 @@ class Calls:
         except Exception as error:
             log.exception("a call failed before it was opened", call=call)
             raise GatewayError("internal_error", "an internal error; the call was not sent") from error
+
+    async def _handled(self, arrival: Arrival, principal: Principal, ports: Ports, gone: Callable[[], bool]) -> Relay:
+        """Run the stages up to the open; where a person is asked and the caller prefers to wait, once more then."""
+        try:
+            relay = await handle_call(arrival, principal, ports)
+        except Refused as refusal:
+            approval, wait = approval_of(refusal), preference_of(arrival.headers).wait
+            if not approval or not wait or not await decided(ports, approval, wait, gone):
+                raise
+            relay = await handle_call(resumed(arrival, approval, ports), principal, ports)
+        self._relays[relay] = arrival  # no await since the open: what is opened is now owned
+        self._of_key[principal.key] += 1
+        return relay
+
+    async def _approved(self, relay: Relay, held: Held, gone: Callable[[], bool]) -> Relay:
+        """Wait until a person has approved what is held, if the caller prefers to; return the call that has it.
+
+        Raises:
+            Held: nobody has, or the caller does not wait.
+        """
+        arrival, ports = self._relays[relay], self._ports()
+        wait = preference_of(arrival.headers).wait
+        if not wait or not await decided(ports, held.approval, wait, gone):
+            raise held
+        return await self._handled(resumed(arrival, held.approval, ports), relay.principal, ports, gone)
 
     @property
     def is_busy(self) -> bool:
@@ -146,14 +192,27 @@ class Calls:
             if relay.call.asked.stream:
                 await self._send_stream(relay, receive, send, started)
             else:
-                await self._send_whole(relay, send, started)
+                await self._send_whole(relay, receive, send, started)
             self._metrics.closed("answered", time.perf_counter() - started)
         except GatewayError as error:
             self._metrics.closed(error.code, time.perf_counter() - started)
-            await _send_error(send, error, relay.call.dialect, relay.call.id, decided="allow")
+            prefer = preference_of(self._relays[relay].headers)
+            await _send_error(send, error, relay.call.dialect, relay.call.id, decided="allow", prefer=prefer)
 
-    async def _send_whole(self, relay: Relay, send: Send, started: float) -> None:
-        head, body = await _answered(relay.whole(), relay)
+    async def _send_whole(self, relay: Relay, receive: Receive, send: Send, started: float) -> None:
+        try:
+            head, body = await _answered(relay.whole(), relay)
+        except Held as held:
+            leaving = Leaving(receive)
+            try:
+                again = await self._approved(relay, held, leaving)
+            finally:
+                leaving.cancel()
+            try:
+                await self._send_whole(again, receive, send, started)
+            finally:
+                self._let_go(again)
+            return
         headers = _headers(relay, head, started) + [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         sending = Sending(lambda: False)  # it is on record as given out
@@ -173,8 +232,9 @@ class Calls:
         sending = Sending(relay.is_stopped)
         self._sending.add(sending)
         try:
-            parts = _all_of(beginning, relay.stream(lambda: sending.late or leaving()))
-            every = relay.plan.keep_alive
+            parts = _all_of(beginning, self._given(relay, lambda: sending.late or leaving()))
+            waits = COMMENT_SECONDS if preference_of(self._relays[relay].headers).wait else 0.0
+            every = relay.plan.keep_alive or waits
             async for part in with_comments(parts, every) if every else parts:
                 await sending.send(send, _part(part))
             await sending.send(send, {"type": "http.response.body", "body": relay.tail, "more_body": False})
@@ -200,6 +260,23 @@ class Calls:
         finally:
             self._sending.discard(sending)
             leaving.cancel()
+
+    async def _given(self, relay: Relay, gone: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Yield what goes to the caller; what waited for a person, if they wait with it, is the end of it."""
+        given = 0
+        try:
+            async for part in relay.stream(gone):
+                given += len(part)
+                yield part
+        except Held as held:
+            again = await self._approved(relay, held, gone)
+            try:
+                await again.begin()
+                async for _ in again.stream(gone):
+                    continue
+                relay.tail = again.tail[given:]  # the whole of it; its beginning was given
+            finally:
+                self._let_go(again)
 
 
 async def _begun(relay: Relay) -> tuple[Head, "asyncio.Task[Head] | None"]:
@@ -272,8 +349,14 @@ def _headers(relay: Relay, head: Head, started: float) -> Headers:
     return headers
 
 
-async def _send_error(send: Send, error: GatewayError, dialect: Dialect, call: str, *, decided: str = "deny") -> None:
+async def _send_error(
+    send: Send, error: GatewayError, dialect: Dialect, call: str, *, decided: str = "deny", prefer: Preference = NONE
+) -> None:
     status, body = error_response(error, dialect, call)
+    if approval := approval_of(error):
+        decided = "hold"
+        if prefer.asynchronous:
+            status, body = ACCEPTED, orjson.dumps(accepted(approval, call))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -282,11 +365,15 @@ async def _send_error(send: Send, error: GatewayError, dialect: Dialect, call: s
         (b"x-whyledger-decision", decided.encode()),
         (b"x-should-retry", b"true" if error.code in RETRYABLE else b"false"),
     ]
+    if approval:
+        headers += [(b"x-whyledger-approval", approval.encode()), (b"location", status_url(approval).encode())]
+    if status == ACCEPTED:
+        headers.append((b"retry-after", str(ASK_AGAIN_SECONDS).encode()))
     if isinstance(error, EvidenceLost) and error.code in RETRYABLE:
         headers.append((b"retry-after", b"1"))
     if isinstance(error, Limited):
         headers.append((b"retry-after", str(max(1, math.ceil(error.wait))).encode()))
-    if decided == "allow" or (isinstance(error, Refused) and error.code not in UNRECORDED):
+    if decided != "deny" or (isinstance(error, Refused) and error.code not in UNRECORDED):
         headers.append((b"x-whyledger-why", f"/why/{call}".encode()))
     if status == METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST"))

@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 
 from reports.ports import Integrity
 from reports.why.cited import CitedEntry
-from reports.why.narrative import Sentence
 from reports.why.questions import Answered
+from reports.why.sentences import Sentence
 from reports.why.subject import AboutSubject
 
 PROBLEM = "application/problem+json"

@@ -32,6 +32,13 @@ _ERROR = {
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": "error", "content": {"application/json": {"schema": _ERROR}}} for status in (401, 404, 503)
 }
+_WAITS = {
+    "description": "a person must approve it first, and the caller preferred not to be told by an error",
+    "content": {"application/json": {"schema": {
+        "type": "object", "required": ["id", "state", "status_url"],
+        "properties": {"id": {"type": "string"}, "state": {"type": "string"}, "status_url": {"type": "string"}},
+    }}},
+}  # fmt: skip
 STATUSES = sorted({*STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})
 
 
@@ -128,7 +135,7 @@ def _operation(route: Hot) -> dict[str, Any]:
         "security": [*route.keys],
         "parameters": [*_parameters(route.path)],
         "requestBody": {"required": True, "content": _json(asked)},
-        "responses": {"200": {"description": "the answer", "content": content}} | errors,
+        "responses": {"200": {"description": "the answer", "content": content}, "202": _WAITS} | errors,
     }
 
 

@@ -9,6 +9,7 @@ import orjson
 from gateway.dialects.protocol import Dialect
 from gateway.errors import GatewayError, UpstreamFailed
 from gateway.pipeline.attempt import PASSED_ON
+from gateway.web.waiting import approval_of, status_url
 
 METHOD_NOT_ALLOWED = 405
 STATUS = {
@@ -29,6 +30,7 @@ STATUS = {
     "prompt_invalid": 400,
     "workflow_not_released": 403,
     "release_stale": 403,
+    **dict.fromkeys(map("approval_{}".format, ("required", "mismatch", "rejected", "expired", "used", "void")), 403),
     "environment_unknown": 403,
     "route_unknown": 404,
     "path_unknown": 404,
@@ -65,8 +67,13 @@ def status_of(error: GatewayError, dialect: Dialect) -> int:
 
 
 def error_body(error: GatewayError, dialect: Dialect, call: str) -> bytes:
-    """Return an error of ours in the envelope of a dialect."""
-    return dialect.error(status_of(error, dialect), error.code, error.message, call)
+    """Return an error of ours in the envelope of a dialect; where a person is asked, it says where that stands."""
+    said = dialect.error(status_of(error, dialect), error.code, error.message, call)
+    if not (approval := approval_of(error)):
+        return said
+    value = orjson.loads(said)
+    value["error"] |= {"approval_id": approval, "status_url": status_url(approval)}
+    return orjson.dumps(value)
 
 
 def error_response(error: GatewayError, dialect: Dialect, call: str) -> tuple[int, bytes]:

@@ -23,6 +23,7 @@ KINDS = {
     "token.issued": "issued a new personal token to",
     "token.revoked": "revoked the personal token of",
     "translation.confirmed": "confirmed a translation",
+    "approval.decided": "decided about a held call of",
 }
 
 
@@ -54,11 +55,15 @@ def act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
         "at": when(entry, evidence),
         "seq": entry.seq,
         "person": person(entry, evidence),
-        "what": f"{KINDS[entry.kind]} {about}".strip(),
+        "what": f"{_did(entry)} {about}".strip(),
         "id": named,
         "stop": entry.kind.startswith("stop."),
         "reason": quoted(entry, "reason", evidence) if "reason" in entry.c else "",
     }
+
+
+def _did(entry: Entry) -> str:
+    return f"{verb_of(entry)} a held call of" if entry.kind == "approval.decided" else KINDS[entry.kind]
 
 
 def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:

@@ -15,6 +15,7 @@ RESULTS = {
     "unreadable": "the answer could not be read, and was held back from there on",
     "client_gone": "the client left before the end",
     "refused_answer": "the answer was withheld",
+    "held": "the answer was held for a person",
     "stopped": "stopped by a person while it ran",
     "cancelled": "cancelled",
     "interrupted": "the process ended first",

@@ -9,9 +9,10 @@ from ledger.entry import Entry
 from ledger.links import Brief
 from reports.ports import Evidence, Integrity
 from reports.why.moments import moments
-from reports.why.narrative import Sentence, narrate
+from reports.why.narrative import narrate
 from reports.why.questions import Answered, answers, decided_by, unknowns
 from reports.why.rows import rows
+from reports.why.sentences import Sentence
 from reports.why.story import Story, collect
 from reports.why.subject import SUBJECT, AboutSubject, about_subject, heading
 from reports.why.verdict import verdict

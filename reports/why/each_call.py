@@ -135,6 +135,8 @@ _TRIED = ("attempts", "cache", "similar", "look_ups")
 
 
 def _again(stated: Mapping[str, Any]) -> str:
+    if "released_ref" in stated:
+        return f": the answer is that of {stated['released_ref']}, which had waited for a person"
     if similar := stated.get("similar"):
         return f"{':' if similar['served'] else ';'} {again(similar)}"
     return _CACHE.get(stated["cache"], "")

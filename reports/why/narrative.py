@@ -1,12 +1,13 @@
 """The narrative: fixed sentences over facts, each naming the facts it rests on. Same facts, same bytes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ledger.amounts import counted, eur_short
 from ledger.entry import Entry
 from reports.ports import Evidence
+from reports.why.sentences import Sentence, waited
 from reports.why.serving import again, choice, looked_up, passed_over, tries, without_place
 from reports.why.story import CallStory, Story
 from reports.why.words import (
@@ -30,16 +31,6 @@ from reports.why.words import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One sentence and the facts it states."""
-
-    text: str
-    facts: tuple[str, ...]
-    call: str | None = None
-    """The call that it tells of, if it tells of one."""
-
-
 def narrate(story: Story, evidence: Evidence) -> tuple[Sentence, ...]:
     """Return the whole narrative of a story, in the order things happened."""
     sentences: list[Sentence] = []
@@ -59,6 +50,7 @@ def _of_call(call: CallStory[Entry], label: str, evidence: Evidence) -> Iterator
     yield from _decided(call)
     yield from _attempted(call)
     yield from _ended(call, evidence)
+    yield from (waited(entry, evidence) for entry in call.approvals)
     yield from (_overridden(entry, evidence) for entry in call.overrides)
     yield from (_corrected(entry, evidence) for entry in call.corrections)
     yield from (_scored(entry, evidence) for entry in call.scores)
@@ -186,6 +178,9 @@ def _attempted(call: CallStory[Entry]) -> Iterator[Sentence]:
             f"The exact cache gave the answer that {facts['cached_from_ref']} had bought; no provider was asked.",
             (pointer(call.ended, "facts.cached_from_ref"),),
         )
+    if "released_ref" in facts:
+        text = f"It was given the answer of {facts['released_ref']}, which had waited for a person; nothing was bought."
+        yield Sentence(text, (pointer(call.ended, "facts.released_ref"),))
     failed = [one for one in facts["attempts"] if one["outcome"] != "answered"]
     if failed:
         yield Sentence(f"{tries(failed)}.", (pointer(call.ended, "facts.attempts"),))

@@ -101,6 +101,9 @@ def _human(story: Story, evidence: Evidence, _check: Integrity) -> tuple[list[st
                 f"shown to them: {quoted(entry, 'presented', evidence)}; before: {quoted(entry, 'before', evidence)}; "
                 f"after: {quoted(entry, 'after', evidence)}."
             )
+        elif entry.kind == "approval.decided":
+            said = quoted(entry, "reason", evidence)
+            lines.append(f"{when(entry, evidence)}: {person(entry, evidence)} {verb_of(entry)} the held call, {said}.")
         elif entry.kind == "cost.corrected":
             lines.append(f"{when(entry, evidence)}: {person(entry, evidence)} {corrected(entry, evidence)}.")
         else:

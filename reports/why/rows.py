@@ -44,6 +44,8 @@ def _because(call: CallStory[Entry]) -> str:
 def _model(call: CallStory[Entry]) -> str:
     facts: Mapping[str, Any] = call.ended.facts if call.ended else {}
     served = facts.get("served") or {}
+    if "released_ref" in facts:
+        return "the held answer"
     return str(served.get("model") or ("the cache" if facts.get("cache") in ("hit", "similar") else ""))
 
 

@@ -1,7 +1,7 @@
 """From entries to a story: the calls of a reference, each with its beginning, its end, and what people did to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeVar, cast
 
@@ -11,6 +11,7 @@ from reports.ports import Evidence
 
 WHOLE, PAGE = 10, 5
 """A reference to at most so many calls is told whole; one to more, so many calls at a time."""
+APPROVALS = tuple(map("approval.{}".format, ("requested", "objected", "decided", "escalated", "expired")))
 _SCORES = ("evaluation.scored", "review.recorded")
 _ENDS = ("call.closed", "call.interrupted", "call.refused")
 Item = TypeVar("Item", bound=Entry | Brief, covariant=True)
@@ -30,18 +31,21 @@ class CallStory(Generic[Item]):
     overrides: tuple[Entry, ...]
     corrections: tuple[Entry, ...]
     """Costs that a person put in place of an upper bound."""
+    approvals: tuple[Entry, ...]
+    """That a person was asked about its answer, and what came of it; of a call that has what was approved, by whom."""
     scores: tuple[Entry, ...]
     """What evaluators and people who reviewed them said of the answer."""
 
     @property
     def acts(self) -> tuple[Entry, ...]:
         """What people did about the call."""
-        return (*self.overrides, *self.corrections)
+        decided = [one for one in self.approvals if one.kind == "approval.decided"]
+        return (*self.overrides, *decided, *self.corrections)
 
     @property
     def entries(self) -> "tuple[Item | Entry, ...]":
         ends = [one for one in (self.opened, self.ended) if one]
-        return (*ends, *self.extended, *self.acts, *self.scores)
+        return (*ends, *self.extended, *self.overrides, *self.approvals, *self.corrections, *self.scores)
 
     @property
     def route(self) -> str:
@@ -101,12 +105,12 @@ class Story:
     @cached_property
     def acts(self) -> tuple[Entry, ...]:
         """What people did about any of the calls, told here or not."""
-        return tuple(entry for call in self.every for entry in call.acts)
+        return tuple({entry.seq: entry for call in self.every for entry in call.acts}.values())
 
     @cached_property
     def approvals(self) -> tuple[Entry, ...]:
         """What people approved of the calls; a reversal is none."""
-        return tuple(one for call in self.every for one in call.overrides if one.facts["action"] == "approve")
+        return tuple(one for one in self.acts if "approve" in (one.facts.get("action"), one.facts.get("decision")))
 
     @cached_property
     def cost(self) -> int:
@@ -128,6 +132,7 @@ def collect(
     size = len(listed) if page is None or len(listed) <= WHOLE else PAGE
     first = ((page or 1) - 1) * size
     told, contradictions = _told(listed[first : first + size], evidence)
+    told = tuple([_with_approval(call, evidence) for call in told])
     in_full = {call.id: call for call in told}
     calls = tuple([in_full.get(call.id, call) for call in listed])
     firsts = [call.first for call in calls]
@@ -163,6 +168,14 @@ def collect(
         ),
         prompts=_prompts(told, evidence),
     )
+
+
+def _with_approval(call: CallStory[Entry], evidence: Evidence) -> CallStory[Entry]:
+    """Return a call that has what was approved with who approved it: that was said about the call that was held."""
+    if not call.opened or "approval_ref" not in call.opened.facts:
+        return call
+    found = evidence.find("approval", call.opened.facts["approval_ref"])
+    return replace(call, approvals=tuple([one for one in found if one.kind == "approval.decided"]))
 
 
 def _prompts(calls: Iterable[CallStory[Entry]], evidence: Evidence) -> tuple[Entry, ...]:
@@ -283,6 +296,7 @@ def _calls(by_call: Mapping[str, Sequence[Item]]) -> tuple[CallStory[Item], ...]
                     extended=tuple(by_kind.get("call.extended", ())),
                     overrides=_in_full(by_kind.get("override.recorded", ())),
                     corrections=_in_full(by_kind.get("cost.corrected", ())),
+                    approvals=_in_full(one for kind in APPROVALS for one in by_kind.get(kind, ())),
                     scores=_in_full(one for kind in _SCORES for one in by_kind.get(kind, ())),
                 )
             )

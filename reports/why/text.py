@@ -4,7 +4,7 @@ import textwrap
 
 from ledger.amounts import counted
 from reports.why.answer import BOUNDARY, WhyAnswer
-from reports.why.narrative import Sentence
+from reports.why.sentences import Sentence
 
 WIDTH = 110
 

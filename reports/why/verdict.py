@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ledger.entry import Entry
 from reports.ports import Evidence
-from reports.why.narrative import Sentence
+from reports.why.sentences import Sentence
 from reports.why.story import WHOLE, CallStory, Story
 from reports.why.subject import SUBJECT, heading
 from reports.why.transcript import called
@@ -106,6 +106,8 @@ def _refused_all(story: Story) -> bool:
 
 
 def _did(entry: Entry, story: Story, evidence: Evidence) -> str:
+    if entry.kind == "approval.decided":
+        return f"{verb_of(entry)} it"
     if not entry.kind.startswith("stop."):
         return verb_of(entry)
     lead = "stopped" if entry.kind == "stop.engaged" else "lifted the stop of"

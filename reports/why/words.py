@@ -36,6 +36,12 @@ REASONS = {
     "input_too_large": "its input was larger than the route allows",
     "invalid_request": "the request was malformed",
     "too_large": "its body was larger than the gateway takes",
+    "approval_required": "the same request waits for a person",
+    "approval_mismatch": "it named an approval that is not for this request",
+    "approval_rejected": "it named an approval that a person had refused",
+    "approval_expired": "it named an approval that was over",
+    "approval_used": "it named an approval that was used before",
+    "approval_void": "it named an approval that does not hold any more",
 }
 RESULTS = {
     "answered": "was answered",
@@ -44,6 +50,7 @@ RESULTS = {
     "upstream_cut": "lost its answer when the upstream broke off",
     "client_gone": "was left by its client before the end",
     "refused_answer": "got an answer that was withheld",
+    "held": "got an answer that was held for a person",
     "stopped": "was stopped by a person while it ran",
     "cancelled": "was cancelled",
     "interrupted": "was interrupted: the process ended before the outcome was on record",
@@ -57,6 +64,7 @@ ENDED = {
     "upstream_cut": "broke off",
     "client_gone": "client left",
     "refused_answer": "withheld",
+    "held": "held for a person",
     "stopped": "stopped",
     "cancelled": "cancelled",
     "interrupted": "interrupted",
@@ -64,7 +72,7 @@ ENDED = {
     "running": "no end yet",
 }
 """How a call ended, for a narrow column."""
-VERDICTS = {"flag": "raised a flag", "deny": "held it back"}
+VERDICTS = {"flag": "raised a flag", "deny": "held it back", "hold": "held it for a person"}
 EFFECTS = {
     "read": ", which reads", "write": ", which writes", "money_out": ", which moves money out",
     "message_out": ", which sends a message out", "code": ", which runs code",
@@ -115,6 +123,14 @@ def check_said(check: Mapping[str, Any]) -> str:
     inputs = check["inputs"]
     broken = f" ({inputs['tool']}: {inputs['broken']})" if inputs.get("broken") else ""
     return f"The check {check['id']} {VERDICTS[check['verdict']]}: {check['reason']}{broken}."
+
+
+def asks_said(because: str) -> str:
+    """Say why a call of a tool waits for a person."""
+    if because == "always":
+        return "every call of this tool waits for a person"
+    name = because.removeprefix("said_by_person: ")
+    return f"no person has said what its argument `{name}` names: it stands in other texts alone, or nowhere"
 
 
 def when(entry: Entry, evidence: Evidence) -> str:
@@ -258,6 +274,8 @@ def verb_of(entry: Entry) -> str:
     """Say in one word or two what a person did."""
     if entry.kind == "override.recorded":
         return ACTIONS[entry.facts["action"]]
+    if entry.kind == "approval.decided":
+        return "approved" if entry.facts["decision"] == "approve" else "rejected"
     return _VERBS[entry.kind]
 
 

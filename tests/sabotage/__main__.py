@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests", "pyproject.toml")
 PROMISES = "tests/system/test_promises.py::"
 TOOLS = "tests/gateway/test_tool_rules.py::"
+HELD = "tests/system/test_approvals.py::"
 HOSTILE = "tests/system/test_hostile.py::"
 SIMILAR = "tests/system/test_similar_answers.py::"
 FAN_OUT = "tests/system/test_fan_out.py::"
@@ -46,6 +47,37 @@ class Sabotage:
 
 
 SABOTAGES = (
+    Sabotage(
+        "6", "a call that waits for a person does not leave", "gateway/pipeline/judging.py",
+        'return bool(self.asked) and self._approval != "given"', "return False",
+        HELD + "test_a_held_call_leaves_once_and_byte_for_byte_when_a_person_has_approved_it",
+    ),
+    Sabotage(
+        "6", "an approval is good for one answer", "gateway/state/approvals.py",
+        'used = old | {"state": "used", "used_by": call}', 'used = old | {"used_by": call}',
+        HELD + "test_a_held_call_leaves_once_and_byte_for_byte_when_a_person_has_approved_it",
+    ),
+    Sabotage(
+        "6", "an approval is for the very same request", "gateway/approvals/standing.py",
+        'if row is None or row["digest"] != holding.digest:', "if row is None:",
+        "tests/gateway/test_approvals.py::"
+        "test_nothing_is_given_out_but_what_was_approved_for_this_request_in_time_or_let_through_with_a_flag",
+    ),
+    Sabotage(
+        "6", "who lost the role has approved nothing", "gateway/approvals/standing.py",
+        "    _require_roles(state, holding, row)\n", "",
+        HELD + "test_an_approver_who_lost_the_role_before_it_was_fetched_has_approved_nothing",
+    ),
+    Sabotage(
+        "6", "nobody decides about a call of their own", "gateway/oversight/approving.py",
+        'if actor.pseudonym in row["requesters"]:', "if False:",
+        HELD + "test_a_requester_a_stranger_to_the_role_and_who_saw_something_else_decide_nothing",
+    ),
+    Sabotage(
+        "6", "where two must approve one counts once", "gateway/oversight/approving.py",
+        'if decision == "approve" and actor.pseudonym in row["approved"]:', "if False:",
+        HELD + "test_when_two_must_approve_one_person_counts_once",
+    ),
     Sabotage(
         "6", "what an auditor looks at is on record before it is shown", "gateway/web/pages.py",
         '        if request.method == "GET":\n            record_look(', '        if False:\n            record_look(',

@@ -17,7 +17,17 @@ from ledger.errors import LedgerUnavailable
 
 pytestmark = pytest.mark.slow
 NAMED = r">quiet<|workflow=quiet"
-SEEN = ("/", "/calls", "/scorecard", "/systems", "/system?workflow=agent", "/packs", "/reviews", "/why/ticket:7")
+SEEN = (
+    "/",
+    "/calls",
+    "/scorecard",
+    "/systems",
+    "/system?workflow=agent",
+    "/packs",
+    "/reviews",
+    "/approvals",
+    "/why/ticket:7",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +57,8 @@ def test_every_page_of_an_auditor_is_on_record_before_it_is_shown(
     assert get("/api/v1/why/ticket:7").status_code == 200
     looks = on.entries("access.recorded")[before:]
     assert [one.facts["page"] for one in looks] == [
-        "/", "/calls", "/scorecard", "/systems", "/system", "/packs", "/reviews", "/why/{ref:path}", "/api/v1/why",
+        "/", "/calls", "/scorecard", "/systems", "/system", "/packs", "/reviews", "/approvals",
+        "/why/{ref:path}", "/api/v1/why",
     ]  # fmt: skip
     tina = on.person("tina").pseudonym
     assert {one.act for one in looks} == {tina}

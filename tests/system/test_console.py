@@ -25,6 +25,7 @@ PAGES = (
     "/system/questions?workflow=agent",
     "/packs",
     "/reviews",
+    "/approvals",
     "/scorecard",
     "/scorecard?workflow=agent",
     "/why/ticket:7",

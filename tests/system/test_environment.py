@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from environment import Answer, Hosted, require_sound, until, works_again
-from stage import Upstream, completion, listening, prepare, stage
+from stage import Clock, Upstream, completion, listening, prepare, stage
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -266,16 +266,6 @@ def test_a_provider_that_never_answers_costs_its_worst_case_and_nothing_grows(tm
 
 
 # The clock
-
-
-class Clock:
-    """The machine's clock, set to another time."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.offset
 
 
 @pytest.fixture

@@ -166,6 +166,7 @@ ANSWERED = {
     ("GET", "/api/v1/why"): 200,
     ("GET", "/api/v1/why/ticket%3A1"): 200,
     ("GET", "/api/v1/calls"): 200,
+    ("GET", "/api/v1/approvals"): 200,
     ("GET", "/api/v1/keys"): 200,
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/releases"): 200,
@@ -204,7 +205,7 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
 
     document = published(on)
     named = {"ticket%3A1": "{ref}", "/models/support": "/models/{name}", "/models/gemini:": "/models/{model}:"}
-    expected = {WEBHOOK}
+    expected = {WEBHOOK, "/api/v1/approvals/{approval}"}
     for _, path in ANSWERED:
         for one, name in named.items():
             path = path.replace(one, name)
@@ -212,7 +213,7 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
     assert set(document["paths"]) == expected
     for path in (HOT, *ASKED):
         listed = set(map(int, document["paths"][path]["post"]["responses"]))
-        assert listed == {200, *STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {405}
+        assert listed == {200, 202, *STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {405}
 
 
 def test_every_place_of_the_hot_route_is_in_the_document(on: Stage) -> None:

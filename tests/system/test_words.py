@@ -94,7 +94,17 @@ def test_no_why_text_letter_or_question_prints_a_machine_word(on: Stage) -> None
 
 
 def test_no_page_prints_a_machine_word(on: Stage) -> None:
-    pages = ["/", "/calls", "/why/ticket:1", "/why/cust-5", "/systems", "/system?workflow=agent", "/packs", "/reviews"]
+    pages = [
+        "/",
+        "/calls",
+        "/why/ticket:1",
+        "/why/cust-5",
+        "/systems",
+        "/system?workflow=agent",
+        "/packs",
+        "/reviews",
+        "/approvals",
+    ]
     pages += ["/why/agent", *[f"/why/entry:{seq}" for seq in range(on.installation.reader.head().size)]]
     for path in pages:
         asked = urllib.request.Request(on.url + path, headers={"authorization": f"Bearer {on.tokens['ada']}"})
