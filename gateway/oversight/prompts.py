@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gateway.configuration.load import digest
 from gateway.oversight.acts import act, active_configuration, require_reason
 from gateway.oversight.people import Actor, ActRefused
-from gateway.rules.prompts import VARIABLE
+from gateway.prompts import VARIABLE
 from gateway.state.rows import prompt_row
 from gateway.store.installation import Installation
 from ledger.entry import decode

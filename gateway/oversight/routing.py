@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.pipeline.open import budget_rows, stepped
 from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import admit, decide, screen
-from gateway.rules.prompts import with_prompt
+from gateway.prompts import with_prompt
 from gateway.rules.route import plan_route
 from gateway.rules.snapshot import Rules
 from gateway.store.installation import Installation

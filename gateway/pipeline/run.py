@@ -21,7 +21,7 @@ from gateway.pipeline.record import record_of
 from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.screen import admit, decide, screen
-from gateway.rules.prompts import with_prompt
+from gateway.prompts import with_prompt
 from gateway.rules.route import plan_route
 
 ACTS = ("release_stale", "workflow_not_released", "prompt_invalid")

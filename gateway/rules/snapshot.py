@@ -10,7 +10,7 @@ from typing import Any
 from gateway.configuration.model import UNDESCRIBED, Configuration, Workflow
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
-from gateway.rules.prompts import NO_PROMPTS, PromptBook
+from gateway.prompts import NO_PROMPTS, PromptBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from gateway.credentials import CredentialProblem, Credentials
 from gateway.errors import NoCredential, Refused, UpstreamUnreached
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
-from gateway.rules.prompts import Prompt, PromptBook, PromptVersion
+from gateway.prompts import Prompt, PromptBook, PromptVersion
 from gateway.rules.snapshot import Rules
 from gateway.settings import Settings
 from gateway.state.rows import CONTROL, approval_row, control_of, release_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.call import Arrival, Call
 from gateway.errors import Refused
 from gateway.pipeline.parse import parse
-from gateway.rules.prompts import Prompt, PromptBook, PromptVersion, with_prompt
+from gateway.prompts import Prompt, PromptBook, PromptVersion, with_prompt
 
 BOOK = PromptBook(
     {
