@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from classifiers.finding import Finding, without_overlaps
-from classifiers.personal_data.numbers import numbers_in
+from classifiers.personal_data.numbers import known_kinds, numbers_in
 from classifiers.personal_data.telephones import telephones_in
 
 _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
@@ -17,6 +17,11 @@ _VERSION = re.compile(r"(?:version|release|v|rev|build|section|chapter|python|ke
 def personal_data_in(text: str) -> list[Finding]:
     """Return what is found, in its order and without overlaps."""
     return without_overlaps([*_emails(text), *_addresses(text), *numbers_in(text), *telephones_in(text)])
+
+
+def kinds() -> frozenset[str]:
+    """Return every kind that can be found."""
+    return frozenset(kind.name for kind in known_kinds()) | {"email_address", "ip_address", "telephone_number"}
 
 
 def _emails(text: str) -> Iterator[Finding]:

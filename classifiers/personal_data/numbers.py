@@ -54,7 +54,7 @@ def numbers_in(text: str) -> Iterator[Finding]:
 def _possible_in(lowered: str) -> dict[int, list[tuple[Kind, bool]]]:
     """Return by length the kinds that can stand alone, and those of which a word stands somewhere in a text (true)."""
     found: dict[int, list[tuple[Kind, bool]]] = {}
-    for kind in _kinds():
+    for kind in known_kinds():
         mentioned = any(word in lowered for word in kind.mentions)
         for length in kind.lengths if kind.written or mentioned else ():
             found.setdefault(length, []).append((kind, mentioned))
@@ -87,7 +87,7 @@ def _is(kind: Kind, text: str, start: int, end: int, mentioned: bool) -> bool:
 
 
 @cache
-def _kinds() -> list[Kind]:
+def known_kinds() -> list[Kind]:
     return [
         Kind(
             name,

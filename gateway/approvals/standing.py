@@ -34,6 +34,8 @@ class Holding(NamedTuple):
     """Its row as it was when it was read."""
     answer: str | None = None
     """The answer that waits."""
+    requester: str = ""
+    """The person who asks for the call, as the caller says."""
     requesters: tuple[str, ...] = ()
     """Enrolled people who ask for the call, or whom it is about: they may not decide."""
 
@@ -101,10 +103,8 @@ def require_approval(state: State, at: datetime, holding: Holding) -> tuple[Chec
     """
     now = format_time(at)
     if not holding.asked:
-        waiting = (state.get(held_row(holding.digest)) or {}).get("approval")
-        row = state.get(approval_row(str(waiting))) if waiting else None
-        if waiting and (row is None or standing(row, now) in ("requested", "approved", "lapsed")):
-            raise pending(str(waiting))
+        if waiting := waits_for(state, at, holding):
+            raise pending(waiting)
         return ()
     row = state.get(approval_row(holding.asked))
     if row is None or row["digest"] != holding.digest:
@@ -116,7 +116,7 @@ def require_approval(state: State, at: datetime, holding: Holding) -> tuple[Chec
         raise _refused(stands, _SAID[stands], holding, row)
     if row["approved"] != holding.row.get("approved"):
         raise ConfigurationMoved
-    if holding.answer is None:
+    if holding.answer is None and row["of"] == "answer":
         raise _refused("void", "is void: what was approved is not kept any more", holding, row)
     _require_roles(state, holding, row)
     inputs = {"approval": holding.asked, "people": len(row["approved"]), "needed": row["people"]}
@@ -124,6 +124,14 @@ def require_approval(state: State, at: datetime, holding: Holding) -> tuple[Chec
         reason = "nobody decided in time, and the workflow lets it through then"
         return (Check("approval", "flag", reason, inputs),)
     return (Check("approval", "pass", inputs=inputs),)
+
+
+def waits_for(state: State, at: datetime, holding: Holding) -> str:
+    """Return the approval that the same request waits for already, or could have; empty where there is none."""
+    waiting = str((state.get(held_row(holding.digest)) or {}).get("approval", ""))
+    row = state.get(approval_row(waiting)) if waiting else None
+    over = row is not None and standing(row, format_time(at)) not in ("requested", "approved", "lapsed")
+    return "" if over else waiting
 
 
 _SAID = {

@@ -52,6 +52,10 @@ def approval_show(context: typer.Context, approval: str) -> None:
     for call in one.calls or ():
         because = f"  ({call.because})" if call.because else ""
         typer.echo(f"\n{call.name}{because}\n{plainly(call.arguments)}")
+    if one.row["of"] == "request":
+        typer.echo(f"\nit waits because {'; '.join(one.reasons)}; nothing was sent yet\n")
+        for role, text in one.asked:
+            typer.echo(f"{role}: {text}")
     if one.calls is None:
         typer.echo("\nwhat was held cannot be opened, so nobody can decide about it")
     for who, what, why in one.decisions:

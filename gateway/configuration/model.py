@@ -29,6 +29,7 @@ from gateway.configuration.fields import (
     Section,
     Texts,
 )
+from gateway.configuration.policies import Policy
 from gateway.configuration.tools import ToolRule
 
 
@@ -350,6 +351,7 @@ class Configuration(Section):
     aliases: dict[str, str] = Field(default_factory=dict)
     environments: dict[Name, Environment] = Field(default_factory=dict)
     workflows: dict[Name, Workflow] = Field(default_factory=dict)
+    policies: dict[Name, Policy] = Field(default_factory=dict)
     packs: Annotated[tuple[ScheduledPack, ...], Listed] = ()
     evaluation: Evaluation = Evaluation()
     alerts: Alerts = Alerts()
@@ -378,6 +380,10 @@ class Configuration(Section):
         for name, outcome in self.outcomes.items():
             if unknown := sorted(set(outcome.workflows) - set(self.workflows)):
                 raise ValueError(f"outcome {name} names workflows that do not exist: {', '.join(unknown)}")
+        for name, policy in self.policies.items():
+            lost = {*policy.workflows} - {*self.workflows} | {*policy.environments} - {*self.environments}
+            if lost := lost | {*policy.routes} - {*intents}:
+                raise ValueError(f"policy {name} names what does not exist: {', '.join(sorted(lost))}")
         for name, workflow in self.workflows.items():
             unknown = sorted(set(workflow.routes) - set(intents))
             if unknown:

@@ -8,7 +8,7 @@ from types import ModuleType
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from gateway.configuration import alerts, approvals, evaluation, model, tools
+from gateway.configuration import alerts, approvals, evaluation, model, policies, tools
 
 HEAD = (
     "# Every key of the configuration file\n\nWritten by `whyledger config reference`. Unknown keys, keys that stand "
@@ -25,6 +25,7 @@ _PLACES = (
     ("providers.NAME", model.Provider), ("providers.NAME.price, .prices.MODEL[]", model.Price),
     ("environments.NAME", model.Environment), ("workflows.NAME", model.Workflow),
     ("workflows.NAME.tool_rules.TOOL", tools.ToolRule), ("workflows.NAME.approvals", approvals.Approvals),
+    ("policies.NAME", policies.Policy), ("policies.NAME.when", policies.When),
     ("outcomes.NAME", model.OutcomeType),
     ("outcome_sources.NAME", model.OutcomeSource), ("evaluation", evaluation.Evaluation),
     ("evaluation.evaluators[]", evaluation.Evaluator), ("alerts", alerts.Alerts), ("alerts.webhook", alerts.Webhook),
@@ -91,6 +92,7 @@ _TYPES = {
     "float": "seconds", "Cosine": "a number", "bool": "true or false", "PriceRows": "a price or several",
     "ModelName": "a name", "ModelNames": "a name or several", "DialectNames": "a format or several",
     "JsonSchema": "a JSON Schema", "Digests": "a digest or several", "Argument": "a name",
+    "Score": "a number", "ToolEffects": ", ".join(f"`{one}`" for one in tools.EFFECTS),
     "Roles": "a role or several: " + ", ".join(f"`{one}`" for one in approvals.ROLES),
     "Effect": ", ".join(f"`{one}`" for one in tools.EFFECTS),
     "Component": ", ".join(f"`{one}`" for one in evaluation.COMPONENTS),

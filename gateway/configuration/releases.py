@@ -21,8 +21,14 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
         **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
         **({"tool_rules": _rules_of(workflow)} if workflow.tool_rules else {}),
         **({"approvals": workflow.approvals.model_dump(mode="json")} if workflow.asks else {}),
+        **({"policies": policies} if (policies := _policies_of(configuration, name)) else {}),
         **({"regions": list(workflow.regions)} if workflow.regions else {}),
     }  # fmt: skip
+
+
+def _policies_of(configuration: Configuration, name: str) -> dict[str, Any]:
+    applying = [(key, one) for key, one in configuration.policies.items() if not one.workflows or name in one.workflows]
+    return {key: one.model_dump(mode="json", exclude_defaults=True) for key, one in applying}
 
 
 def _rules_of(workflow: Workflow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
-from gateway.approvals.asking import shown_digest
+from gateway.approvals.asking import shown_calls, shown_request
 from gateway.approvals.standing import deciders, standing
 from gateway.oversight.acts import time_zone
 from gateway.oversight.looking import within
@@ -46,8 +46,10 @@ class Question:
     until: str
     roles: tuple[str, ...]
     requester: str
+    reasons: tuple[str, ...]
+    """Why it waits."""
     calls: tuple[Call, ...] | None
-    """None where they cannot be opened: then nobody can decide."""
+    """Those of the answer that waits, none of a request. None where it cannot be opened: then nobody can decide."""
     asked: tuple[tuple[str, str], ...]
     said: str
     decisions: tuple[tuple[str, str, str], ...]
@@ -101,22 +103,30 @@ def question(installation: Installation, approval: str, scope: Collection[str] |
     zone, now = time_zone(installation), format_time(installation.clock())
     evidence = LiveEvidence(installation, zone)
     entries = {one.kind: one for one in evidence.find("call", row["call"])}
-    opened, closed, requested = (entries.get(kind) for kind in ("call.opened", "call.closed", "approval.requested"))
+    asking, answer = entries.get("call.opened", entries.get("call.refused")), entries.get("call.closed")
+    requested = entries.get("approval.requested")
     if requested is None:
         return None
-    calls = _calls(closed, requested.facts["asks"], evidence)
-    intact = calls is not None and shown_digest(calls, installation.vault.pseudonym) == row["shown"]
-    prompt = evidence.content(opened, "prompt") if opened and "prompt" in opened.c else None
-    answer = evidence.content(closed, "answer") if closed and "answer" in closed.c else None
+    prompt, given = (_kept(one, name, evidence) for one, name in ((asking, "prompt"), (answer, "answer")))
+    calls: tuple[Call, ...] | None = ()
+    shown = shown_request(prompt, installation.vault.pseudonym) if prompt is not None else ""
+    if row["of"] == "answer":
+        calls = _calls(answer, requested.facts["asks"], evidence)
+        shown = shown_calls(calls, installation.vault.pseudonym) if calls is not None else ""
     return Question(
         approval=approval, state=standing(row, now), row=row, asked_at=clock(row["asked_at"], zone),
         until=clock(row["until"], zone), roles=tuple(deciders(row, now)),
         requester=quoted(requested, "requester", evidence) if "requester" in requested.c else "",
-        calls=calls if intact else None,
-        asked=tuple(turns(str(prompt.value))) if prompt and prompt.missing is None else (),
-        said=said(str(answer.value)) if answer and answer.missing is None else "",
-        decisions=tuple(_decided(evidence, approval)), shown=row["shown"],
+        reasons=tuple(asks_said(one["because"]) for one in requested.facts["asks"]),
+        calls=calls if shown == row["shown"] else None, asked=tuple(turns(prompt)) if prompt is not None else (),
+        said=said(given) if given is not None else "", shown=row["shown"],
+        decisions=tuple(_decided(evidence, approval)),
     )  # fmt: skip
+
+
+def _kept(entry: Entry | None, name: str, evidence: LiveEvidence) -> str | None:
+    content = evidence.content(entry, name) if entry and name in entry.c else None
+    return str(content.value) if content and content.missing is None else None
 
 
 def _calls(closed: Entry | None, asks: Sequence[Mapping[str, str]], evidence: LiveEvidence) -> tuple[Call, ...] | None:

@@ -233,8 +233,10 @@ def _facts(
         more["instructions"] = ports.contents.pseudonym("instructions", call.asked.instructions)
     if record.request:
         more["same_ref"] = record.request
-    if record.released is not None:
+    if call.approval:  # the transaction has found it to be for this request
         more["approval_ref"] = call.approval
+    if record.screening:
+        more["screening"] = dict(record.screening)
     if call.asked.tool_rounds:
         more["tool_rounds"] = call.asked.tool_rounds
     if call.asked.stored:

@@ -10,6 +10,7 @@ from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
 from gateway.pipeline.judging import Room
 from gateway.pipeline.repeats import Memory
+from gateway.policies.screening import Screen
 from gateway.rules.breaker import Breaker
 from gateway.rules.snapshot import Rules
 from ledger.entry import Sealed
@@ -141,6 +142,7 @@ class Ports:
     approvals: Answers
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
+    screen: Screen = field(default_factory=Screen)
     similar: SimilarCache | None = None
     """None where nothing here turns a text into numbers."""
     breaker: Breaker = field(default_factory=Breaker)

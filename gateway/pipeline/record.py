@@ -1,7 +1,7 @@
 """What the entries of a call are made of outside the transaction: ids, pseudonyms, sealed contents."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.approvals.standing import Holding
 from gateway.call import Call, Principal
@@ -33,6 +33,9 @@ class Record(NamedTuple):
     holding: Holding | None = None
     """What it has to do with approvals, where its workflow asks for some or it names one."""
 
+    screening: Mapping[str, Any] = NOTHING
+    """What the detectors found, where a policy asked, as the entry states it."""
+
     @property
     def released(self) -> str | None:
         """The answer that waited for a person and that this call asks for."""
@@ -40,12 +43,14 @@ class Record(NamedTuple):
 
 
 async def record_of(
-    call: Call, principal: Principal, workflow: Workflow | None, ports: Ports, *, requested: str | None = None
-) -> Record:
+    call: Call, principal: Principal, workflow: Workflow | None, ports: Ports, *, requested: str | None = None,
+    asks: bool = False,
+) -> Record:  # fmt: skip
     """Seal the request and look up the pseudonyms.
 
     Args:
         requested: the name that was asked for, where it is none of ours.
+        asks: it waits for a person.
     """
     key_ref = sub = None
     if call.subject_id:
@@ -68,7 +73,7 @@ async def record_of(
             values["requested"] = requested
         c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=key_ref)
     task = None if own else ports.contents.pseudonym("task", call.task_id)
-    asks = bool(call.approval or (workflow and workflow.asks))
+    asks = bool(asks or call.approval or (workflow and workflow.asks))
     digest = digest_of(call, principal, ports.contents.pseudonym) if asks or not own else ""
     return Record(
         entry_id=entry_id, task=task, request=None if own else digest[:SAME_LENGTH], sub=sub, key_ref=key_ref,
@@ -85,5 +90,6 @@ async def _holding(call: Call, workflow: Workflow | None, digest: str, ports: Po
     policy = workflow.approvals if workflow else Approvals()
     return Holding(
         digest, new_id("appr", ports.clock()), policy, call.approval, row or {},
-        await ports.approvals.answer(row["call"]) if row else None, tuple(dict.fromkeys(people)),
+        await ports.approvals.answer(row["call"]) if row and row["of"] == "answer" else None,
+        call.requester, tuple(dict.fromkeys(people)),
     )  # fmt: skip

@@ -21,6 +21,9 @@ from gateway.pipeline.record import record_of
 from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.screen import admit, decide, screen
+from gateway.policies.evaluating import applying, asked_by, decide_by
+from gateway.policies.parts import parts_of
+from gateway.policies.screening import NOTHING_SEEN
 from gateway.prompts import with_prompt
 from gateway.rules.route import plan_route
 
@@ -78,9 +81,13 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     workflow, admitted = admit(principal, call, rules)  # 3
     call = with_prompt(call, principal.environment, rules.prompts)  # 3: what is judged and sent has its text
     findings = screen(call, workflow)  # 4
+    policies = applying(rules.configuration.policies, principal.workflow, principal.environment, call.asked.model)
+    seen = await ports.screen.look(parts_of(call.asked.fields), asked_by(policies)) if policies else NOTHING_SEEN  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
+    checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
     record = await record_of(call, principal, workflow, ports)
+    record = record._replace(screening=seen.facts) if policies else record
     if record.released is not None:
         plan = plan.with_nothing_bought()
     # Nothing that can fail may stand between 7 and the relay that closes the call.

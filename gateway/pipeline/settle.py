@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.approvals.asking import asking
+from gateway.approvals.asking import asking, shown_calls
 from gateway.call import Attempt, Call, Check, Opened, Outcome, Plan, Principal, Target
 from gateway.charging.charge import Charge
 from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
@@ -66,7 +66,8 @@ def close_unit(
     ask: Callable[[datetime], Draft] | None = None
     if outcome.result == "held" and record.holding:
         deliver = ports.rules.now.configuration.alerts.webhook is not None
-        ask = asking(draft, record.holding, call, outcome, ports.contents, ports.clock(), deliver=deliver)
+        shown = shown_calls(outcome.tool_calls, ports.contents.pseudonym)
+        ask = asking(draft, record.holding, outcome.asked, shown, ports.contents, ports.clock(), deliver=deliver)
     return Unit(keys=lambda _at: rows, run=lambda state, at: _close(draft, state, at, ask))
 
 

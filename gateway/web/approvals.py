@@ -62,6 +62,7 @@ class OpenApproval(BaseModel):
     workflow: str | None = None
     roles: list[str] | None = None
     requester: str | None = None
+    reasons: list[str] | None = None
     calls: list[CallsOfTools] | None = None
     asked: list[tuple[str, str]] | None = None
     said: str | None = None
@@ -137,7 +138,8 @@ def _opened(seen: Question) -> dict[str, Any]:
     return {
         "id": seen.approval, "state": seen.state, "until": seen.row["until"], "call": seen.row["call"],
         "workflow": seen.row["workflow"], "roles": list(seen.roles), "requester": seen.requester or None,
-        "calls": calls, "asked": list(seen.asked), "said": seen.said, "shown": seen.shown if calls else None,
+        "reasons": list(seen.reasons), "calls": calls, "asked": list(seen.asked), "said": seen.said,
+        "shown": None if calls is None else seen.shown,
     }  # fmt: skip
 
 

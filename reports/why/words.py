@@ -81,6 +81,7 @@ RULES = {
     "granted-tools": "it offered a tool that its workflow may not use",
     "pinned-definitions": "it described a tool in another way than the workflow takes",
     "allowed-routes": "its workflow may not use this route",
+    "policy": "a policy does not allow it",
 }
 TASK_SOURCES = {
     "header": "the caller named the task",
@@ -129,6 +130,8 @@ def asks_said(because: str) -> str:
     """Say why a call of a tool waits for a person."""
     if because == "always":
         return "every call of this tool waits for a person"
+    if because.startswith("policy: "):
+        return f"the policy {because.removeprefix('policy: ')} holds such requests"
     name = because.removeprefix("said_by_person: ")
     return f"no person has said what its argument `{name}` names: it stands in other texts alone, or nowhere"
 

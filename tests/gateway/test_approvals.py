@@ -26,7 +26,7 @@ def at(minutes: float) -> datetime:
 def row(**changed: Any) -> dict[str, Any]:
     return {
         "state": "requested", "until": format_time(at(60)), "minutes": 60, "on_timeout": "deny", "escalated": False,
-        "roles": ["approver"], "escalate_to": ["compliance"], "people": 1, "approved": [], "digest": "d",
+        "roles": ["approver"], "escalate_to": ["compliance"], "people": 1, "approved": [], "digest": "d", "of": "answer",
     } | changed  # fmt: skip
 
 

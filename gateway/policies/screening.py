@@ -1,0 +1,138 @@
+"""What the detectors make of the texts of a request. What stays the same from one request to the next is read once."""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+from classifiers.credentials.found import credentials_in
+from gateway.configuration.policies import When
+from gateway.policies.parts import Parts
+
+AWAY = 16 * 1024
+"""Characters from which on they are read in a thread, so that other calls go on."""
+KNOWN = 4096
+"""Texts whose findings are kept, the latest."""
+Source = Literal["person", "data"]
+
+
+class Seen(NamedTuple):
+    """What was found in texts. A score is in thousandths; None where nobody looked."""
+
+    hidden: int | None = None
+    credentials: int | None = None
+    personal_data: frozenset[str] | None = None
+
+
+class Screened(NamedTuple):
+    """What was found in the words of a person and in data."""
+
+    words: Seen = Seen()
+    data: Seen = Seen()
+    has_data: bool = False
+
+    @property
+    def credentials(self) -> int:
+        return (self.words.credentials or 0) + (self.data.credentials or 0)
+
+    @property
+    def personal_data(self) -> frozenset[str]:
+        return (self.words.personal_data or frozenset()) | (self.data.personal_data or frozenset())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return it as entries state it: scores, counts and kinds, no text."""
+        said: dict[str, Any] = {"data": self.has_data}
+        for name, seen in (("hidden_in_data", self.data), ("hidden_in_words", self.words)):
+            said |= {} if seen.hidden is None else {name: seen.hidden}
+        said |= {} if self.words.credentials is None else {"credentials": self.credentials}
+        return said | ({} if self.words.personal_data is None else {"personal_data": sorted(self.personal_data)})
+
+
+NOTHING_SEEN = Screened()
+
+
+class Detectors(NamedTuple):
+    """Which are asked for."""
+
+    hidden: bool = False
+    credentials: bool = False
+    personal_data: bool = False
+
+
+def needed_by(every: Collection[When]) -> Detectors:
+    """Return the detectors that conditions need."""
+    return Detectors(
+        any(one.hidden_in_data is not None or one.hidden_in_words is not None for one in every),
+        any(one.credentials is not None for one in every), any(one.personal_data for one in every),
+    )  # fmt: skip
+
+
+class Screen:
+    """The detectors of a process, with what they found lately."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Seen] = {}
+
+    async def look(self, parts: Parts, asked: Detectors) -> Screened:
+        """Read the texts of a request; long ones that are new in a thread."""
+        new = sum(len(text) for source, text in _each(parts) if _key(source, text, asked) not in self._known)
+        if new > AWAY:
+            return await asyncio.to_thread(self.read, parts, asked)
+        return self.read(parts, asked)
+
+    def read(self, parts: Parts, asked: Detectors) -> Screened:
+        """Read the texts of a request."""
+        return Screened(
+            _together([self._of("person", text, asked) for text in parts.words], asked),
+            _together([self._of("data", text, asked) for text in parts.data], asked), bool(parts.data),
+        )  # fmt: skip
+
+    def _of(self, source: Source, text: str, asked: Detectors) -> Seen:
+        key = _key(source, text, asked)
+        if (found := self._known.get(key)) is None:
+            found = _found(source, text, asked)
+            self._known[key] = found
+            if len(self._known) > KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+        return found
+
+
+def _each(parts: Parts) -> Iterable[tuple[Source, str]]:
+    yield from (("person", text) for text in parts.words)
+    yield from (("data", text) for text in parts.data)
+
+
+def _key(source: Source, text: str, asked: Detectors) -> bytes:
+    said = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=source.encode())
+    said.update(bytes(asked))
+    return said.digest()
+
+
+def _found(source: Source, text: str, asked: Detectors) -> Seen:
+    found = _detectors()
+    return Seen(
+        int(1000 * found["hidden"](text, source)[0]) if asked.hidden else None,
+        len(credentials_in(text)) if asked.credentials else None,
+        frozenset(one.type for one in found["personal"](text)) if asked.personal_data else None,
+    )  # fmt: skip
+
+
+@cache
+def _detectors() -> Mapping[str, Any]:
+    """Load what the extra `screening` brings, once somebody asks for it; where it is not there, nobody can ask."""
+    try:
+        from classifiers.injection.model import injection_in
+        from classifiers.personal_data.found import personal_data_in
+    except ModuleNotFoundError:
+        return {}
+    return {"hidden": injection_in, "personal": personal_data_in}
+
+
+def _together(seen: list[Seen], asked: Detectors) -> Seen:
+    return Seen(
+        max((one.hidden or 0 for one in seen), default=0) if asked.hidden else None,
+        sum(one.credentials or 0 for one in seen) if asked.credentials else None,
+        frozenset().union(*(one.personal_data or frozenset() for one in seen)) if asked.personal_data else None,
+    )  # fmt: skip
