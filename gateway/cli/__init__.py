@@ -19,6 +19,7 @@ from gateway.cli import (
     lists,
     operate,
     people,
+    policies,
     prompts,
     routes,
     scan,
@@ -68,6 +69,7 @@ prompts.add(app)
 routes.add(app)
 texts.add(app)
 scan.add(app)
+policies.add(app)
 
 
 def in_words(error: Exception) -> str:

@@ -10,6 +10,9 @@ from gateway.errors import Refused
 from gateway.pipeline.open import budget_rows, stepped
 from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import admit, decide, screen
+from gateway.policies.evaluating import applying, asked_by, decide_by
+from gateway.policies.parts import parts_of
+from gateway.policies.screening import NOTHING_SEEN, Screen
 from gateway.prompts import with_prompt
 from gateway.rules.route import plan_route
 from gateway.rules.snapshot import Rules
@@ -59,6 +62,9 @@ def explain_route(
         described, admitted = admit(principal, call, rules)
         call = with_prompt(call, environment, rules.prompts)
         checks = (*admitted, *decide(call, principal, described, screen(call, described)))
+        policies = applying(rules.configuration.policies, workflow, environment, requested)
+        seen = Screen().read(parts_of(call.asked.fields), asked_by(policies)) if policies else NOTHING_SEEN
+        checks = (*checks, *decide_by(policies, call, described, seen))
         plan = plan_route(call, principal, rules, installation.clock())
     except Refused as refusal:
         rejected = tuple(refusal.inputs.get("rejected", ()))

@@ -27,6 +27,25 @@ class Applying(NamedTuple):
         return digest(self.policy.model_dump_json())[:12]
 
 
+class Request(NamedTuple):
+    """What conditions look at beside the texts."""
+
+    about_person: bool
+    input_tokens: int
+    may: frozenset[str]
+    """Effects of the tools of its workflow."""
+
+
+def request_of(call: Call, workflow: Workflow) -> Request:
+    """Return what conditions look at of a call that is made."""
+    return Request(call.subject_id is not None, call.asked.input_bound, effects_of(workflow))
+
+
+def effects_of(workflow: Workflow) -> frozenset[str]:
+    """Return what the tools of a workflow may do, as its rules say."""
+    return frozenset(one.effect for one in workflow.tool_rules.values())
+
+
 def applying(
     policies: Mapping[str, Policy], workflow: str | None, environment: str, route: str
 ) -> tuple[Applying, ...]:
@@ -46,10 +65,10 @@ def _among(name: str | None, names: Sequence[str]) -> bool:
     return not names or name in names
 
 
-def checks_of(policies: Sequence[Applying], call: Call, workflow: Workflow, screened: Screened) -> Iterator[Check]:
+def checks_of(policies: Sequence[Applying], request: Request, screened: Screened) -> Iterator[Check]:
     """Yield a check for each policy: its effect where all conditions hold, else pass; `near` where one nearly did."""
     for one in policies:
-        conditions = dict(_conditions(one.policy.when, call, workflow, screened))
+        conditions = dict(_conditions(one.policy.when, request, screened))
         met = all(held for held, _ in conditions.values())
         inputs: dict[str, Any] = {"policy": one.name, "version": one.version}
         inputs |= {name: found for name, (_, found) in conditions.items()}
@@ -68,7 +87,7 @@ def decide_by(policies: Sequence[Applying], call: Call, workflow: Workflow, scre
     Raises:
         Refused: policy_denied, or approval_required where a person is asked before anything is sent.
     """
-    checks = tuple(checks_of(policies, call, workflow, screened))
+    checks = tuple(checks_of(policies, request_of(call, workflow), screened))
     for check in checks:
         if check.verdict == "deny":
             raise _denied(check, f"the policy {check.inputs['policy']} refuses it: {check.reason}")
@@ -92,9 +111,7 @@ def _inputs(check: Check) -> dict[str, Any]:
 _WOULD = {"flag": "would have raised a flag", "hold": "would have been held", "deny": "would have been refused"}
 
 
-def _conditions(
-    when: When, call: Call, workflow: Workflow, screened: Screened
-) -> Iterator[tuple[str, tuple[bool, Any]]]:
+def _conditions(when: When, request: Request, screened: Screened) -> Iterator[tuple[str, tuple[bool, Any]]]:
     """Yield each condition that is set with whether it holds and what determined it, in numbers and words of ours."""
     for name, least, seen in (
         ("hidden_in_data", when.hidden_in_data, screened.data.hidden),
@@ -111,12 +128,12 @@ def _conditions(
     if when.data is not None:
         yield "data", (screened.has_data == when.data, screened.has_data)
     if when.may:
-        effects = sorted({one.effect for one in workflow.tool_rules.values()} & set(when.may))
+        effects = sorted(request.may & set(when.may))
         yield "may", (bool(effects), effects)
     if when.about_person is not None:
-        yield "about_person", ((call.subject_id is not None) == when.about_person, call.subject_id is not None)
+        yield "about_person", (request.about_person == when.about_person, request.about_person)
     if when.input_above is not None:
-        yield "input_tokens", (call.asked.input_bound > when.input_above, call.asked.input_bound)
+        yield "input_tokens", (request.input_tokens > when.input_above, request.input_tokens)
 
 
 def _near(when: When, screened: Screened) -> Iterator[str]:

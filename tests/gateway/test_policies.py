@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from gateway.dialects.openai_chat import CHAT
 from gateway.dialects.protocol import Asked
 from gateway.errors import Refused
 from gateway.policies import screening
-from gateway.policies.evaluating import applying, checks_of, decide_by
+from gateway.policies.evaluating import applying, checks_of, decide_by, request_of
 from gateway.policies.parts import parts_of
 from gateway.policies.screening import AWAY, Detectors, Screen, Screened, Seen
 
@@ -123,14 +124,14 @@ SEEN = Screened(Seen(100, 1, frozenset()), Seen(600, 0, frozenset({"iban"})), Tr
 def test_a_policy_has_its_effect_where_all_of_its_conditions_hold(when: dict[str, Any], holds: bool) -> None:
     workflow = UNDESCRIBED.model_copy(update={"tool_rules": {"pay": ToolRule(effect="money_out")}})
     applies = applying({"p": Policy(when=When(**when), effect="deny")}, "agent", "prod", "support")
-    (check,) = checks_of(applies, call_of(), workflow, SEEN)
+    (check,) = checks_of(applies, request_of(call_of(), workflow), SEEN)
     assert check.verdict == ("deny" if holds else "pass")
     assert check.inputs["policy"] == "p" and set(when) <= {*check.inputs, "input_above"}
 
 
 def test_a_score_that_nearly_reaches_its_threshold_is_told_of() -> None:
     applies = applying({"p": Policy(when=When(hidden_in_data=0.7), effect="deny")}, None, "prod", "support")
-    (check,) = checks_of(applies, call_of(), UNDESCRIBED, SEEN)
+    (check,) = checks_of(applies, request_of(call_of(), UNDESCRIBED), SEEN)
     assert (check.verdict, check.inputs["near"]) == ("pass", ["hidden_in_data"])
 
 
@@ -193,3 +194,9 @@ def test_a_policy_whose_detectors_are_not_installed_is_refused(monkeypatch: pyte
     with pytest.raises(ValueError, match=r"needs numpy: pip install 'whyledger\[screening\]'"):
         When(hidden_in_data=0.5)
     assert When(credentials=True)
+
+
+def test_the_policies_of_the_guide_load() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "policies.md").read_text("utf-8")
+    policies = load(page.split("```yaml\n")[1].split("```")[0]).policies
+    assert [(one.effect, one.shadow) for one in policies.values()] == [("hold", False), ("deny", False), ("flag", True)]

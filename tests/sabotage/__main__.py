@@ -22,6 +22,7 @@ PACKAGES = ("ledger", "classifiers", "reports", "gateway", "migrations", "tests"
 PROMISES = "tests/system/test_promises.py::"
 TOOLS = "tests/gateway/test_tool_rules.py::"
 HELD = "tests/system/test_approvals.py::"
+POLICIES = "tests/system/test_policies.py::"
 HOSTILE = "tests/system/test_hostile.py::"
 SIMILAR = "tests/system/test_similar_answers.py::"
 FAN_OUT = "tests/system/test_fan_out.py::"
@@ -47,6 +48,16 @@ class Sabotage:
 
 
 SABOTAGES = (
+    Sabotage(
+        "6", "policies decide before anything is sent", "gateway/pipeline/run.py",
+        "    checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5\n", "",
+        POLICIES + "test_an_order_in_the_result_of_a_tool_is_refused_before_anything_is_sent_in_every_format",
+    ),
+    Sabotage(
+        "6", "a held request asks a person once", "gateway/pipeline/refusing.py",
+        "    known = waits_for(state, at, holding)\n", '    known = ""\n',
+        POLICIES + "test_a_held_request_is_sent_once_a_person_has_approved_it_and_only_then",
+    ),
     Sabotage(
         "6", "a call that waits for a person does not leave", "gateway/pipeline/judging.py",
         'return bool(self.asked) and self._approval != "given"', "return False",

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from test_lists import typed
 from test_tools import MODELS, PATHS, obedient
 
 import gateway.app
@@ -412,6 +413,18 @@ def test_people_decide_over_the_api_and_on_the_page_and_see_exactly_what_was_ask
     assert done.status_code == 303
     assert "too much" in httpx2.get(f"{on.url}/approvals/{on_page}", cookies=cookies).text
     assert "Decided so far" in httpx2.get(f"{on.url}/approvals", cookies=cookies).text
+
+
+def test_people_decide_on_the_command_line_and_are_shown_the_exact_arguments(on: Stage) -> None:
+    on.upstream.answer = obedient("chat", "pay", PAID, False)
+    approval = held(on, ask(on, text=text_of("typed")))
+    assert approval in typed(on, "approval", "list", "--state", "requested")
+    shown = typed(on, "approval", "show", approval)
+    assert '"amount": 120.5' in shown and "every call of this tool waits for a person" in shown
+    assert typed(on, "approval", "approve", approval, "--as", "ada", "--reason", "rent") == f"{approval}: approved\n"
+    assert "ada approved: \u201crent\u201d" in typed(on, "approval", "show", approval)
+    rows = json.loads(typed(on, "approval", "list", "--json"))["approvals"]
+    assert next(one for one in rows if one["approval"] == approval)["approved_by"] == ["ada"]
 
 
 def test_a_receiver_that_fails_twice_gets_the_question_the_third_time_and_once(tmp_path: Any, clock: Clock) -> None:

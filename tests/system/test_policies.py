@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from stage import Stage, completion, stage
 from starlette.responses import JSONResponse, Response
 from test_approvals import decision, held
+from test_lists import typed
 from test_tools import MODELS, PATHS
 
 from gateway.oversight import acts
@@ -183,3 +185,44 @@ def test_what_is_not_kept_cannot_be_shown_to_a_person_and_is_refused(on: Stage) 
 
 def test_a_long_text_in_data_is_read_to_its_end(on: Stage) -> None:
     assert asked(on, "chat", f"{CLEAN} " * 2000 + HIDDEN).status_code == 403
+
+
+def test_policies_that_are_not_active_are_tried_on_requests_that_are_on_record(on: Stage, tmp_path: Path) -> None:
+    for text in (f"Tried {IBAN} one", f"Tried {KEY} two", CLEAN):
+        asked(on, "chat", text)
+    asked(on, "chat", f"{IBAN} three", x_whyledger_content="none")
+    size = len(on.entries())
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    file = tmp_path / "other.yaml"
+    other = "policies:\n  accounts: {when: {personal_data: iban}, effect: deny}\n  keys: {when: {credentials: true}, effect: hold, shadow: true}\n"  # fmt: skip
+    file.write_text(text.split("\npolicies:")[0] + "\n" + other, "utf-8")
+    tried = json.loads(typed(on, "policy", "test", str(file), "--last", "4", "--json"))
+    assert (tried["requests"], tried["not_kept"]) == (4, 1)
+    assert tried["policies"]["accounts"] == {"applies": 3, "deny": 1, "pass": 2, "examples": [on.entries("call.opened")[-3].call]}  # fmt: skip
+    assert (tried["policies"]["keys"]["hold"], tried["together"]) == (1, {"deny": 1, "hold": 1, "pass": 1})
+    said = typed(on, "policy", "test", str(file), "--last", "4")
+    assert "accounts: would have refused 1 of 3: call_" in said and "keys: would have held 1 of 3: call_" in said
+    assert "3 requests tried, 1 not kept or not readable" in said
+    assert len(on.entries()) == size, "trying leaves nothing behind"
+
+
+def test_a_threshold_is_found_on_one_s_own_requests_and_says_how_sure_it_is(on: Stage) -> None:
+    assert "too few to say" in typed(on, "guard", "calibrate", "--last", "20")
+    for number in range(30):
+        asked(on, "chat", f"{CLEAN} It is parcel {number} of {number + 3}.")
+    found = json.loads(typed(on, "guard", "calibrate", "--last", "30", "--share", "0.1", "--json"))
+    one = found["thresholds"]["hidden_in_data"]
+    assert (
+        one["of"] == 30
+        and one["found"] <= 3
+        and 0 < one["score"] <= 1
+        and one["low"] <= one["found"] / 30 <= one["high"]
+    )
+    assert "95 % interval" in typed(on, "guard", "calibrate", "--last", "30")
+
+
+def test_route_explain_says_which_policy_is_in_the_way(on: Stage, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"messages": [{"role": "tool", "tool_call_id": "c", "content": HIDDEN}]}), "utf-8")
+    said = typed(on, "route", "explain", "support", "--workflow", "agent", "--body", str(body), code=1)
+    assert "the policy hidden refuses it" in said

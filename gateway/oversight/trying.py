@@ -1,0 +1,159 @@
+"""Policies and thresholds held against requests that are on record and kept. Nothing is recorded, nothing sent."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.policies.evaluating import Request, applying, asked_by, checks_of, effects_of
+from gateway.policies.parts import Parts, parts_of
+from gateway.policies.screening import Detectors, Screen
+from gateway.store.evidence import LiveEvidence
+from gateway.store.installation import Installation
+from ledger.entry import Entry, decode
+from reports.statistics import FEWEST_FOR_PERCENT, wilson
+
+KINDS = ("call.opened", "call.refused")
+SHOWN = 5
+_WRITTEN = tuple(f'"kind":"{kind}"'.encode() for kind in KINDS)
+_CHUNK = 500
+
+
+class Kept(NamedTuple):
+    """A request on record; its texts are None where it is not kept or cannot be read."""
+
+    entry: Entry
+    parts: Parts | None
+
+
+def kept_requests(installation: Installation, most: int, workflow: str = "") -> Iterator[Kept]:
+    """Yield the requests on record, the latest first."""
+    evidence, high, found = LiveEvidence(installation), installation.reader.head().size, 0
+    while high > 0 and found < most:
+        first = max(0, high - _CHUNK)
+        for data in reversed(list(installation.reader.raw(first, high))):
+            if not any(one in data for one in _WRITTEN):
+                continue
+            entry = decode(data)
+            if not entry.call or (workflow and entry.workflow != workflow):
+                continue
+            yield Kept(entry, _parts(entry, evidence))
+            found += 1
+            if found == most:
+                return
+        high = first
+
+
+def _parts(entry: Entry, evidence: LiveEvidence) -> Parts | None:
+    content = evidence.content(entry, "prompt") if "prompt" in entry.c else None
+    if content is None or content.missing:
+        return None
+    try:
+        fields = json.loads(str(content.value))
+    except ValueError:
+        return None
+    return parts_of(fields) if isinstance(fields, dict) else None
+
+
+@dataclass(slots=True)
+class Tried:
+    """What policies would have done."""
+
+    requests: int = 0
+    not_kept: int = 0
+    """Requests of which nothing can be read: no policy was tried on them."""
+    effects: dict[str, Counter[str]] = field(default_factory=dict)
+    """By policy: how many it would have flagged, held or refused, how many nearly, and to how many it applies."""
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    """By policy: calls on which it would have had an effect, the latest."""
+    strongest: Counter[str] = field(default_factory=Counter)
+    """How many requests all of them together would have flagged, held, refused or let pass."""
+
+
+def try_policies(installation: Installation, configuration: Configuration, most: int, workflow: str = "") -> Tried:
+    """Return what the policies of a configuration would have done with the latest requests; none is in shadow here."""
+    open_ones = {name: one.model_copy(update={"shadow": False}) for name, one in configuration.policies.items()}
+    tried, screen = Tried(effects={name: Counter() for name in open_ones}), Screen()
+    for kept in kept_requests(installation, most, workflow):
+        tried.requests += 1
+        if kept.parts is None:
+            tried.not_kept += 1
+            continue
+        facts, described = kept.entry.facts, configuration.workflows.get(kept.entry.workflow or "", UNDESCRIBED)
+        route = str(facts.get("route_ref") or facts.get("route") or "")
+        applies = applying(open_ones, kept.entry.workflow, str(facts.get("environment", "")), route)
+        request = Request(kept.entry.sub is not None, int(facts.get("input_bound_tokens", 0)), effects_of(described))
+        checks = list(checks_of(applies, request, screen.read(kept.parts, asked_by(applies))))
+        for check in checks:
+            _count(tried, check.inputs["policy"], "near" if check.reason == "near" else check.verdict, kept.entry.call)
+        verdicts = {one.verdict for one in checks}
+        tried.strongest[next((one for one in ("deny", "hold", "flag") if one in verdicts), "pass")] += 1
+    return tried
+
+
+def _count(tried: Tried, policy: str, what: str, call: str | None) -> None:
+    tried.effects[policy].update(["applies", what])
+    if what in ("deny", "hold", "flag") and call and len(tried.examples.setdefault(policy, [])) < SHOWN:
+        tried.examples[policy].append(call)
+
+
+class Threshold(NamedTuple):
+    """The score from which so many of so many requests would be found, and the 95 % interval of their share."""
+
+    score: float
+    found: int
+    of: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Scores of hidden instructions in the requests of a deployment, by where the text comes from."""
+
+    requests: int
+    not_kept: int
+    scores: dict[str, list[int]]
+    """Thousandths, ascending, of the requests that hold such a text: `hidden_in_data`, `hidden_in_words`."""
+
+
+def calibrate(installation: Installation, most: int, workflow: str = "") -> Calibration:
+    """Score the latest requests."""
+    screen, requests, missing = Screen(), 0, 0
+    scores: dict[str, list[int]] = {"hidden_in_data": [], "hidden_in_words": []}
+    for kept in kept_requests(installation, most, workflow):
+        requests += 1
+        if kept.parts is None:
+            missing += 1
+            continue
+        seen = screen.read(kept.parts, Detectors(hidden=True))
+        if kept.parts.data:
+            scores["hidden_in_data"].append(seen.data.hidden or 0)
+        if kept.parts.words:
+            scores["hidden_in_words"].append(seen.words.hidden or 0)
+    return Calibration(requests, missing, {name: sorted(found) for name, found in scores.items()})
+
+
+def threshold_for(scores: Sequence[int], share: float) -> Threshold | None:
+    """Return the lowest threshold by which at most such a share is found; None with too few requests to say.
+
+    Args:
+        scores: thousandths, ascending.
+    """
+    if len(scores) < FEWEST_FOR_PERCENT:
+        return None
+    allowed = int(share * len(scores))
+    score = min(1000, scores[-allowed - 1] + 1)
+    found = sum(one >= score for one in scores)
+    return Threshold(score / 1000, found, len(scores), *wilson(found, len(scores)))
+
+
+def as_json(tried: Tried) -> dict[str, Any]:
+    return {
+        "requests": tried.requests, "not_kept": tried.not_kept, "together": dict(tried.strongest),
+        "policies": {
+            name: dict(counts) | {"examples": tried.examples.get(name, [])} for name, counts in tried.effects.items()
+        },
+    }  # fmt: skip
