@@ -202,7 +202,7 @@ def _measured(running: Running, peer: Peer, site: Site, chosen: Namespace) -> di
     warm = load.chat_body(load.MODEL)
     load.whole(running.url, warm, running.headers, connections=min(16, most), seconds=chosen.warm)
     for point, connections, pace in _points(chosen.connections):
-        figures[point] = _whole(running, site, load.chat_body(load.MODEL + pace), connections, chosen.seconds)
+        figures[point] = whole(running, site, load.chat_body(load.MODEL + pace), connections, chosen.seconds)
     figures |= _streams(running, slow=bool(peer.get("slow")))
     if peer.get("product") or not process:
         figures |= _other_formats(running)
@@ -220,7 +220,7 @@ def _points(connections: Sequence[int]) -> list[tuple[str, int, str]]:
     return [*((f"c{count}", count, "") for count in connections), ("slow60", connections[-1], "-lat60")]
 
 
-def _whole(running: Running, site: Site, body: bytes, connections: int, seconds: float) -> dict[str, Any]:
+def whole(running: Running, site: Site, body: bytes, connections: int, seconds: float) -> dict[str, Any]:
     watched = {"cpu_us": running.process, "postgres_us": site.postgres.process if site.postgres else None}
     before = {key: cpu_seconds(one.pid) for key, one in watched.items() if one}
     seen = site.mock_calls()

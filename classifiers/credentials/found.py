@@ -11,7 +11,6 @@ from typing import Any
 from classifiers.finding import Finding, without_overlaps
 from classifiers.resources import read_yaml
 
-_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9][A-Za-z0-9._-]{3,}")
 _FORMS = tuple(
     (kind, mark, re.compile(pattern))
     for kind, mark, pattern in (
@@ -37,7 +36,10 @@ _ASSIGNED = re.compile(
     r"[A-Za-z0-9_-]{0,20}[\"']?\s{0,4}(?::=|=>|[:=]|\b(?:is|lautet|ist)\b)\s{0,4}[\"'`]?(?P<value>[^\s\"'`<>{}()$,;]{8,200})",
     re.IGNORECASE,
 )
-_WORDS = ("passw", "kennwort", "passphrase", "pwd", "secret", "token", "key", "credential")
+_WORDS = (
+    "passw", "kennwort", "passphrase", "pwd", "secret", "token", "credential",
+    *(f"{of}{sign}key" for of in ("api", "access", "auth", "private") for sign in ("", "_", "-")),
+)  # fmt: skip
 _PLACEHOLDER = re.compile(
     r"xxxx|XXXX|(?i:example|placeholder|your[_-]|changeme|redacted|dummy|1234567|abcdef)|\*\*\*|\.\.\."
 )
@@ -49,7 +51,7 @@ def credentials_in(text: str) -> list[Finding]:
 
 
 def _by_beginning(text: str) -> Iterator[Finding]:
-    for token in _TOKEN.finditer(text):
+    for token in _tokens().finditer(text):
         for kind, pattern in _beginnings().get(token[0][:2], ()):
             if (whole := pattern.match(text, token.start())) and _is_random(whole["rest"]):
                 yield Finding("credential", kind, whole.start(), whole.start() + len(whole[0].rstrip(".")))
@@ -93,6 +95,13 @@ def _is_secret(value: str) -> bool:
 
 def _is_random(rest: str) -> bool:
     return len(set(rest)) >= 8 and not _PLACEHOLDER.search(rest)
+
+
+@cache
+def _tokens() -> re.Pattern[str]:
+    """Return what finds the words of a text that begin as a key may, by their first two characters."""
+    begins = "|".join(sorted(map(re.escape, _beginnings())))
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{begins})[A-Za-z0-9._-]{{2,}}")
 
 
 @cache

@@ -57,6 +57,11 @@ def injection_in(text: str, source: Source) -> tuple[float, list[Finding]]:
     return max(one.score for one in windows), found
 
 
+def score_of(text: str, source: Source) -> float:
+    """Return the highest score of a text's windows, 0 to 1. Where it stands costs more than what it is."""
+    return max(one.score for one in scored(normal(text), _models()[source]))
+
+
 def scored(text: str, model: Model) -> list[Window]:
     """Return the windows of a text in its one spelling."""
     windows, keys = windows_of(len(text)), keys_of(text)

@@ -10,6 +10,9 @@ _INVISIBLE = re.compile(
 """Characters that no reader sees and that split words: soft hyphens, joiners, marks of direction, tags."""
 _DIGITS = str.maketrans("123456789", "000000000")
 _SPACES = re.compile(r"\s+")
+_ASCII = "".join(" " if chr(one).isspace() else chr(one).lower().translate(_DIGITS) for one in range(128)).encode()
+_ASCII += bytes(128)
+"""The same of ASCII, where a table of bytes is ten times as fast."""
 
 
 def normal(text: str) -> str:
@@ -32,6 +35,9 @@ def places_in(text: str, places: Sequence[int]) -> list[int]:
 
 
 def _plain(text: str) -> str:
+    if text.isascii():
+        plain = text.encode().translate(_ASCII).decode()
+        return _SPACES.sub(" ", plain) if "  " in plain else plain
     return _SPACES.sub(" ", text.lower().translate(_DIGITS))
 
 

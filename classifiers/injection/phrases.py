@@ -15,18 +15,18 @@ _NEAR = r"[^.!?。！？\n]{0,24}?"
 
 def phrases_in(text: str) -> Iterator[tuple[int, int]]:
     """Yield where such words stand in a text in its one spelling (`normal`)."""
-    for needed, pattern in _languages():
-        if any(word in text for word in needed):
+    for verbs, things, pattern in _languages():
+        if any([word in text for word in verbs]) and any([word in text for word in things]):
             for found in pattern.finditer(text):
                 yield found.start(), found.end()
 
 
 @cache
-def _languages() -> list[tuple[Sequence[str], re.Pattern[str]]]:
-    """Return for each language the verbs of which one must stand in a text, and the pattern, which is dear."""
+def _languages() -> list[tuple[Sequence[str], Sequence[str], re.Pattern[str]]]:
+    """Return for each language verbs and things of which one each must stand in a text, and the pattern, a dear one."""
     languages = read_yaml("classifiers.injection", "phrases.yaml").values()
-    patterns = [(said["verb"], re.compile("|".join(_of_language(said)))) for said in languages]
-    return [(("<|", "inst]", "sys>>"), re.compile(TEMPLATE)), *patterns]
+    patterns = [(said["verb"], said["what"], re.compile("|".join(_of_language(said)))) for said in languages]
+    return [(("<|", "inst]", "sys>>"), ("",), re.compile(TEMPLATE)), *patterns]
 
 
 def _of_language(said: dict[str, Sequence[str]]) -> Iterator[str]:

@@ -31,9 +31,10 @@ def telephones_in(text: str) -> Iterator[Finding]:
     """Yield the numbers of a text; national ones where a word says what they are."""
     for found in _INTERNATIONAL.finditer(text):
         yield _finding(found)
-    if not _WORDS.search(text.lower()) and "(" not in text:
+    national = list(_NATIONAL.finditer(text))
+    if not national or ("(" not in text and not _WORDS.search(text.lower())):
         return
-    for found in _NATIONAL.finditer(text):
+    for found in national:
         if not _DATE.fullmatch(found[0]) and (_BRACKETS.match(found[0]) or _is_named(text, found)):
             yield _finding(found)
 

@@ -113,7 +113,7 @@ def _key(source: Source, text: str, asked: Detectors) -> bytes:
 def _found(source: Source, text: str, asked: Detectors) -> Seen:
     found = _detectors()
     return Seen(
-        int(1000 * found["hidden"](text, source)[0]) if asked.hidden else None,
+        int(1000 * found["hidden"](text, source)) if asked.hidden else None,
         len(credentials_in(text)) if asked.credentials else None,
         frozenset(one.type for one in found["personal"](text)) if asked.personal_data else None,
     )  # fmt: skip
@@ -123,11 +123,11 @@ def _found(source: Source, text: str, asked: Detectors) -> Seen:
 def _detectors() -> Mapping[str, Any]:
     """Load what the extra `screening` brings, once somebody asks for it; where it is not there, nobody can ask."""
     try:
-        from classifiers.injection.model import injection_in
+        from classifiers.injection.model import score_of
         from classifiers.personal_data.found import personal_data_in
     except ModuleNotFoundError:
         return {}
-    return {"hidden": injection_in, "personal": personal_data_in}
+    return {"hidden": score_of, "personal": personal_data_in}
 
 
 def _together(seen: list[Seen], asked: Detectors) -> Seen:

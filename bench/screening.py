@@ -1,0 +1,105 @@
+"""`python -m bench.screening`: what policies that read texts cost a call, on one running gateway.
+
+Calls of 4 KB whose texts nobody has seen before (each has a number of its own), without policies and with three that ask
+for every detector, in turns. Real keys, sealing and budgets, as in the speed table; CPU per call is that of the gateway.
+"""
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+
+from bench.rig import load
+from bench.rig.compare import conditions
+from bench.rig.measure import Running, Site, begin, listed, whole
+from bench.rig.processes import end_on_sigterm, stop, stop_all
+from gateway.oversight import acts
+from gateway.oversight.people import only_admin
+from gateway.settings import read_settings
+from gateway.store.installation import opened
+
+POLICIES = """
+policies:
+  orders: {when: {hidden_in_data: 0.99, hidden_in_words: 0.99}, effect: flag}
+  keys: {when: {credentials: true}, effect: flag}
+  people: {when: {personal_data: any}, effect: flag}
+"""
+SIZE = 4096
+NUMBER = "@@@@@@@@"
+"""Becomes another number in each call (`load.lua`)."""
+
+
+def body_of(share: float) -> bytes:
+    """Return a request of 4 KB with a number in both texts.
+
+    Args:
+        share: how much of it is the result of a tool; the rest is what a person says.
+    """
+    room = SIZE - 400
+    said, given = (f"{NUMBER} {load.USER * 10}"[: int(room * part)] for part in (1 - share, share))
+    call = {"id": "call_1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": said}, {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": given},
+    ]  # fmt: skip
+    return json.dumps({"model": load.MODEL, "max_tokens": 400, "messages": messages}).encode()
+
+
+def activate(running: Running, policies: str, plain: str) -> None:
+    """Put a configuration into force while the gateway runs, as the command line does."""
+    with opened(read_settings(running.folder / "home")) as installation:
+        ada = only_admin(installation, None)
+        acts.activate(installation, ada, plain + policies, "to measure")
+        for workflow in ("full", "none"):
+            acts.release(installation, ada, workflow, "to measure")
+    time.sleep(2)
+
+
+def run(folder: Path, rounds: int, seconds: float) -> None:
+    site = Site(Path("/nowhere"), folder)
+    conditions(folder)
+    site.start_mock()
+    running = begin("whyledger", listed()["whyledger"], site)
+    with opened(read_settings(running.folder / "home")) as installation:
+        plain = installation.vault.text(acts.active_configuration(installation)[1]) or ""
+    body = body_of(0.75)
+    rows: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    for number in range(rounds + 1):
+        for name, policies in (("without", ""), ("with", POLICIES)):
+            activate(running, policies, plain)
+            found = whole(running, site, body, 16, seconds)
+            if found["errors"]:
+                raise SystemExit(f"{found['errors']} errors {found['err']}")
+            if number:  # the first round warms up
+                rows[name].append(found)
+    assert running.process is not None
+    stop(running.process, patience=30)
+    cpu = {name: statistics.median(one["cpu_us"] for one in found) for name, found in rows.items()}
+    rate = {name: statistics.median(one["rps"] for one in found) for name, found in rows.items()}
+    print(f"{len(body)} bytes, 16 connections, {rounds} rounds of {seconds:g} s, every text new")
+    for name, value in cpu.items():
+        print(f"{name:8s} policies: {value:6.0f} us of CPU a call, {rate[name]:5.0f} calls/s")
+    print(f"ratio {cpu['with'] / cpu['without']:.2f} (asked: at most 1.5)")
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4)
+    chosen = parser.parse_args()
+    end_on_sigterm()
+    load.built_tools()
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.chmod(0o755)
+    try:
+        run(folder, chosen.rounds, chosen.seconds)
+    finally:
+        stop_all()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
