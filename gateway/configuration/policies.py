@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.configuration.fields import Names, Section, Texts, one_or_several
-from gateway.configuration.tools import Effect
+from gateway.configuration.tools import Effect, Host
 
 Score = Annotated[float, Field(gt=0, le=1)]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(one_or_several)]
 ToolEffects = Annotated[tuple[Effect, ...], BeforeValidator(one_or_several)]
 
 
@@ -36,24 +37,59 @@ class When(Section):
     def _something_that_runs_here(self) -> "When":
         if self == When.model_construct():
             raise ValueError("names no condition; `data: true` is one")
-        needed = {"numpy": self.hidden_in_data or self.hidden_in_words, "stdnum": self.personal_data}
-        if missing := [name for name, asked in needed.items() if asked and find_spec(name) is None]:
-            raise ValueError(f"needs {' and '.join(missing)}: pip install 'whyledger[screening]'")
-        if self.personal_data:
-            from classifiers.personal_data.found import kinds
+        if self.hidden_in_data or self.hidden_in_words:
+            _require("numpy")
+        _require_kinds(self.personal_data)
+        return self
 
-            if unknown := sorted({*self.personal_data} - kinds() - {"any"}):
-                raise ValueError(f"personal_data has {', '.join(unknown)}; it takes any, {', '.join(sorted(kinds()))}")
+
+def _require_kinds(names: tuple[str, ...]) -> None:
+    """Refuse kinds of personal data that nothing finds."""
+    if names:
+        _require("stdnum")
+        from classifiers.personal_data.found import kinds
+
+        if unknown := sorted({*names} - kinds() - {"any"}):
+            raise ValueError(f"personal_data has {', '.join(unknown)}; it takes any, {', '.join(sorted(kinds()))}")
+
+
+def _require(module: str) -> None:
+    """Refuse what nobody could look for: no check is skipped."""
+    if find_spec(module) is None:
+        raise ValueError(f"needs {module}: pip install 'whyledger[screening]'")
+
+
+class Says(Section):
+    """What must all hold of a text of an answer."""
+
+    links_beside: Hosts | None = None
+    """It has an address that carries something to a host that is none of these, of which `[]` is all;
+    `*.firm.example` is every host below one."""
+    credentials: bool = False
+    """It holds a key, a token or a password."""
+    personal_data: Texts = ()
+    """It holds one of these kinds, or `any`, that does not stand in the request."""
+    system_text: bool = False
+    """It repeats twelve words in a row of the system text."""
+
+    @model_validator(mode="after")
+    def _something_that_runs_here(self) -> "Says":
+        if self == Says.model_construct():
+            raise ValueError("names no condition; `credentials: true` is one")
+        _require_kinds(self.personal_data)
         return self
 
 
 class Policy(Section):
-    """What becomes of a call under conditions."""
+    """What becomes of a call under conditions on its request, or on its answer."""
 
-    when: When
-    """All of it must hold."""
+    when: When | None = None
+    """What must hold of the request."""
+    says_that: Says | None = None
+    """Or what must hold of the answer."""
     effect: Literal["flag", "hold", "deny"]
-    """The call goes on with a flag on record; it waits for a person before anything is sent; or it is refused."""
+    """The call goes on with a flag on record; it waits for a person before anything is sent; or it is refused, and an
+    answer withheld."""
     workflows: Names = ()
     """Whose calls; all if left out."""
     environments: Names = ()
@@ -64,3 +100,11 @@ class Policy(Section):
     """It is recorded what would have become of the call, and nothing becomes of it."""
     says: str = Field(default="", max_length=300)
     """What people read of it."""
+
+    @model_validator(mode="after")
+    def _of_one(self) -> "Policy":
+        if (self.when is None) == (self.says_that is None):
+            raise ValueError("takes `when` (of the request) or `says_that` (of the answer), one of them")
+        if self.says_that is not None and self.effect == "hold":
+            raise ValueError("an answer is flagged or withheld (`deny`); a person is asked about tools: `approval`")
+        return self

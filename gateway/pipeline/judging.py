@@ -10,8 +10,11 @@ from typing import Literal
 
 from gateway.call import Asking, Check, Outcome, ToolCall
 from gateway.dialects.protocol import Asked, Called, Dialect, Transcript, Unreadable, Writer
+from gateway.dialects.saying import pieces_of, said_in
 from gateway.dialects.sse import Event
+from gateway.dialects.strict import loaded
 from gateway.dialects.words import decoded
+from gateway.policies.answers import NOBODY_WATCHES, Watch
 from gateway.tools.grants import Grants
 from gateway.tools.provenance import Said
 from gateway.tools.rules import (
@@ -55,13 +58,14 @@ class Judge:
 
     __slots__ = (
         "_approval", "_asked", "_begun", "_called", "_dialect", "_most", "_format", "_grants", "_held", "_kept", "_key",
-        "_room", "_judged", "_rules", "_said", "_undecided", "_writer", "asked", "broken_rule", "complete", "cut",
-        "sent", "transcript", "unread",
+        "_room", "_judged", "_rules", "_said", "_said_so_far", "_undecided", "_writer", "asked", "broken_rule",
+        "complete", "cut", "sent", "transcript", "unread", "watch",
     )  # fmt: skip
 
     def __init__(
         self, asked: Asked, dialect: Dialect, writer: Writer | None, grants: Grants, most_calls: int,
         output_format: str, key: str, room: Room, rules: Rules = NONE, approval: Literal["", "given", "asked"] = "",
+        watch: Watch = NOBODY_WATCHES,
     ) -> None:  # fmt: skip
         """`dialect`: in which the answer is written. `writer`: writes it in the caller's, where that is another.
         `approval`: whether a person has approved its calls, or may be asked to; empty where nothing of it is kept."""
@@ -78,16 +82,16 @@ class Judge:
         """The tool whose rule a call of it breaks, if one does."""
         self.asked: tuple[Asking, ...] = ()
         """Its calls that wait for a person, or that one has approved."""
-        self._approval = approval
+        self._approval, self.watch = approval, watch
         self._said = Said(asked.fields)
         self._judged: Sequence[Called] = ()
         self._key, self._room, self._rules = key, room, rules
         self._grants, self._format, self._asked = grants, output_format, asked
         self._dialect, self._writer, self._most = dialect, writer, most_calls
         self._held: list[bytes] = []
-        self._undecided: list[bytes] = []
+        self._undecided: list[tuple[int, bytes]] = []
         self._begun = False  # a name that may still come to a granted one is in the air
-        self._called = self._kept = 0
+        self._called = self._kept = self._said_so_far = 0
 
     def whole(self, body: bytes) -> str:
         """Read a whole answer; return how the call ends by it."""
@@ -100,7 +104,10 @@ class Judge:
             return "unreadable"
         if self.transcript.error:
             return "failed"
-        if self._not_granted() or self._too_many() or self._breaks_rule():
+        if self.watch:
+            self.watch.add(said_in(loaded(body)))
+            self.watch.end()
+        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken:
             return "refused_answer"
         if self._writer:
             self.sent = [self._writer.whole(body)]
@@ -123,7 +130,7 @@ class Judge:
                 self._keep(raw)
                 if ending:
                     self._held.append(raw)
-                elif self._begun or self._held or self._undecided:
+                elif self._begun or self._held or self._undecided or self.watch:
                     self._pass_on(raw, ready)
                 else:
                     ready.append(raw)
@@ -135,11 +142,14 @@ class Judge:
         return "answered", b"".join(ready)
 
     def _pass_on(self, raw: bytes, ready: list[bytes]) -> None:
-        self._undecided += (*self._held, raw)  # what was held was the end of one choice among others
+        # What was held was the end of one choice among others.
+        self._undecided += [(self._said_so_far, one) for one in (*self._held, raw)]
         self._held.clear()
         if not self._begun:
-            ready += self._undecided
-            self._undecided.clear()
+            free = self.watch.free_until()
+            count = next((at for at, (said, _) in enumerate(self._undecided) if said > free), len(self._undecided))
+            ready += [one for _, one in self._undecided[:count]]
+            del self._undecided[:count]
 
     def drain(self, events: Sequence[Event], *, seen: int = 0) -> None:
         """Read on for the usage that is reported last; what is said is kept, not sent. `seen`: how many were read."""
@@ -156,7 +166,9 @@ class Judge:
         self._see_end()
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
-        if self._not_granted() or self._too_many() or self._breaks_rule():
+        if self.watch:
+            self.watch.end()
+        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken:
             return "refused_answer"
         if self._writer and (last := self._writer.end()):
             self._keep(last)
@@ -181,7 +193,7 @@ class Judge:
 
     def rest(self) -> bytes:
         """Return what was held back."""
-        return b"".join([*self._undecided, *self._held])
+        return b"".join([*(one for _, one in self._undecided), *self._held])
 
     def _written(self, event: Event) -> bytes:
         return self._writer.event(event) if self._writer else event.raw
@@ -189,6 +201,8 @@ class Judge:
     def _see(self, event: Event) -> bool:
         """Read an event; returns True while the answer may end with it."""
         try:
+            if self.watch:
+                self._said_so_far = self.watch.add(pieces_of(event))
             return self.transcript.see(event)
         except Unreadable as error:
             self.unread = self.unread or str(error)
@@ -196,6 +210,10 @@ class Judge:
 
     def _verdict(self, ending: bool) -> str:
         """Judge the stream as far as it has come. Names are looked at when something was called, or may end."""
+        if ending and self.watch:
+            self.watch.end()
+        if self.watch.broken:
+            return "refused_answer"
         if ending or self.transcript.called != self._called:
             self._called = self.transcript.called
             missing = self._not_granted()
@@ -271,7 +289,13 @@ class Judge:
         if whole:
             self._breaks_rule()
         ruled = rule_checks(are_judged(tools, self._rules), self.broken_rule, whole=whole)
-        return (self._checked(tools), *ruled, *approval_checks(self.asked, given=not self._waits()), *cut)
+        return (
+            self._checked(tools),
+            *ruled,
+            *approval_checks(self.asked, given=not self._waits()),
+            *self.watch.checks(whole=not self.unread),
+            *cut,
+        )
 
     def _checked(self, tools: Sequence[ToolCall]) -> Check:
         """Return what came of looking at the tool calls. What nobody could read is never passed."""

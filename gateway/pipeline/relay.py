@@ -7,7 +7,7 @@ when the task is cancelled, without awaiting anything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal, NamedTuple
@@ -29,6 +29,8 @@ from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
 from gateway.pipeline.similar import Alike, look_up
+from gateway.policies.answers import watch_of
+from gateway.policies.evaluating import Applying
 from gateway.tools.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
@@ -56,6 +58,7 @@ class Relay:
     principal: Principal
     workflow: Workflow
     plan: Plan
+    policies: Sequence[Applying]
     record: Record
     opened: Opened
     cache_key: str
@@ -88,7 +91,7 @@ class Relay:
         writer = pair.writer(asked, int(self.ports.clock().timestamp())) if pair.is_translation else None
         return Judge(
             asked, pair.server, writer, grants, most, form, self.principal.key, self.ports.room,
-            self.workflow.tool_rules, approval,
+            self.workflow.tool_rules, approval, watch_of(self.policies, self.call),
         )  # fmt: skip
 
     async def whole(self) -> tuple[Head, bytes]:
@@ -248,6 +251,8 @@ class Relay:
         return self.tries.made[-1].dropped if self.tries.made else ()
 
     def _withheld(self) -> AnswerWithheld:
+        if policy := self._judge.watch.broken:
+            return AnswerWithheld("policy_denied", f"the policy {policy} withholds the answer: {self._says(policy)}")
         if broken := self._judge.broken_rule:
             return AnswerWithheld(
                 "policy_denied",
@@ -259,6 +264,10 @@ class Relay:
             f"the model called a tool that workflow {self.principal.workflow} is not granted, or more than "
             f"{self.workflow.max_tool_calls} at once; the answer was withheld",
         )
+
+    def _says(self, policy: str) -> str:
+        found = next(one.policy for one in self.policies if one.name == policy)
+        return found.says or "its conditions hold of what it says"
 
     async def _given_again(self) -> Cached | None:
         """Return the earlier answer that serves this call, if there is one."""

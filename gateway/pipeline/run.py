@@ -9,6 +9,7 @@ The order of the stages is the product's promise:
 """
 
 import hashlib
+from collections.abc import Sequence
 from time import monotonic
 
 from gateway.call import Arrival, Call, Principal
@@ -21,7 +22,7 @@ from gateway.pipeline.record import record_of
 from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.screen import admit, decide, screen
-from gateway.policies.evaluating import applying, asked_by, decide_by
+from gateway.policies.evaluating import Applying, applying, asked_by, decide_by
 from gateway.policies.parts import parts_of
 from gateway.policies.screening import NOTHING_SEEN
 from gateway.prompts import with_prompt
@@ -82,16 +83,17 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     call = with_prompt(call, principal.environment, rules.prompts)  # 3: what is judged and sent has its text
     findings = screen(call, workflow)  # 4
     policies = applying(rules.configuration.policies, principal.workflow, principal.environment, call.asked.model)
-    seen = await ports.screen.look(parts_of(call.asked.fields), asked_by(policies)) if policies else NOTHING_SEEN  # 4
+    looks = any(one.policy.when for one in policies)
+    seen = await ports.screen.look(parts_of(call.asked.fields), asked_by(policies)) if looks else NOTHING_SEEN  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
     record = await record_of(call, principal, workflow, ports)
-    record = record._replace(screening=seen.facts) if policies else record
+    record = record._replace(screening=seen.facts) if looks else record
     if record.released is not None:
         plan = plan.with_nothing_bought()
     # Nothing that can fail may stand between 7 and the relay that closes the call.
-    key = cache_key(call, principal) if plan.cache_ttl else ""
+    key = cache_key(call, principal, policies) if plan.cache_ttl else ""
     decided = monotonic()
     opened = await open_call(call, principal, workflow, plan, checks, record, rules, ports)  # 7: durable from here on
     if opened.stepped_down and plan.lower:
@@ -101,6 +103,7 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
         principal=principal,
         workflow=workflow,
         plan=plan,
+        policies=policies,
         record=record,
         opened=opened,
         cache_key=key,
@@ -109,8 +112,9 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     )
 
 
-def cache_key(call: Call, principal: Principal) -> str:
-    """Return what must be equal for one answer to serve two calls: dialect, environment, workflow, subject, request.
+def cache_key(call: Call, principal: Principal, policies: Sequence[Applying]) -> str:
+    """Return what must be equal for one answer to serve two calls: dialect, environment, workflow, policies, subject,
+    request.
 
     Gemini's model stands in the path, and so does whether it streams.
     """
@@ -121,6 +125,7 @@ def cache_key(call: Call, principal: Principal) -> str:
         principal.environment,
         principal.workflow,
         call.subject_id,
+        [one.version for one in policies],
         written(call.asked.fields, ordered=True),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

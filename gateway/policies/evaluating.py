@@ -58,7 +58,7 @@ def applying(
 
 def asked_by(policies: Sequence[Applying]) -> Detectors:
     """Return the detectors that policies need."""
-    return needed_by([one.policy.when for one in policies])
+    return needed_by([one.policy.when for one in policies if one.policy.when])
 
 
 def _among(name: str | None, names: Sequence[str]) -> bool:
@@ -68,6 +68,8 @@ def _among(name: str | None, names: Sequence[str]) -> bool:
 def checks_of(policies: Sequence[Applying], request: Request, screened: Screened) -> Iterator[Check]:
     """Yield a check for each policy: its effect where all conditions hold, else pass; `near` where one nearly did."""
     for one in policies:
+        if one.policy.when is None:
+            continue
         conditions = dict(_conditions(one.policy.when, request, screened))
         met = all(held for held, _ in conditions.values())
         inputs: dict[str, Any] = {"policy": one.name, "version": one.version}

