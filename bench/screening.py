@@ -1,7 +1,7 @@
-"""`python -m bench.screening`: what policies that read texts cost a call, on one running gateway.
+"""`python -m bench.screening`: what policies that read texts cost, on one running gateway.
 
 Calls of 4 KB whose texts nobody has seen before (each has a number of its own), without policies and with three that ask
-for every detector, in turns. Real keys, sealing and budgets, as in the speed table; CPU per call is that of the gateway.
+for every detector, in turns; then streams without and with three that withhold what an answer gives away. Real keys, sealing and budgets, as in the speed table; CPU per call is that of the gateway.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.rig import load
 from bench.rig.compare import conditions
-from bench.rig.measure import Running, Site, begin, listed, whole
+from bench.rig.measure import Running, Site, begin, listed, streamed, whole
 from bench.rig.processes import end_on_sigterm, stop, stop_all
 from gateway.oversight import acts
 from gateway.oversight.people import only_admin
@@ -27,6 +27,13 @@ policies:
   keys: {when: {credentials: true}, effect: flag}
   people: {when: {personal_data: any}, effect: flag}
 """
+ANSWERS = """
+policies:
+  links: {says_that: {links_beside: static.firm.example}, effect: deny}
+  keys: {says_that: {credentials: true}, effect: deny}
+  people: {says_that: {personal_data: any}, effect: deny}
+"""
+STREAMS = 1500
 SIZE = 4096
 NUMBER = "@@@@@@@@"
 """Becomes another number in each call (`load.lua`)."""
@@ -75,6 +82,15 @@ def run(folder: Path, rounds: int, seconds: float) -> None:
                 raise SystemExit(f"{found['errors']} errors {found['err']}")
             if number:  # the first round warms up
                 rows[name].append(found)
+    events: dict[str, list[float]] = {"without": [], "with": []}
+    for number in range(rounds + 1):
+        for name, policies in (("without", ""), ("with", ANSWERS)):
+            activate(running, policies, plain)
+            passed = streamed(running, running.url, load.chat_body(load.MODEL, stream=True), 16, STREAMS)
+            if passed["bad"]:
+                raise SystemExit(f"{passed['bad']} streams were not whole")
+            if number:
+                events[name].append(passed["events_per_s"])
     assert running.process is not None
     stop(running.process, patience=30)
     cpu = {name: statistics.median(one["cpu_us"] for one in found) for name, found in rows.items()}
@@ -83,6 +99,9 @@ def run(folder: Path, rounds: int, seconds: float) -> None:
     for name, value in cpu.items():
         print(f"{name:8s} policies: {value:6.0f} us of CPU a call, {rate[name]:5.0f} calls/s")
     print(f"ratio {cpu['with'] / cpu['without']:.2f} (asked: at most 1.5)")
+    passing = {name: statistics.median(found) for name, found in events.items()}
+    print(f"streams: {passing['without']:,.0f} events/s without and {passing['with']:,.0f} with policies of answers")
+    print(f"ratio {passing['with'] / passing['without']:.2f} (asked: at least 0.7)")
 
 
 def main() -> None:

@@ -241,7 +241,7 @@ def _streams(running: Running, *, slow: bool) -> dict[str, Any]:
         ("sse_max", "", 16, 200 if slow else 1500),
     ):
         body = load.chat_body(load.MODEL + pace, stream=True)
-        figures[point] = _streamed(running, running.url, body, connections, total)
+        figures[point] = streamed(running, running.url, body, connections, total)
     return figures
 
 
@@ -249,12 +249,12 @@ def _other_formats(running: Running) -> dict[str, Any]:
     """Streams without a gap in the other formats that the mock has."""
     at = running.url.removesuffix(CHAT)
     return {
-        name: _streamed(running, at + path, load.body_of(name), 16, 1500)
+        name: streamed(running, at + path, load.body_of(name), 16, 1500)
         for name, path in OTHERS.items()
     }  # fmt: skip
 
 
-def _streamed(running: Running, url: str, body: bytes, connections: int, total: int) -> dict[str, Any]:
+def streamed(running: Running, url: str, body: bytes, connections: int, total: int) -> dict[str, Any]:
     for count in (5 if connections == 1 else 16, total):  # the first is the warm-up
         before = cpu_seconds(running.process.pid) if running.process else 0.0
         found = load.streams(url, body, running.headers, connections=connections, total=count)

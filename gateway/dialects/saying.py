@@ -16,11 +16,20 @@ _ENDS = ("response.completed", "response.incomplete")
 
 def pieces_of(event: Event) -> Iterator[Piece]:
     """Yield the texts of an event, also of one that stands for several in a row."""
-    if event.again:
-        for raw in event.raw.split(b"\n\n"):
-            yield from said_in(read_event(raw + b"\n\n").value) if raw else ()
-    else:
+    if not event.again:
         yield from said_in(event.value)
+        return
+    first, *others = [raw for raw in event.raw.split(b"\n\n") if raw]
+    said = list(said_in(read_event(first + b"\n\n").value))
+    yield from said
+    place = b'"%b"' % said[0][1].encode() if len(said) == 1 else b""
+    if others and place and first.count(place) == 1:  # they differ in their text alone, which ends at a quotation mark
+        begin = first.index(place) + 1
+        text = b"".join([raw[begin : raw.index(b'"', begin)] for raw in others])
+        yield said[0][0], text.decode("utf-8", "replace")
+    else:
+        for raw in others:
+            yield from said_in(read_event(raw + b"\n\n").value)
 
 
 def said_in(value: Any) -> Iterator[Piece]:

@@ -18,9 +18,9 @@ from gateway.dialects.saying import Piece
 from gateway.dialects.words import decoded
 from gateway.policies.evaluating import Applying
 
-EVERY = 64
+EVERY = 128
 """Characters after which a text that goes on is read again."""
-BEFORE = 512
+BEFORE = 256
 """Characters before what is new that are read with it."""
 MOST_HELD, MOST_GROUPS = 4096, 12
 """Characters of the end of a text that wait for what comes next, and words with figures among them."""
@@ -103,23 +103,23 @@ class Watch:
         Args:
             whole: all of it could be read. What nobody could read is never passed.
         """
-        checks = []
-        for one in self._all:
-            assert one.policy.says_that is not None
-            results = [self._found(one.policy.says_that, text.text) for text in self._texts.values()]
-            found = any(held for held, _ in results)
-            inputs: dict[str, Any] = {"policy": one.name, "version": one.version}
-            for _, said in results:
-                inputs |= {name: _plus(inputs.get(name), value) for name, value in said.items()}
-            verdict, reason = "pass", ""
-            if found:
-                verdict = "flag" if one.policy.shadow else one.policy.effect
-                shadow = "in shadow: would have been withheld" if one.policy.effect == "deny" else "in shadow"
-                reason = shadow if one.policy.shadow else one.policy.says or "its conditions hold"
-            elif not whole:
-                verdict, reason = "flag", "not all of the answer could be read"
-            checks.append(Check(f"policy:{one.name}", verdict, reason, inputs))
-        return tuple(checks)
+        # Some formats say all of it twice; what was read to its end for a policy that withholds is not read again.
+        texts = list(dict.fromkeys(one.text for one in self._texts.values()))
+        is_read = not self.broken and not any(one.marks for one in self._texts.values())
+        return tuple([self._check(one, [] if is_read and one in self._strict else texts, whole) for one in self._all])
+
+    def _check(self, one: Applying, texts: Sequence[str], whole: bool) -> Check:
+        results = [self._found(one.policy.says_that, text) for text in texts]
+        inputs: dict[str, Any] = {"policy": one.name, "version": one.version}
+        for _, said in results:
+            inputs |= {name: _plus(inputs.get(name), value) for name, value in said.items()}
+        if not any(held for held, _ in results):
+            reason = "" if whole else "not all of the answer could be read"
+            return Check(f"policy:{one.name}", "pass" if whole else "flag", reason, inputs)
+        if one.policy.shadow:
+            would = "in shadow: would have been withheld" if one.policy.effect == "deny" else "in shadow"
+            return Check(f"policy:{one.name}", "flag", would, inputs)
+        return Check(f"policy:{one.name}", one.policy.effect, one.policy.says or "its conditions hold", inputs)
 
     def _found(self, says: Says | None, text: str) -> tuple[bool, Mapping[str, Any]]:
         """Return whether all conditions hold of a text, and what was found: counts and kinds, never what it is."""

@@ -200,3 +200,5 @@ def test_the_policies_of_the_guide_load() -> None:
     page = (Path(__file__).parents[2] / "docs" / "guides" / "policies.md").read_text("utf-8")
     policies = load(page.split("```yaml\n")[1].split("```")[0]).policies
     assert [(one.effect, one.shadow) for one in policies.values()] == [("hold", False), ("deny", False), ("flag", True)]
+    answers = load(page.split("```yaml\n")[2].split("```")[0]).policies
+    assert [one.effect for one in answers.values() if one.says_that] == ["deny", "deny", "flag", "deny"]

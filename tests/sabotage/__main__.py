@@ -49,6 +49,17 @@ class Sabotage:
 
 SABOTAGES = (
     Sabotage(
+        "6", "what an answer gives away waits until it was read", "gateway/policies/answers.py",
+        "        if not self._strict:\n            return self._said\n", "        return self._said\n",
+        "tests/gateway/test_answers.py::test_however_it_is_cut_nothing_of_what_is_withheld_has_left",
+    ),
+    Sabotage(
+        "6", "an answer that a policy refuses is withheld", "gateway/pipeline/judging.py",
+        "        if self.watch.broken:\n            return \"refused_answer\"\n        if ending or", "        if ending or",
+        "tests/system/test_watched_answers.py::"
+        "test_an_address_that_carries_something_away_reaches_nobody_and_the_rest_does",
+    ),
+    Sabotage(
         "6", "policies decide before anything is sent", "gateway/pipeline/run.py",
         "    checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5\n", "",
         POLICIES + "test_an_order_in_the_result_of_a_tool_is_refused_before_anything_is_sent_in_every_format",
