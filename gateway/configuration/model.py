@@ -231,6 +231,9 @@ class Workflow(Section):
     forced_tool: Literal["named", "required", "none"] = "named"
     """Which function describes the form of an answer and is no tool: the one that `tool_choice` names, also the only
     one where `tool_choice` is `required`, or none."""
+    held_input: Literal["deny", "flag"] = "deny"
+    """Whether a request may refer to input that the provider holds, as an earlier response or a cache: what does not
+    stand in it is read by no rule and no policy, and is in no record."""
     routes: Names = ()
     """Intents it may use; empty means all."""
     regions: Names = ()

@@ -20,6 +20,7 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
         "routes": {route.intent: [_served_by(configuration, model) for model in route.every_model] for route in routes},
         **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
         **({"tool_rules": _rules_of(workflow)} if workflow.tool_rules else {}),
+        **({} if workflow.held_input == "deny" else {"held_input": workflow.held_input}),
         **({"approvals": workflow.approvals.model_dump(mode="json")} if workflow.asks else {}),
         **({"policies": policies} if (policies := _policies_of(configuration, name)) else {}),
         **({"regions": list(workflow.regions)} if workflow.regions else {}),

@@ -74,7 +74,8 @@ class Tried:
 
 def try_policies(installation: Installation, configuration: Configuration, most: int, workflow: str = "") -> Tried:
     """Return what the policies of a configuration would have done with the latest requests; none is in shadow here."""
-    open_ones = {name: one.model_copy(update={"shadow": False}) for name, one in configuration.policies.items()}
+    of_requests = {name: one for name, one in configuration.policies.items() if one.when}
+    open_ones = {name: one.model_copy(update={"shadow": False}) for name, one in of_requests.items()}
     tried, screen = Tried(effects={name: Counter() for name in open_ones}), Screen()
     for kept in kept_requests(installation, most, workflow):
         tried.requests += 1

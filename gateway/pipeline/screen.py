@@ -1,8 +1,8 @@
 """Stages 3, 4 and 5 of 10: admit, screen, decide. Pure: the same call under the same rules gives the same checks.
 
 What counts or is consumed (caps, calls of a task, a key's status) is looked at here only to refuse early; stage 7
-decides it again inside the transaction. No content detector exists yet: screening looks at the tools a request
-defines, and each entry lists the checks that ran.
+decides it again inside the transaction. What texts hold is for `gateway.policies`; here it is the tools that a request
+defines. Each entry lists the checks that ran.
 """
 
 from collections.abc import Sequence
@@ -134,6 +134,14 @@ def decide(call: Call, principal: Principal, workflow: Workflow, findings: Findi
             "digest to `definition` in `tool_rules` if it may be used",
             stage=5,
             inputs={"rule": "pinned-definitions", "names": names},
+        )
+    if call.asked.held and workflow.held_input == "deny":
+        raise Refused(
+            "policy_denied",
+            "a part of the input is held by the provider (an earlier response, a conversation, a cache, a container), "
+            "so nobody here can read it; send the whole input, or allow it for the workflow: `held_input: flag`",
+            stage=5,
+            inputs={"rule": "whole-input"},
         )
     if workflow.routes and call.asked.model not in workflow.routes:
         raise Refused(

@@ -82,6 +82,7 @@ RULES = {
     "pinned-definitions": "it described a tool in another way than the workflow takes",
     "allowed-routes": "its workflow may not use this route",
     "policy": "a policy does not allow it",
+    "whole-input": "a part of its input was held by the provider",
 }
 TASK_SOURCES = {
     "header": "the caller named the task",

@@ -170,7 +170,18 @@ def test_what_is_wrong_with_a_response_s_request_is_said(on: Stage, more: dict[s
     assert not on.upstream.seen
 
 
-def test_a_history_that_the_provider_holds_is_reserved_for_and_flagged(on: Stage) -> None:
+def test_a_history_that_the_provider_holds_is_refused_and_where_it_is_allowed_reserved_for_and_flagged(
+    on: Stage,
+) -> None:
+    before = len(on.upstream.seen)
+    with pytest.raises(openai.PermissionDeniedError, match="nobody here can read it"):
+        on.client().responses.create(model="support", input="hi", previous_response_id="resp_0")
+    assert len(on.upstream.seen) == before
+    assert last(on, "call.refused").facts["inputs"] == {"rule": "whole-input"}
+    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    changed = text.replace("agent: {purpose: test", "agent: {held_input: flag, purpose: test")
+    acts.activate(on.installation, on.person("ada"), changed, "for agents that go on from an answer")
+    acts.release(on.installation, on.person("ada"), "agent", "the same")
     on.client().responses.create(model="support", input="hi", previous_response_id="resp_0")
     entry = last(on, "call.opened")
     assert entry.facts["input_bound_tokens"] > 1_000_000
