@@ -36,8 +36,8 @@ def asking(
     escalation = {"escalate_to": list(policy.escalate_to)} if policy.on_timeout == "escalate" else {}
     facts: dict[str, Any] = {
         "approval_ref": holding.new, "of": "answer" if about.kind == "call.closed" else "request",
-        "asks": [one._asdict() for one in asks[:MOST]], "request": holding.digest, "shown": shown,
-        "roles": list(policy.roles), "people": policy.people, "minutes": policy.minutes,
+        "asks": [one._asdict() for one in asks[:MOST]], "request": holding.digest, "stream": holding.stream,
+        "shown": shown, "roles": list(policy.roles), "people": policy.people, "minutes": policy.minutes,
         "on_timeout": policy.on_timeout, **escalation, "requesters": list(holding.requesters), "deliver": deliver,
         "environment": about.facts["environment"], "key": about.facts["key"],
     }  # fmt: skip

@@ -28,6 +28,8 @@ class Holding(NamedTuple):
     new: str
     """The id of the approval that it asks for, if its answer must wait."""
     policy: Approvals
+    stream: bool
+    """The answer is asked for as a stream."""
     asked: str = ""
     """The approval that the caller names."""
     row: Mapping[str, Any] = NOTHING
@@ -110,6 +112,9 @@ def require_approval(state: State, at: datetime, holding: Holding) -> tuple[Chec
     if row is None or row["digest"] != holding.digest:
         raise _refused("mismatch", "is not for this request: the request must be the very same", holding, row)
     stands = standing(row, now)
+    if row["of"] == "answer" and row["stream"] != holding.stream:
+        how = "as a stream" if row["stream"] else "not as a stream"
+        raise _refused("mismatch", f"is for an answer {how}: fetch it as you asked for it", holding, row)
     if stands == "requested":
         raise pending(holding.asked)
     if stands not in ("approved", "lapsed"):

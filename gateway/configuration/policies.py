@@ -19,9 +19,9 @@ class When(Section):
     hidden_in_data: Score | None = None
     """Results of tools or documents score as high as this for hidden instructions, 0 to 1."""
     hidden_in_words: Score | None = None
-    """The last turn of a person does."""
+    """What a person has said since the model last spoke does."""
     credentials: bool | None = None
-    """The last turn of a person, or data, holds a key, a token or a password; or none does."""
+    """The words of a person, or data, hold a key, a token or a password; or none does."""
     personal_data: Texts = ()
     """One of these kinds stands there: `iban`, `payment_card`, `email_address` and so on, or `any`."""
     data: bool | None = None

@@ -1,6 +1,7 @@
 """The text that an answer of any format says, whole or by an event of a stream. Pure.
 
-What a model thinks aloud and the arguments of tools are none of it: clients show neither as the answer.
+It is read by its members, wherever they stand: what one client does not look at another one shows. What a model thinks
+aloud, the arguments of tools and what tools of the provider gave back are none of it.
 """
 
 from collections.abc import Iterator
@@ -9,9 +10,16 @@ from typing import Any
 from gateway.dialects.sse import Event, read_event
 
 Piece = tuple[str, str]
-"""Which text of the answer goes on, and how: an answer may have several choices or blocks."""
-_DELTAS = ("response.output_text.delta", "response.refusal.delta")
-_ENDS = ("response.completed", "response.incomplete")
+"""Which text of the answer goes on, and how: that of a choice, or one that says again what was said before."""
+_TEXTS = frozenset({"text", "content", "delta", "refusal", "output_text", "transcript", "cited_text"})
+_ADDRESSES = frozenset({"url", "uri"})
+_OTHERS = frozenset({
+    "thinking", "reasoning", "reasoning_content", "summary", "arguments", "partial_json", "input", "tool_calls",
+    "function_call", "functionCall", "logprobs", "logprobsResult", "usage", "usageMetadata", "groundingMetadata",
+    "citationMetadata", "tools", "instructions", "metadata", "prompt",
+})  # fmt: skip
+_NO_TEXT = ("thinking", "reasoning", "_call", "_result", "_output", "tool_use", "_delta_json")
+_AGAIN = (".done", ".added", ".completed", ".incomplete", ".failed", ".created", ".in_progress")
 
 
 def pieces_of(event: Event) -> Iterator[Piece]:
@@ -34,47 +42,32 @@ def pieces_of(event: Event) -> Iterator[Piece]:
 
 def said_in(value: Any) -> Iterator[Piece]:
     """Yield the texts of a whole answer or of one event."""
-    if not isinstance(value, dict):
+    kind = value.get("type") if isinstance(value, dict) else None
+    if isinstance(kind, str) and ("function_call" in kind or "reasoning" in kind or "_call" in kind):
+        return
+    again = kind if isinstance(kind, str) and kind.endswith(_AGAIN) else ""
+    yield from _said(value, again, 0)
+
+
+def _said(value: Any, index: str, depth: int) -> Iterator[Piece]:
+    if depth > MOST_DEPTH or not isinstance(value, dict):
         return
     kind = value.get("type")
-    if kind in _DELTAS:
-        yield from _text(f"{value.get('output_index')}.{value.get('content_index')}", value.get("delta"))
-    elif kind in _ENDS:  # all of it once more, for whoever reads the end alone
-        yield from said_in(value.get("response"))
-    elif kind in ("content_block_start", "content_block_delta"):
-        block = value.get("content_block") if kind == "content_block_start" else value.get("delta")
-        yield from _text(str(value.get("index")), block.get("text") if isinstance(block, dict) else None)
-    elif kind == "message":
-        yield from _blocks("", value.get("content"))
-    for number, choice in enumerate(_objects(value.get("choices"))):
-        said = choice.get("delta") or choice.get("message") or choice
-        if isinstance(said, dict):
-            index = str(choice.get("index", number))
-            yield from _blocks(index, said.get("content"))
-            yield from _text(index, said.get("text"))
-            yield from _text(index, said.get("refusal"))
-    for number, candidate in enumerate(_objects(value.get("candidates"))):
-        content = candidate.get("content")
-        parts = _objects(content.get("parts")) if isinstance(content, dict) else []
-        for part in parts:
-            yield from _text(str(candidate.get("index", number)), None if part.get("thought") else part.get("text"))
-    if value.get("object") == "response":
-        for number, item in enumerate(_objects(value.get("output"))):
-            if item.get("type") == "message":
-                yield from _blocks(f"whole {number}", item.get("content"))
+    if value.get("thought") is True or (depth and isinstance(kind, str) and kind.endswith(_NO_TEXT)):
+        return
+    for name, member in value.items():
+        if isinstance(member, str):
+            if name in _TEXTS and member:
+                yield index, member
+            elif name in _ADDRESSES:
+                yield f"{index} address", f" {member} "
+        elif name not in _OTHERS:
+            for number, one in enumerate(member if isinstance(member, list) else [member]):
+                if isinstance(one, str) and name in _TEXTS:
+                    yield index, one
+                choice = f"{index}{one.get('index', number)}" if name in _CHOICES and isinstance(one, dict) else index
+                yield from _said(one, choice, depth + 1)
 
 
-def _blocks(index: str, content: Any) -> Iterator[Piece]:
-    yield from _text(index, content)
-    for number, block in enumerate(_objects(content)):
-        if block.get("type") in ("text", "output_text", "refusal"):
-            yield from _text(f"{index} {number}", block.get("text") or block.get("refusal"))
-
-
-def _text(index: str, text: Any) -> Iterator[Piece]:
-    if isinstance(text, str) and text:
-        yield index, text
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+_CHOICES = frozenset({"choices", "candidates"})
+MOST_DEPTH = 40

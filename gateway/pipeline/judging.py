@@ -180,6 +180,10 @@ class Judge:
         self._see_end()
         if not self.complete:
             return "upstream_cut"
+        if self.watch:
+            self.watch.end()
+        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken or not self.asked:
+            return "refused_answer"  # another choice has come since
         if self._writer and (last := self._writer.end()):
             self._keep(last)
         if self.cut:

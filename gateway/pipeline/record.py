@@ -89,7 +89,7 @@ async def _holding(call: Call, workflow: Workflow | None, digest: str, ports: Po
     people = await ports.approvals.people([one for one in (call.requester, call.subject_id) if one])
     policy = workflow.approvals if workflow else Approvals()
     return Holding(
-        digest, new_id("appr", ports.clock()), policy, call.approval, row or {},
+        digest, new_id("appr", ports.clock()), policy, call.asked.stream, call.approval, row or {},
         await ports.approvals.answer(row["call"]) if row and row["of"] == "answer" else None,
         call.requester, tuple(dict.fromkeys(people)),
     )  # fmt: skip

@@ -10,22 +10,27 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 from classifiers.credentials.found import credentials_in
 from classifiers.leaks.links import leaks_in
 from gateway.call import Call, Check
 from gateway.configuration.policies import Says
 from gateway.dialects.saying import Piece
-from gateway.dialects.words import decoded
 from gateway.policies.evaluating import Applying
+from ledger.entry import NOTHING
 
 EVERY = 128
 """Characters after which a text that goes on is read again."""
-BEFORE = 256
-"""Characters before what is new that are read with it."""
+BEFORE, BEFORE_WORDS = 256, 2048
+"""Characters before what is new that are read with it; where words in a row count, more."""
 MOST_HELD, MOST_GROUPS = 4096, 12
 """Characters of the end of a text that wait for what comes next, and words with figures among them."""
-_BEGINS, _ENDS = "-----BEGIN ", "-----END "
+_END_OF_KEY = re.compile(r"-----END [A-Z ]{0,60}-----")
 _RUN = re.compile(r"\S+")
+_TAG = re.compile(r"<[A-Za-z/!][^>]*\Z")
+MOST_COMPARED = 100
+"""Different findings of an answer that are looked for in the request."""
 WORDS = 12
 """Words in a row that stand in the system text and in the answer, from which on it gives that text away."""
 _WORD = re.compile(r"\w+")
@@ -35,17 +40,18 @@ class Given(NamedTuple):
     """What the request says that the answer is held against."""
 
     system: str = ""
-    request: str = ""
-    """All of it, as it was sent: what stands there is nobody else's."""
+    fields: Mapping[str, Any] = NOTHING
+    """All of it: what stands there is nobody else's."""
 
 
 class _Reader:
     """One text of an answer."""
 
-    __slots__ = ("marks", "read", "text")
+    __slots__ = ("marks", "read", "seen", "text")
 
     def __init__(self) -> None:
-        self.text, self.read = "", 0
+        self.text, self.read, self.seen = "", 0, 0
+        """The text, how much of it may leave, and how long it was when it was last read."""
         self.marks: deque[tuple[int, int]] = deque()
         """Of each piece that was not read to its end: where it ends here, and what had been said before it in all."""
 
@@ -58,6 +64,7 @@ class Watch:
         self._strict = [one for one in self._all if one.policy.effect == "deny" and not one.policy.shadow]
         self._given, self._shingles = given, _shingles(given.system)
         self._texts: dict[str, _Reader] = {}
+        self._joined: str | None = None
         self._said = 0
         self.broken = ""
         """The policy that withholds the answer, once one does."""
@@ -72,7 +79,7 @@ class Watch:
             one.text += text
             one.marks.append((len(one.text), self._said))
             self._said += len(text)
-            if self._strict and len(one.text) - one.read >= EVERY:
+            if self._strict and len(one.text) - one.seen >= EVERY:
                 self._read(one)
         return self._said
 
@@ -83,16 +90,19 @@ class Watch:
         return min((one.marks[0][1] for one in self._texts.values() if one.marks), default=self._said)
 
     def end(self) -> None:
-        """All was said: read what waits."""
+        """All was said: read what waits, and once more all of it as one."""
         for one in self._texts.values():
             if one.marks:
                 self._read(one, last=True)
 
     def _read(self, one: _Reader, *, last: bool = False) -> None:
-        begin = one.text.rfind(" ", 0, max(0, one.read - BEFORE)) + 1
         for policy in self._strict:
-            if not self.broken and self._found(policy.policy.says_that, one.text[begin:])[0]:
+            says = policy.policy.says_that
+            before = BEFORE_WORDS if says and says.system_text else BEFORE
+            begin = 0 if last else _beginning(one.text, one.read - before)
+            if not self.broken and self._found(says, one.text[begin:])[0]:
                 self.broken = policy.name
+        one.seen = len(one.text)
         one.read = len(one.text) - (0 if last else _held(one.text))
         while one.marks and one.marks[0][0] <= one.read:
             one.marks.popleft()
@@ -103,10 +113,8 @@ class Watch:
         Args:
             whole: all of it could be read. What nobody could read is never passed.
         """
-        # Some formats say all of it twice; what was read to its end for a policy that withholds is not read again.
-        texts = list(dict.fromkeys(one.text for one in self._texts.values()))
-        is_read = not self.broken and not any(one.marks for one in self._texts.values())
-        return tuple([self._check(one, [] if is_read and one in self._strict else texts, whole) for one in self._all])
+        texts = list(dict.fromkeys(one.text for one in self._texts.values()))  # some formats say all of it twice
+        return tuple([self._check(one, texts, whole) for one in self._all])
 
     def _check(self, one: Applying, texts: Sequence[str], whole: bool) -> Check:
         results = [self._found(one.policy.says_that, text) for text in texts]
@@ -141,20 +149,50 @@ class Watch:
         """Return the kinds of what stands in a text and not in the request."""
         from classifiers.personal_data.found import personal_data_in
 
-        kinds = {
-            one.type for one in personal_data_in(text)
-            if ("any" in says.personal_data or one.type in says.personal_data)
-            and text[one.start : one.end] not in self._given.request
-        }  # fmt: skip
-        return sorted(kinds)
+        found: dict[str, str] = {}
+        for one in personal_data_in(text):
+            if "any" in says.personal_data or one.type in says.personal_data:
+                found.setdefault(_joined(text[one.start : one.end]), one.type)
+        known = self._request() if found else ""
+        compared = {value for value in list(found)[:MOST_COMPARED] if value in known}
+        return sorted({kind for value, kind in found.items() if value not in compared})
+
+    def _request(self) -> str:
+        if self._joined is None:
+            self._joined = _joined(orjson.dumps(dict(self._given.fields)).decode("utf-8", "replace"))
+        return self._joined
+
+
+def _joined(text: str) -> str:
+    """Return a text without what divides numbers: `GB82 WEST 1234` and `gb82west1234` are one."""
+    return _DIVIDES.sub("", text).casefold()
+
+
+_DIVIDES = re.compile(r"[\s./()-]+")
+
+
+def _beginning(text: str, at: int) -> int:
+    """Return where to begin to read at a place or a little before it, where no word is cut if there is one near."""
+    if at <= 0:
+        return 0
+    near = list(re.finditer(r"\s", text[max(0, at - 64) : at]))
+    return max(0, at - 64) + near[-1].end() if near else at
 
 
 def _held(text: str) -> int:
     """Return how many characters at the end of a text wait for what comes next."""
     tail = text[-MOST_HELD:]
-    begun = tail.rfind(_BEGINS)
-    if begun >= 0 and _ENDS not in tail[begun:]:
+    begun = tail.rfind("-----BEGIN ")
+    if begun >= 0 and not _END_OF_KEY.search(tail, begun):
         return len(tail) - begun
+    opened = [tail.rfind(mark) for mark, close in (("](", ")"), ("url(", ")")) if close not in tail[tail.rfind(mark) :]]
+    tag = tail.rfind("<")
+    opened += [tag] if tag >= 0 and _TAG.match(tail, tag) else []
+    opened = [one for one in opened if one >= 0]
+    return max([_held_words(tail), *(len(tail) - one for one in opened)])
+
+
+def _held_words(tail: str) -> int:
     words = list(_RUN.finditer(tail[-EVERY * MOST_GROUPS :]))
     first = len(words) - 1
     while first > 0 and len(words) - first < MOST_GROUPS and _is_group(words[first - 1][0]):
@@ -191,7 +229,7 @@ def watch_of(policies: Sequence[Applying], call: Call) -> Watch:
     """Return what reads the answer of a call for the policies that apply to it."""
     if not any(one.policy.says_that for one in policies):
         return NOBODY_WATCHES
-    return Watch(policies, Given(call.asked.instructions, decoded(call.body)))
+    return Watch(policies, Given(call.asked.instructions, call.asked.fields))
 
 
 NOBODY_WATCHES = Watch((), Given())

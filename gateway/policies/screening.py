@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import re
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -14,6 +16,9 @@ AWAY = 16 * 1024
 """Characters from which on they are read in a thread, so that other calls go on."""
 KNOWN = 4096
 """Texts whose findings are kept, the latest."""
+SHORTEST = 12
+"""Characters of an order at least."""
+_ONE_WORD = re.compile(r"[!-~]{0,64}")
 Source = Literal["person", "data"]
 
 
@@ -74,6 +79,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Seen] = {}
+        self._lock = threading.Lock()
 
     async def look(self, parts: Parts, asked: Detectors) -> Screened:
         """Read the texts of a request; long ones that are new in a thread."""
@@ -86,16 +92,17 @@ class Screen:
         """Read the texts of a request."""
         return Screened(
             _together([self._of("person", text, asked) for text in parts.words], asked),
-            _together([self._of("data", text, asked) for text in parts.data], asked), bool(parts.data),
+            _together([self._of("data", text, asked) for text in parts.data], asked), parts.has_data,
         )  # fmt: skip
 
     def _of(self, source: Source, text: str, asked: Detectors) -> Seen:
         key = _key(source, text, asked)
         if (found := self._known.get(key)) is None:
             found = _found(source, text, asked)
-            self._known[key] = found
-            if len(self._known) > KNOWN:
-                self._known.pop(next(iter(self._known)), None)
+            with self._lock:  # long texts are read in threads
+                self._known[key] = found
+                if len(self._known) > KNOWN:
+                    self._known.pop(next(iter(self._known)))
         return found
 
 
@@ -113,10 +120,15 @@ def _key(source: Source, text: str, asked: Detectors) -> bytes:
 def _found(source: Source, text: str, asked: Detectors) -> Seen:
     found = _detectors()
     return Seen(
-        int(1000 * found["hidden"](text, source)) if asked.hidden else None,
+        (int(1000 * found["hidden"](text, source)) if _says_something(text) else 0) if asked.hidden else None,
         len(credentials_in(text)) if asked.credentials else None,
         frozenset(one.type for one in found["personal"](text)) if asked.personal_data else None,
     )  # fmt: skip
+
+
+def _says_something(text: str) -> bool:
+    """Tell whether a text can hold an order: ids and words of a status cannot."""
+    return len(text) >= SHORTEST and not _ONE_WORD.fullmatch(text)
 
 
 @cache

@@ -9,7 +9,7 @@ from ledger.unit import State
 Changes = dict[str, Any]
 _KEPT = (
     "digest", "shown", "roles", "people", "minutes", "until", "on_timeout", "escalate_to", "requesters", "environment",
-    "key", "asked_at", "of",
+    "key", "asked_at", "of", "stream",
 )  # fmt: skip
 
 

@@ -42,6 +42,9 @@ def broken_in(calls: Sequence[Called], rules: Rules, said: Said) -> Broken | Non
         rule = rule_of(one.name, rules)
         if not rule or not rule.judges:
             continue
+        # A person is shown one set of arguments; where some clients would read another one, they decide about nothing.
+        if rule.approval != "never" and one.others:
+            return Broken(as_identifier(one.name), "its arguments cannot be judged")
         objections = (objection_to(arguments, rule, said) for arguments in (one.arguments, *one.others))
         part = "its arguments cannot be judged" if one.unclear else next(filter(None, objections), "")
         if part:
@@ -50,14 +53,13 @@ def broken_in(calls: Sequence[Called], rules: Rules, said: Said) -> Broken | Non
 
 
 def asked_in(calls: Sequence[Called], rules: Rules, said: Said) -> tuple[Asking, ...]:
-    """Return which calls wait for a person and why, of calls that break no rule."""
-    found = []
+    """Return which tools are called in a way that waits for a person, and why; of calls that break no rule."""
+    found: dict[str, str] = {}
     for one in calls:
         rule = rule_of(one.name, rules)
-        reasons = [asks_for_approval(text, rule, said) for text in (one.arguments, *one.others)] if rule else []
-        if because := next(filter(None, reasons), ""):
-            found.append(Asking(as_identifier(one.name), because))
-    return tuple(found)
+        if rule and (because := asks_for_approval(one.arguments, rule, said)):
+            found.setdefault(as_identifier(one.name), because)
+    return tuple([Asking(tool, because) for tool, because in found.items()])
 
 
 def approval_checks(asked: Sequence[Asking], *, given: bool) -> tuple[Check, ...]:

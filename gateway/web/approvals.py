@@ -15,6 +15,7 @@ from gateway.oversight.looking import within
 from gateway.oversight.people import Actor, ActRefused
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person, scope_for
+from gateway.web.callers import key_shown
 from gateway.web.documents import problems
 from gateway.web.pages import form_of, shown, signed_in
 
@@ -105,9 +106,10 @@ def router(running: Running) -> APIRouter:
         "/api/v1/approvals/{approval}", summary="One held call", response_model=OpenApproval,
         response_model_exclude_none=True, responses=problems(401, 404, 422, 503),
     )  # fmt: skip
-    def get_approval(approval: Approval, token: Token) -> Any:
+    def get_approval(approval: Approval, request: Request, token: Token) -> Any:
         """With the gateway key that made the call, how it stands; with a person's token, what the person decides on."""
         installation = running()
+        token = token or key_shown(request.headers)
         owner = installation.vault.owner_of(token) if token else None
         if owner and installation.reader.state(f"key:{owner}"):
             found: Any = caller_view(installation, approval, owner)

@@ -115,6 +115,7 @@ class Calls:
                 raise Refused("busy", f"{MAX_OF_KEY} calls of this key are in flight; try again in a moment", stage=0)
             reading = Reading()
             self._reading.add(reading)
+            self._of_key[principal.key] += 1  # until it is let go
             try:
                 try:
                     body = decoded(
@@ -130,6 +131,9 @@ class Calls:
                     return await self._handled(arrival, principal, ports, leaving)
                 finally:
                     leaving.cancel()
+            except BaseException:
+                self._of_key[principal.key] -= 1
+                raise
             finally:
                 self._reading.discard(reading)
         except GatewayError:
@@ -150,7 +154,6 @@ class Calls:
                 raise
             relay = await handle_call(resumed(arrival, approval, ports), principal, ports)
         self._relays[relay] = arrival  # no await since the open: what is opened is now owned
-        self._of_key[principal.key] += 1
         return relay
 
     async def _approved(self, relay: Relay, held: Held, gone: Callable[[], bool]) -> Relay:
@@ -161,9 +164,17 @@ class Calls:
         """
         arrival, ports = self._relays[relay], self._ports()
         wait = preference_of(arrival.headers).wait
-        if not wait or not await decided(ports, held.approval, wait, gone):
-            raise held
-        return await self._handled(resumed(arrival, held.approval, ports), relay.principal, ports, gone)
+        try:
+            if not wait or not await decided(ports, held.approval, wait, gone):
+                raise held
+            again = await self._handled(resumed(arrival, held.approval, ports), relay.principal, ports, gone)
+        except GatewayError:
+            raise
+        except Exception as error:
+            log.exception("a caller who waited was not served", call=relay.call.id)
+            raise held from error  # the caller learns how to fetch it
+        self._of_key[relay.principal.key] += 1
+        return again
 
     @property
     def is_busy(self) -> bool:

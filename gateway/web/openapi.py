@@ -35,8 +35,8 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 _WAITS = {
     "description": "a person must approve it first, and the caller preferred not to be told by an error",
     "content": {"application/json": {"schema": {
-        "type": "object", "required": ["id", "state", "status_url"],
-        "properties": {"id": {"type": "string"}, "state": {"type": "string"}, "status_url": {"type": "string"}},
+        "type": "object", "required": ["id", "status_url"],
+        "properties": {"id": {"type": "string"}, "status_url": {"type": "string"}},
     }}},
 }  # fmt: skip
 STATUSES = sorted({*STATUS.values(), *IN_FORMAT.values(), *PASSED_ON} - {METHOD_NOT_ALLOWED})

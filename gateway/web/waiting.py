@@ -55,13 +55,12 @@ def status_url(approval: str) -> str:
 def accepted(approval: str, call: str) -> dict[str, Any]:
     """Return what a caller gets who does not want an error."""
     return {
-        "object": "approval", "id": approval, "state": "requested", "status_url": status_url(approval),
-        "whyledger_call": call,
+        "object": "approval", "id": approval, "status_url": status_url(approval), "whyledger_call": call,
     }  # fmt: skip
 
 
 async def decided(ports: Ports, approval: str, seconds: int, gone: Callable[[], bool]) -> bool:
-    """Wait for people; return whether what they were asked may be had now.
+    """Wait for people; return whether they have decided, or it is over: then the request says what came of it.
 
     Args:
         gone: tells whether the caller has left.
@@ -70,7 +69,7 @@ async def decided(ports: Ports, approval: str, seconds: int, gone: Callable[[], 
     while row := await ports.approvals.row(approval):
         stands = standing(row, format_time(ports.clock()))
         if stands != "requested":
-            return stands in ("approved", "lapsed")
+            return not gone()
         if time.monotonic() >= until or gone():
             return False
         await asyncio.sleep(LOOK_SECONDS)

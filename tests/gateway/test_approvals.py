@@ -26,7 +26,7 @@ def at(minutes: float) -> datetime:
 def row(**changed: Any) -> dict[str, Any]:
     return {
         "state": "requested", "until": format_time(at(60)), "minutes": 60, "on_timeout": "deny", "escalated": False,
-        "roles": ["approver"], "escalate_to": ["compliance"], "people": 1, "approved": [], "digest": "d", "of": "answer",
+        "roles": ["approver"], "escalate_to": ["compliance"], "people": 1, "approved": [], "digest": "d", "of": "answer", "stream": False,
     } | changed  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def state_of(known: dict[str, Any], **people: list[str]) -> dict[str, Any]:
 
 
 def holding(known: dict[str, Any], *, digest: str = "d", answer: str | None = "said", asked: str = APPROVAL) -> Holding:
-    return Holding(digest, "new", Approvals(), asked, known, answer)
+    return Holding(digest, "new", Approvals(), False, asked, known, answer)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,10 @@ def test_the_configuration_of_the_guide_loads_and_asks_as_it_says() -> None:
     workflow = load(page.split("```yaml\n")[1].split("```")[0]).workflows["bills"]
     assert workflow.asks and workflow.approvals == Approvals()
     assert [one.approval for one in workflow.tool_rules.values()] == ["never", "always", "unless_said"]
+
+
+def test_an_answer_that_was_held_as_a_stream_is_not_used_up_by_asking_for_it_whole() -> None:
+    known = row(state="approved", approved=["p"], stream=True)
+    with pytest.raises(Refused, match="fetch it as you asked for it") as caught:
+        require_approval(state_of(known, p=["approver"]), at(1), holding(known))
+    assert caught.value.code == "approval_mismatch"
