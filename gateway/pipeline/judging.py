@@ -106,8 +106,7 @@ class Judge:
             return "failed"
         if self.watch:
             self.watch.add(said_in(loaded(body)))
-            self.watch.end()
-        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken:
+        if self._is_refused():
             return "refused_answer"
         if self._writer:
             self.sent = [self._writer.whole(body)]
@@ -166,9 +165,7 @@ class Judge:
         self._see_end()
         if self.transcript.error or not self.transcript.finished:
             return "upstream_cut"
-        if self.watch:
-            self.watch.end()
-        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken:
+        if self._is_refused():
             return "refused_answer"
         if self._writer and (last := self._writer.end()):
             self._keep(last)
@@ -180,9 +177,7 @@ class Judge:
         self._see_end()
         if not self.complete:
             return "upstream_cut"
-        if self.watch:
-            self.watch.end()
-        if self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken or not self.asked:
+        if self._is_refused() or not self.asked:
             return "refused_answer"  # another choice has come since
         if self._writer and (last := self._writer.end()):
             self._keep(last)
@@ -233,6 +228,12 @@ class Judge:
             if ending and not self.unread and self._waits():
                 return "held"
         return "unreadable" if self.unread else "answered"
+
+    def _is_refused(self) -> bool:
+        """Judge all of it, once nothing more comes."""
+        if self.watch:
+            self.watch.end()
+        return bool(self._not_granted() or self._too_many() or self._breaks_rule() or self.watch.broken)
 
     def _not_granted(self) -> list[str]:
         return [one.name for one in self.transcript.tool_calls() if not self._grants.allow(one.name)]

@@ -338,8 +338,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "7", "an answer with a call that is not granted is never given out", "gateway/pipeline/judging.py",
-        '            return "failed"\n        if self._not_granted() or self._too_many() or self._breaks_rule():\n',
-        '            return "failed"\n        if False:\n',
+        '            self.watch.add(said_in(loaded(body)))\n        if self._is_refused():\n',
+        '            self.watch.add(said_in(loaded(body)))\n        if False:\n',
         HOSTILE + "test_answered_never_stands_beside_a_check_that_denies",
     ),
     Sabotage(
