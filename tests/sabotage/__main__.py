@@ -54,8 +54,8 @@ SABOTAGES = (
         "tests/gateway/test_answers.py::test_however_it_is_cut_nothing_of_what_is_withheld_has_left",
     ),
     Sabotage(
-        "6", "an answer that a policy refuses is withheld", "gateway/pipeline/judging.py",
-        "        if self.watch.broken:\n            return \"refused_answer\"\n        if ending or", "        if ending or",
+        "6", "an answer that a policy refuses is withheld", "gateway/policies/answers.py",
+        "            if not self.broken and self._found(says, one.text[begin:])[0]:\n", "            if False:\n",
         "tests/system/test_watched_answers.py::"
         "test_an_address_that_carries_something_away_reaches_nobody_and_the_rest_does",
     ),
