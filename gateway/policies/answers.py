@@ -47,13 +47,22 @@ class Given(NamedTuple):
 class _Reader:
     """One text of an answer."""
 
-    __slots__ = ("marks", "read", "seen", "text")
+    __slots__ = ("length", "marks", "new", "read", "seen", "text")
 
     def __init__(self) -> None:
         self.text, self.read, self.seen = "", 0, 0
-        """The text, how much of it may leave, and how long it was when it was last read."""
+        """The text that was read, how much of it may leave, and how long it was when it was last read."""
+        self.new: list[str] = []
+        """What has come since: to put it to the text each time would copy all of it each time."""
+        self.length = 0
         self.marks: deque[tuple[int, int]] = deque()
         """Of each piece that was not read to its end: where it ends here, and what had been said before it in all."""
+
+    def whole(self) -> str:
+        """Return all of the text."""
+        self.text += "".join(self.new)
+        self.new.clear()
+        return self.text
 
 
 class Watch:
@@ -76,10 +85,11 @@ class Watch:
         """Take what was said; return the number by which `free_until` says whether it may leave."""
         for index, text in pieces:
             one = self._texts.setdefault(index, _Reader())
-            one.text += text
-            one.marks.append((len(one.text), self._said))
+            one.new.append(text)
+            one.length += len(text)
+            one.marks.append((one.length, self._said))
             self._said += len(text)
-            if self._strict and len(one.text) - one.seen >= EVERY:
+            if self._strict and one.length - one.seen >= EVERY:
                 self._read(one)
         return self._said
 
@@ -96,14 +106,15 @@ class Watch:
                 self._read(one, last=True)
 
     def _read(self, one: _Reader, *, last: bool = False) -> None:
+        text = one.whole()
         for policy in self._strict:
             says = policy.policy.says_that
             before = BEFORE_WORDS if says and says.system_text else BEFORE
-            begin = 0 if last else _beginning(one.text, one.read - before)
-            if not self.broken and self._found(says, one.text[begin:])[0]:
+            begin = 0 if last else _beginning(text, one.read - before)
+            if not self.broken and self._found(says, text[begin:])[0]:
                 self.broken = policy.name
-        one.seen = len(one.text)
-        one.read = len(one.text) - (0 if last else _held(one.text))
+        one.seen = len(text)
+        one.read = len(text) - (0 if last else _held(text))
         while one.marks and one.marks[0][0] <= one.read:
             one.marks.popleft()
 
@@ -113,7 +124,7 @@ class Watch:
         Args:
             whole: all of it could be read. What nobody could read is never passed.
         """
-        texts = list(dict.fromkeys(one.text for one in self._texts.values()))  # some formats say all of it twice
+        texts = list(dict.fromkeys(one.whole() for one in self._texts.values()))  # some formats say all of it twice
         return tuple([self._check(one, texts, whole) for one in self._all])
 
     def _check(self, one: Applying, texts: Sequence[str], whole: bool) -> Check:

@@ -55,7 +55,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "an answer that a policy refuses is withheld", "gateway/policies/answers.py",
-        "            if not self.broken and self._found(says, one.text[begin:])[0]:\n", "            if False:\n",
+        "            if not self.broken and self._found(says, text[begin:])[0]:\n", "            if False:\n",
         "tests/system/test_watched_answers.py::"
         "test_an_address_that_carries_something_away_reaches_nobody_and_the_rest_does",
     ),
