@@ -229,25 +229,29 @@ def on_postgresql() -> dict[str, str]:
     }
 
 
+DEFAULTS: dict[str, Any] = {
+    "retries": 0,
+    "timeout": 5,
+    "cap": 10,
+    "environment_cap": 100,
+    "workflow_cap": 100,
+    "key_cap": 10**9,
+    "max_calls": 100,
+    "prices": PRICES,
+    "tools": "[lookup]",
+    "tool_rules": "{}",
+    "approvals": "{}",
+}
+"""What a test does not say of the configuration."""
+
+
 def prepare(
     folder: Path, *, port: int, environment: dict[str, str] | None = None, **knobs: Any
 ) -> tuple[Settings, dict[str, str], dict[str, str]]:
     """Make an installation with people, a configuration, releases and keys."""
     settings = read_settings(folder, environment=environment or {})
     make(settings, "ledger.example/stage", "Stage", {"root": token_bytes(32), "log": token_bytes(32)})
-    values = {
-        "retries": 0,
-        "timeout": 5,
-        "cap": 10,
-        "environment_cap": 100,
-        "workflow_cap": 100,
-        "key_cap": 10**9,
-        "max_calls": 100,
-        "prices": PRICES,
-        "tools": "[lookup]",
-        "tool_rules": "{}",
-        "approvals": "{}",
-    } | knobs
+    values = DEFAULTS | knobs
     keys: dict[str, str] = {}
     with opened(settings) as installation:
         acts.bind_signer(installation)

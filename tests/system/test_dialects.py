@@ -182,6 +182,7 @@ def test_a_history_that_the_provider_holds_is_refused_and_where_it_is_allowed_re
     changed = text.replace("agent: {purpose: test", "agent: {held_input: flag, purpose: test")
     acts.activate(on.installation, on.person("ada"), changed, "for agents that go on from an answer")
     acts.release(on.installation, on.person("ada"), "agent", "the same")
+    httpx2.get(on.url + "/readyz")  # it reads the rules again
     on.client().responses.create(model="support", input="hi", previous_response_id="resp_0")
     entry = last(on, "call.opened")
     assert entry.facts["input_bound_tokens"] > 1_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from stage import CONFIG, PRICES, Stage, completion, stage
+from stage import CONFIG, DEFAULTS, Stage, completion, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -16,18 +16,6 @@ from gateway.oversight.people import ActRefused
 from gateway.web.api import explain
 from reports.why.answer import WhyAnswer
 from reports.why.text import as_text
-
-KNOBS = {
-    "retries": 0,
-    "timeout": 5,
-    "cap": 10,
-    "environment_cap": 100,
-    "workflow_cap": 100,
-    "max_calls": 100,
-    "prices": PRICES,
-    "tools": "[lookup]",
-    "tool_rules": "{}",
-}
 
 
 @pytest.fixture
@@ -103,9 +91,9 @@ def test_a_release_of_something_else_than_what_is_registered_is_refused(
 
 
 def test_the_digest_of_a_release_is_of_its_parts_alone() -> None:
-    configuration = load(CONFIG.format(port=1, **KNOBS))
+    configuration = load(CONFIG.format(port=1, **DEFAULTS))
     assert release_digest(configuration, "agent") != release_digest(configuration, "quiet")
-    capped = load(CONFIG.format(port=1, **KNOBS | {"cap": 3, "timeout": 9, "workflow_cap": 1}))
+    capped = load(CONFIG.format(port=1, **DEFAULTS | {"cap": 3, "timeout": 9, "workflow_cap": 1}))
     assert release_digest(configuration, "agent") == release_digest(capped, "agent")
 
 
