@@ -55,8 +55,9 @@ class Tally:
         noun, _, participle = entry.kind.partition(".")
         if noun == "call":
             self._call(entry, participle)
-        elif entry.kind == "override.recorded":
-            self._numbers["approvals" if entry.facts.get("action") == "approve" else "overrides"] += 1
+        elif entry.kind in ("override.recorded", "approval.decided"):
+            approved = "approve" in (entry.facts.get("action"), entry.facts.get("decision"))
+            self._numbers["approvals" if approved else "overrides"] += 1
         elif entry.kind == "stop.engaged":
             self._numbers["stops"] += 1
 

@@ -14,6 +14,7 @@ from secrets import token_bytes
 from typing import Any
 
 import formats
+import httpx2
 import openai
 import uvicorn
 from starlette.applications import Starlette
@@ -212,6 +213,17 @@ class Stage:
 
     def budgets(self) -> dict[str, dict[str, int]]:
         return self.installation.reader.states("budget:")
+
+    def text(self) -> str:
+        """Return the configuration in force."""
+        return self.installation.vault.text(acts.active_configuration(self.installation)[1]) or ""
+
+    def put_into_force(self, text: str, reason: str = "for the test") -> None:
+        """Activate a configuration, release what was released, and wait until the gateway has read it."""
+        acts.activate(self.installation, self.person("ada"), text, reason)
+        for workflow in ("agent", "quiet"):
+            acts.release(self.installation, self.person("ada"), workflow, reason)
+        httpx2.get(self.url + "/readyz")
 
     def person(self, name: str) -> Actor:
         return by_name(self.installation, name, self.tokens[name])

@@ -23,13 +23,13 @@ def approval_list(
     as_json: Json = False,
 ) -> None:
     """List what people were asked, newest first."""
-    from gateway.console.approvals import STATES, list_approvals
+    from gateway.console.approvals import STATES, listed, rows_within
     from gateway.store.installation import opened
 
     if state and state not in STATES:
         raise typer.BadParameter(f"one of {', '.join(STATES)}", param_hint="--state")
     with opened(context.obj) as installation:
-        rows, zone = list_approvals(installation, None, state, limit=limit), zone_of(installation)
+        rows, zone = listed(installation, rows_within(installation, None), state, limit=limit), zone_of(installation)
     if as_json:
         print_json("approvals", rows, None)
     else:
@@ -76,12 +76,10 @@ def approval_reject(context: typer.Context, approval: str, as_: By, reason: Reas
 
 def _decide(context: typer.Context, approval: str, by: str, decision: str, reason: str) -> None:
     from gateway.console.approvals import question
-    from gateway.oversight.acts import active_configuration
     from gateway.oversight.approving import decide
 
     with acting(context, by) as (installation, actor):
         one = question(installation, approval, None)  # type: ignore[arg-type]
-        told = active_configuration(installation)[0].alerts.webhook is not None  # type: ignore[arg-type]
         shown = one.shown if one and one.calls is not None else ""
-        state = decide(installation, actor, approval, decision, reason, shown, deliver=told)  # type: ignore[arg-type]
+        state = decide(installation, actor, approval, decision, reason, shown)  # type: ignore[arg-type]
     typer.echo(f"{approval}: {state}")

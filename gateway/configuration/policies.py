@@ -1,5 +1,7 @@
 """Policies: of which calls, under which conditions, with which effect. A closed set of each."""
 
+import hashlib
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
@@ -100,6 +102,11 @@ class Policy(Section):
     """It is recorded what would have become of the call, and nothing becomes of it."""
     says: str = Field(default="", max_length=300)
     """What people read of it."""
+
+    @cached_property
+    def version(self) -> str:
+        """Return twelve digits of the SHA-256 of its JSON: what entries name it by."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @model_validator(mode="after")
     def _of_one(self) -> "Policy":

@@ -17,7 +17,7 @@ from ledger.entry import Entry, format_time
 from ledger.ids import is_id
 from reports.times import clock
 from reports.why.transcript import said, turns
-from reports.why.words import asks_said, name_of, quoted
+from reports.why.words import asks_said, name_of, quoted, verb_of
 
 STATES = {
     "requested": "waits for a person", "approved": "approved, not fetched yet", "rejected": "rejected",
@@ -57,24 +57,25 @@ class Question:
     shown: str
 
 
-def list_approvals(
-    installation: Installation, scope: Collection[str] | None, state: str = "", *, limit: int = 200
-) -> list[dict[str, Any]]:
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def rows_within(installation: Installation, scope: Collection[str] | None) -> Rows:
+    """Return the rows of approvals of workflows within a scope, by their ids."""
+    every = installation.reader.states("approval:").items()
+    return {name.removeprefix("approval:"): row for name, row in every if within(row["workflow"], scope)}
+
+
+def listed(installation: Installation, rows: Rows, state: str = "", *, limit: int = 200) -> list[dict[str, Any]]:
     """Return what was asked of people, the latest first: id, how it stands, workflow, call, since when and until when.
 
     Args:
         state: only what stands so.
     """
     now, evidence = format_time(installation.clock()), LiveEvidence(installation)
-    found = []
-    for name, row in sorted(installation.reader.states("approval:").items(), reverse=True):
-        stands = standing(row, now)
-        if not within(row["workflow"], scope) or (state and stands != state):
-            continue
-        found.append(_listed(name.removeprefix("approval:"), row, stands, now, evidence))
-        if len(found) == limit:
-            break
-    return found
+    stands = {approval: standing(rows[approval], now) for approval in sorted(rows, reverse=True)}
+    wanted = [approval for approval, how in stands.items() if state in ("", how)][:limit]
+    return [_listed(one, rows[one], stands[one], now, evidence) for one in wanted]
 
 
 def _listed(approval: str, row: Mapping[str, Any], stands: str, now: str, evidence: LiveEvidence) -> dict[str, Any]:
@@ -143,10 +144,7 @@ def _calls(closed: Entry | None, asks: Sequence[Mapping[str, str]], evidence: Li
 
 def _decided(evidence: LiveEvidence, approval: str) -> list[tuple[str, str, str]]:
     acts = [one for one in evidence.find("approval", approval) if one.kind == "approval.decided"]
-    verbs = {"approve": "approved", "reject": "rejected"}
-    return [
-        (name_of(str(one.act), evidence), verbs[one.facts["decision"]], quoted(one, "reason", evidence)) for one in acts
-    ]
+    return [(name_of(str(one.act), evidence), verb_of(one), quoted(one, "reason", evidence)) for one in acts]
 
 
 def plainly(arguments: str) -> str:

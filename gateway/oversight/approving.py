@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.approvals.standing import deciders, later, standing
 from gateway.configuration.model import Configuration
-from gateway.oversight.acts import require_reason
+from gateway.oversight.acts import active_configuration, require_reason
 from gateway.oversight.people import Actor, ActRefused, held_roles
 from gateway.state.changes import changes_of_all
 from gateway.state.rows import approval_row, held_row, undecided_row
@@ -28,15 +28,11 @@ REFUSALS = {
 """Why a decision is not taken, by the word that stands in the entry."""
 
 
-def decide(
-    installation: Installation, actor: Actor, approval: str, decision: str, reason: str, shown: str, *,
-    deliver: bool = False,
-) -> str:  # fmt: skip
+def decide(installation: Installation, actor: Actor, approval: str, decision: str, reason: str, shown: str) -> str:
     """Record what a person decides about a held call; returns how it stands then: requested, approved or rejected.
 
     Args:
         shown: the digest of what they were shown.
-        deliver: a webhook tells of it.
 
     Raises:
         ActRefused: and that somebody tried is on record, unless they gave no reason or no decision.
@@ -47,6 +43,7 @@ def decide(
     row = installation.reader.state(approval_row(approval)) if is_id(approval, "appr") else None
     if row is None:
         raise ActRefused(REFUSALS["unknown"])
+    deliver = active_configuration(installation)[0].alerts.webhook is not None
     entry_id = new_id("ent", installation.clock())
     sealed = installation.vault.seal({"reason": reason}, entry_id=entry_id)
     rows = [approval_row(approval), undecided_row(approval), held_row(row["digest"]), actor.row]

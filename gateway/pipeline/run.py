@@ -125,7 +125,7 @@ def cache_key(call: Call, principal: Principal, policies: Sequence[Applying]) ->
         principal.environment,
         principal.workflow,
         call.subject_id,
-        [one.version for one in policies],
+        [one.policy.version for one in policies],
         written(call.asked.fields, ordered=True),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()

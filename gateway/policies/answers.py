@@ -47,14 +47,15 @@ class Given(NamedTuple):
 class _Reader:
     """One text of an answer."""
 
-    __slots__ = ("length", "marks", "new", "read", "seen", "text")
+    __slots__ = ("length", "marks", "new", "read", "seen", "text", "through")
 
     def __init__(self) -> None:
         self.text, self.read, self.seen = "", 0, 0
         """The text that was read, how much of it may leave, and how long it was when it was last read."""
         self.new: list[str] = []
         """What has come since: to put it to the text each time would copy all of it each time."""
-        self.length = 0
+        self.length = self.through = 0
+        """How long it is, and was when all of it was read as one."""
         self.marks: deque[tuple[int, int]] = deque()
         """Of each piece that was not read to its end: where it ends here, and what had been said before it in all."""
 
@@ -100,10 +101,11 @@ class Watch:
         return min((one.marks[0][1] for one in self._texts.values() if one.marks), default=self._said)
 
     def end(self) -> None:
-        """All was said: read what waits, and once more all of it as one."""
+        """All was said: read all of it as one, so that what no part of it showed is seen before the end leaves."""
         for one in self._texts.values():
-            if one.marks:
+            if one.through < one.length:
                 self._read(one, last=True)
+                one.through = one.length
 
     def _read(self, one: _Reader, *, last: bool = False) -> None:
         text = one.whole()
@@ -125,11 +127,13 @@ class Watch:
             whole: all of it could be read. What nobody could read is never passed.
         """
         texts = list(dict.fromkeys(one.whole() for one in self._texts.values()))  # some formats say all of it twice
-        return tuple([self._check(one, texts, whole) for one in self._all])
+        # What was read as one for a policy that withholds, and is not withheld, is not read again.
+        is_read = not self.broken and all(one.through == one.length for one in self._texts.values())
+        return tuple([self._check(one, [] if is_read and one in self._strict else texts, whole) for one in self._all])
 
     def _check(self, one: Applying, texts: Sequence[str], whole: bool) -> Check:
         results = [self._found(one.policy.says_that, text) for text in texts]
-        inputs: dict[str, Any] = {"policy": one.name, "version": one.version}
+        inputs: dict[str, Any] = {"policy": one.name, "version": one.policy.version}
         for _, said in results:
             inputs |= {name: _plus(inputs.get(name), value) for name, value in said.items()}
         if not any(held for held, _ in results):

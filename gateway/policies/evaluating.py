@@ -5,26 +5,20 @@ from typing import Any, NamedTuple
 
 from gateway.approvals.standing import NEEDED
 from gateway.call import Call, Check
-from gateway.configuration.load import digest
 from gateway.configuration.model import Workflow
 from gateway.configuration.policies import Policy, When
 from gateway.errors import Refused
-from gateway.policies.screening import Detectors, Screened, needed_by
+from gateway.policies.screening import Detectors, Screened, load
 
 NEAR = 0.8
 """The share of a threshold from which a score that does not reach it is told of."""
 
 
 class Applying(NamedTuple):
-    """A policy that applies to a call, by its name, and the digest of what it says."""
+    """A policy that applies to a call, by its name."""
 
     name: str
     policy: Policy
-
-    @property
-    def version(self) -> str:
-        """Return twelve digits of the SHA-256 of its JSON."""
-        return digest(self.policy.model_dump_json())[:12]
 
 
 class Request(NamedTuple):
@@ -57,8 +51,21 @@ def applying(
 
 
 def asked_by(policies: Sequence[Applying]) -> Detectors:
-    """Return the detectors that policies need."""
-    return needed_by([one.policy.when for one in policies if one.policy.when])
+    """Return the detectors that the policies of requests among them need."""
+    every = [one.policy.when for one in policies if one.policy.when]
+    return Detectors(
+        any(one.hidden_in_data is not None or one.hidden_in_words is not None for one in every),
+        any(one.credentials is not None for one in every), any(one.personal_data for one in every),
+    )  # fmt: skip
+
+
+def prepare(policies: Mapping[str, Policy]) -> None:
+    """Load what the policies of a configuration read with, so that no call waits for it."""
+    if not policies:
+        return
+    asked = asked_by([Applying(*one) for one in policies.items()])
+    of_answers = any(one.says_that and one.says_that.personal_data for one in policies.values())
+    load(asked._replace(credentials=True, personal_data=asked.personal_data or of_answers))
 
 
 def _among(name: str | None, names: Sequence[str]) -> bool:
@@ -72,7 +79,7 @@ def checks_of(policies: Sequence[Applying], request: Request, screened: Screened
             continue
         conditions = dict(_conditions(one.policy.when, request, screened))
         met = all(held for held, _ in conditions.values())
-        inputs: dict[str, Any] = {"policy": one.name, "version": one.version}
+        inputs: dict[str, Any] = {"policy": one.name, "version": one.policy.version}
         inputs |= {name: found for name, (_, found) in conditions.items()}
         if not met:
             near = sorted(_near(one.policy.when, screened))

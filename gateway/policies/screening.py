@@ -4,12 +4,10 @@ import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import Collection, Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from classifiers.credentials.found import credentials_in
-from gateway.configuration.policies import When
 from gateway.policies.parts import Parts
 
 AWAY = 16 * 1024
@@ -66,14 +64,6 @@ class Detectors(NamedTuple):
     personal_data: bool = False
 
 
-def needed_by(every: Collection[When]) -> Detectors:
-    """Return the detectors that conditions need."""
-    return Detectors(
-        any(one.hidden_in_data is not None or one.hidden_in_words is not None for one in every),
-        any(one.credentials is not None for one in every), any(one.personal_data for one in every),
-    )  # fmt: skip
-
-
 class Screen:
     """The detectors of a process, with what they found lately."""
 
@@ -118,28 +108,28 @@ def _key(source: Source, text: str, asked: Detectors) -> bytes:
 
 
 def _found(source: Source, text: str, asked: Detectors) -> Seen:
-    found = _detectors()
-    return Seen(
-        (int(1000 * found["hidden"](text, source)) if _says_something(text) else 0) if asked.hidden else None,
-        len(credentials_in(text)) if asked.credentials else None,
-        frozenset(one.type for one in found["personal"](text)) if asked.personal_data else None,
-    )  # fmt: skip
+    """Read one text. What the extra `screening` brings is loaded by the first who asks (`load`)."""
+    hidden = personal = None
+    if asked.hidden:
+        from classifiers.injection.model import score_of
+
+        hidden = int(1000 * score_of(text, source)) if _says_something(text) else 0
+    if asked.personal_data:
+        from classifiers.personal_data.found import personal_data_in
+
+        personal = frozenset(one.type for one in personal_data_in(text))
+    return Seen(hidden, len(credentials_in(text)) if asked.credentials else None, personal)
+
+
+def load(asked: Detectors) -> None:
+    """Load the detectors, so that no call waits for that."""
+    for source in ("person", "data"):
+        _found(source, "Tel. 030 1234 5678, and DB_PASSWORD=Fl4UHQ1wOKrzst", asked)
 
 
 def _says_something(text: str) -> bool:
     """Tell whether a text can hold an order: ids and words of a status cannot."""
     return len(text) >= SHORTEST and not _ONE_WORD.fullmatch(text)
-
-
-@cache
-def _detectors() -> Mapping[str, Any]:
-    """Load what the extra `screening` brings, once somebody asks for it; where it is not there, nobody can ask."""
-    try:
-        from classifiers.injection.model import score_of
-        from classifiers.personal_data.found import personal_data_in
-    except ModuleNotFoundError:
-        return {}
-    return {"hidden": score_of, "personal": personal_data_in}
 
 
 def _together(seen: list[Seen], asked: Detectors) -> Seen:

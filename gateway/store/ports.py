@@ -11,6 +11,7 @@ from gateway.call import Principal
 from gateway.configuration.load import load
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.errors import NoCredential, Refused, UpstreamUnreached
+from gateway.policies.evaluating import prepare
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
 from gateway.prompts import Prompt, PromptBook, PromptVersion
@@ -78,6 +79,7 @@ class RulesInForce:
         self.networks = {name: network_of(provider, self._environment) for name, provider in providers}
         if any(one.needs_general for one in self.networks.values()):
             import gateway.upstream.general  # noqa: F401 - so that no call waits for it
+        prepare(configuration.policies)
         fx = configuration.fx
         usable = self._credentials.usable(configuration.providers)
         self._now = Rules(

@@ -66,7 +66,7 @@ def approval_checks(asked: Sequence[Asking], *, given: bool) -> tuple[Check, ...
     """Return the check of an answer with calls that wait for a person, or that a person has approved."""
     if not asked:
         return ()
-    inputs = {"called": len(asked), "tool": asked[0].tool, "broken": asked[0].because}
+    inputs = {"tools": len(asked), "tool": asked[0].tool, "broken": asked[0].because}
     if given:
         return (Check("tool-approval", "pass", inputs=inputs),)
     return (Check("tool-approval", "hold", "a call waits for a person", inputs),)

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.console.approvals import STATES, Question, caller_view, figures, list_approvals, plainly, question
+from gateway.console.approvals import STATES, Question, caller_view, figures, listed, plainly, question, rows_within
 from gateway.console.session import Session
-from gateway.oversight.acts import active_configuration, time_zone
+from gateway.oversight.acts import time_zone
 from gateway.oversight.approving import decide
-from gateway.oversight.looking import within
-from gateway.oversight.people import Actor, ActRefused
+from gateway.oversight.people import ActRefused
 from gateway.store.installation import Installation
 from gateway.web.api import Running, Token, problem, require_person, scope_for
 from gateway.web.callers import key_shown
@@ -100,7 +99,7 @@ def router(running: Running) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Any:  # fmt: skip
         scope = scope_for(running(), token, "/api/v1/approvals", request.url.query)
-        return {"approvals": list_approvals(running(), scope, state, limit=limit)}
+        return {"approvals": listed(running(), rows_within(running(), scope), state, limit=limit)}
 
     @routes.get(
         "/api/v1/approvals/{approval}", summary="One held call", response_model=OpenApproval,
@@ -126,7 +125,7 @@ def router(running: Running) -> APIRouter:
     def post_decision(approval: Approval, said: Decision, token: Token) -> Any:
         actor = require_person(running(), token)
         try:
-            state = decided(running(), actor, approval, said.decision, said.reason, said.shown)
+            state = decide(running(), actor, approval, said.decision, said.reason, said.shown)
         except ActRefused as error:
             return problem(_status(error), "decision refused", str(error))
         return {"id": approval, "state": state}
@@ -143,12 +142,6 @@ def _opened(seen: Question) -> dict[str, Any]:
         "reasons": list(seen.reasons), "calls": calls, "asked": list(seen.asked), "said": seen.said,
         "shown": None if calls is None else seen.shown,
     }  # fmt: skip
-
-
-def decided(installation: Installation, actor: Actor, approval: str, decision: str, reason: str, shown_to: str) -> str:
-    """Record a decision, and have the webhook tell of it where there is one. Raises `ActRefused`."""
-    deliver = active_configuration(installation)[0].alerts.webhook is not None
-    return decide(installation, actor, approval, decision, reason, shown_to, deliver=deliver)
 
 
 def _status(error: ActRefused) -> int:
@@ -172,7 +165,7 @@ def _add_pages(routes: APIRouter, running: Running) -> None:
         form = dict(await form_of(request, session))
         given = (form.get("decision", ""), form.get("reason", ""), form.get("shown", ""))
         try:
-            await asyncio.to_thread(decided, running(), session.actor, approval, *given)
+            await asyncio.to_thread(decide, running(), session.actor, approval, *given)
         except ActRefused as error:
             text = str(error).removesuffix(": --reason TEXT")
             return await asyncio.to_thread(_page, running(), session, approval, text, _status(error))
@@ -180,11 +173,11 @@ def _add_pages(routes: APIRouter, running: Running) -> None:
 
 
 def _list(installation: Installation, session: Session) -> Response:
-    found = list_approvals(installation, session.scope)
-    rows = [row for row in installation.reader.states("approval:").values() if within(row["workflow"], session.scope)]
+    rows = rows_within(installation, session.scope)
+    found = listed(installation, rows)
     waiting = [one for one in found if one["state"] == "requested"]
-    return shown("approvals", session, "/approvals", waiting=waiting, figures=figures(rows),
-                 zone=time_zone(installation), over=[one for one in found if one["state"] != "requested"])  # fmt: skip
+    return shown("approvals", session, "/approvals", waiting=waiting, figures=figures(list(rows.values())),
+                 zone=time_zone(installation), over=[one for one in found if one not in waiting])  # fmt: skip
 
 
 def _page(

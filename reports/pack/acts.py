@@ -23,12 +23,15 @@ KINDS = {
     "token.issued": "issued a new personal token to",
     "token.revoked": "revoked the personal token of",
     "translation.confirmed": "confirmed a translation",
-    "approval.decided": "decided about a held call of",
 }
 
 
+DECISIONS = ("override.recorded", "approval.decided")
+"""What people decide about calls."""
+
+
 def is_approval(entry: Entry) -> bool:
-    return entry.kind == "override.recorded" and entry.facts["action"] == "approve"
+    return entry.kind in DECISIONS and "approve" in (entry.facts.get("action"), entry.facts.get("decision"))
 
 
 def decision(entry: Entry, evidence: Evidence) -> dict[str, Any]:
@@ -55,15 +58,11 @@ def act(entry: Entry, evidence: Evidence) -> dict[str, Any]:
         "at": when(entry, evidence),
         "seq": entry.seq,
         "person": person(entry, evidence),
-        "what": f"{_did(entry)} {about}".strip(),
+        "what": f"{KINDS[entry.kind]} {about}".strip(),
         "id": named,
         "stop": entry.kind.startswith("stop."),
         "reason": quoted(entry, "reason", evidence) if "reason" in entry.c else "",
     }
-
-
-def _did(entry: Entry) -> str:
-    return f"{verb_of(entry)} a held call of" if entry.kind == "approval.decided" else KINDS[entry.kind]
 
 
 def _about(entry: Entry, evidence: Evidence) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ledger.amounts import counted
 from ledger.entry import Entry
-from reports.pack.acts import KINDS, act, decision, is_approval
+from reports.pack.acts import DECISIONS, KINDS, act, decision, is_approval
 from reports.pack.calls import MAX_ROWS, Calls
 from reports.pack.words import COSTS, RESULTS, cents, served, spaced
 from reports.ports import Evidence
@@ -84,7 +84,7 @@ class _Gathering:
     def _see_mine(self, entry: Entry) -> None:
         facts = entry.facts
         self.calls.see(entry)
-        if entry.kind == "override.recorded":
+        if entry.kind in DECISIONS:
             self._see_decision(entry)
         elif entry.kind == "call.refused":
             self.refused[str(facts["reason_ref"])] += 1

@@ -257,3 +257,12 @@ def test_events_that_are_read_as_one_say_what_each_says(texts: list[str], form: 
     reader = (MESSAGES if form == "anthropic" else CHAT).reader()
     events = [*reader.feed(event("begin")), *reader.feed(b"".join(map(event, texts)))]
     assert "".join(text for one in events for _, text in pieces_of(one)) == "begin" + "".join(texts)
+
+
+def test_what_no_part_of_an_answer_showed_is_seen_before_its_end_leaves() -> None:
+    watching = watch(Says(system_text=True))
+    between = " " + "-" * 300 + " "
+    text = between.join(SECRETS["system"].split()) + " and so on. "
+    through(text, list(range(7, len(text), 7)), watching)
+    (check,) = watching.checks(whole=True)
+    assert (watching.broken, check.verdict) == ("p0", "deny"), "nothing is given out beside a check that denies"

@@ -210,7 +210,7 @@ def test_one_that_refuses_wins_over_one_that_holds_and_an_approval_satisfies_the
 
 def test_the_version_of_a_policy_is_that_of_what_it_says() -> None:
     one, same, other = (Policy(when=When(hidden_in_data=least), effect="flag") for least in (0.5, 0.5, 0.6))
-    versions = [applying({"p": policy}, None, "prod", "r")[0].version for policy in (one, same, other)]
+    versions = [applying({"p": policy}, None, "prod", "r")[0].policy.version for policy in (one, same, other)]
     assert versions[0] == versions[1] != versions[2]
 
 

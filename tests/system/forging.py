@@ -243,12 +243,14 @@ def counted(entries: list[dict[str, Any]], chosen: list[dict[str, Any]]) -> dict
     kinds = Counter(one["kind"] for one in chosen)
     ends = [one for one in chosen if one["kind"] in ("call.closed", "call.interrupted")]
     costs = [one["facts"].get("cost_nano_eur") for one in ends]
-    approvals = sum(one["facts"].get("action") == "approve" for one in chosen if one["kind"] == "override.recorded")
+    acts = [one["facts"].get("action") for one in chosen if one["kind"] == "override.recorded"]
+    acts += [one["facts"].get("decision") for one in chosen if one["kind"] == "approval.decided"]
+    approvals = acts.count("approve")
     return {
         "entries": len(entries), "kinds": dict(Counter(one["kind"] for one in entries)),
         "opened": kinds["call.opened"], "closed": kinds["call.closed"], "refused": kinds["call.refused"],
         "interrupted": kinds["call.interrupted"], "approvals": approvals,
-        "overrides": kinds["override.recorded"] - approvals, "stops": kinds["stop.engaged"],
+        "overrides": len(acts) - approvals, "stops": kinds["stop.engaged"],
         "cost_nano_eur": sum(cost for cost in costs if type(cost) is int),
         "upper_bound": sum(one["facts"].get("cost_state") == "upper_bound" for one in ends),
         "open_at_end": len(

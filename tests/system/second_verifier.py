@@ -269,6 +269,7 @@ def check_counts(entries: list[dict[str, Any]], chosen: list[dict[str, Any]], st
     need(all(map(whole, costs)), "a cost is no whole number of at least 0")
     started = {entry["call"] for entry in chosen if entry["kind"] == "call.opened"} - {None}
     acts = [entry["facts"].get("action") for entry in chosen if entry["kind"] == "override.recorded"]
+    acts += [entry["facts"].get("decision") for entry in chosen if entry["kind"] == "approval.decided"]
     approvals = sum(act == "approve" for act in acts)
     counts |= {
         "entries": len(entries),

@@ -7,13 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from asking import MODELS, PATHS, Answer
 from stage import Stage, completion, stage
 from starlette.responses import JSONResponse, Response
 from test_approvals import decision, held
 from test_lists import typed
-from test_tools import MODELS, PATHS
 
-from gateway.oversight import acts
 from gateway.web.api import explain
 from ledger.entry import Entry
 
@@ -36,11 +35,7 @@ RULES = json.dumps({"pay": {"effect": "money_out", "approval": "always"}})
 @pytest.fixture(scope="module")
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("policies") / "home", tools='["pay", "lookup"]', tool_rules=RULES) as opened:
-        text = opened.installation.vault.text(acts.active_configuration(opened.installation)[1]) or ""
-        acts.activate(opened.installation, opened.person("ada"), text + POLICIES, "what requests may hold")
-        for workflow in ("agent", "quiet"):
-            acts.release(opened.installation, opened.person("ada"), workflow, "with policies")
-        httpx2.get(opened.url + "/readyz")
+        opened.put_into_force(opened.text() + POLICIES)
         yield opened
 
 
@@ -73,11 +68,9 @@ def asked(on: Stage, form: str, data: str, *, key: str = "agent", words: str = "
     return httpx2.post(on.url + path, json=body, headers=headers, timeout=20)
 
 
-class As:
-    """A response as `test_approvals` reads one."""
-
-    def __init__(self, answer: httpx2.Response) -> None:
-        self.status, self.body, self.error = answer.status_code, answer.content, answer.json().get("error")
+def waits(on: Stage, answer: httpx2.Response) -> str:
+    """Return the approval that a request waits for."""
+    return held(on, Answer(answer.status_code, answer.headers, answer.content))
 
 
 def last(on: Stage, kind: str) -> Entry:
@@ -118,9 +111,9 @@ def test_what_the_detectors_found_is_on_record_and_why_tells_of_flags_and_of_sha
 def test_a_held_request_is_sent_once_a_person_has_approved_it_and_only_then(on: Stage) -> None:
     before, requests = len(on.upstream.seen), len(on.entries("approval.requested"))
     first, again = (asked(on, "chat", f"It says: {KEY}") for _ in range(2))
-    approval = held(on, As(first))  # type: ignore[arg-type]
+    approval = waits(on, first)
     assert (first.status_code, first.headers["x-should-retry"]) == (403, "false")
-    assert held(on, As(again)) == approval, "however often it is sent, a person is asked once"  # type: ignore[arg-type]
+    assert waits(on, again) == approval, "however often it is sent, a person is asked once"
     assert len(on.entries("approval.requested")) == requests + 1 and len(on.upstream.seen) == before
     requested = last(on, "approval.requested")
     assert requested.facts["of"] == "request" and "Fl4UHQ" not in json.dumps(dict(requested.facts))
@@ -130,8 +123,8 @@ def test_a_held_request_is_sent_once_a_person_has_approved_it_and_only_then(on: 
         "wants to send this to a model" in page and "the policy keys holds such requests" in page and "Fl4UHQ" in page
     )
     assert decision(on, approval) == "approved"
-    waits = asked(on, "chat", f"It says: {KEY}")
-    assert waits.status_code == 403 and len(on.upstream.seen) == before, "without the header it still waits"
+    again = asked(on, "chat", f"It says: {KEY}")
+    assert again.status_code == 403 and len(on.upstream.seen) == before, "without the header it still waits"
     given = asked(on, "chat", f"It says: {KEY}", x_whyledger_approval=approval)
     assert given.status_code == 200 and len(on.upstream.seen) == before + 1
     opened = last(on, "call.opened")
@@ -150,13 +143,13 @@ def test_a_request_and_then_its_answer_may_each_wait_for_a_person(on: Stage) -> 
     call = {"id": "call_1", "type": "function", "function": {"name": "pay", "arguments": '{"amount": 1}'}}
 
     async def pays(_request: Any, _body: Any) -> Response:
-        return JSONResponse(completion(None, tool_calls=[call]))  # type: ignore[arg-type]
+        return JSONResponse(completion(None, tool_calls=[call]))
 
     on.upstream.answer = pays
     text, before = f"Pay with {KEY} now", len(on.upstream.seen)
-    first = held(on, As(asked(on, "chat", text)))  # type: ignore[arg-type]
+    first = waits(on, asked(on, "chat", text))
     decision(on, first)
-    second = held(on, As(asked(on, "chat", text, x_whyledger_approval=first)))  # type: ignore[arg-type]
+    second = waits(on, asked(on, "chat", text, x_whyledger_approval=first))
     assert second != first and last(on, "approval.requested").facts["of"] == "answer"
     decision(on, second)
     given = asked(on, "chat", text, x_whyledger_approval=second)
@@ -168,10 +161,10 @@ def test_a_request_and_then_its_answer_may_each_wait_for_a_person(on: Stage) -> 
 
 def test_a_rejected_request_is_never_sent_and_may_be_asked_again(on: Stage) -> None:
     before = len(on.upstream.seen)
-    approval = held(on, As(asked(on, "chat", f"No: {KEY}")))  # type: ignore[arg-type]
+    approval = waits(on, asked(on, "chat", f"No: {KEY}"))
     decision(on, approval, "reject")
     assert asked(on, "chat", f"No: {KEY}", x_whyledger_approval=approval).json()["error"]["code"] == "approval_rejected"
-    assert held(on, As(asked(on, "chat", f"No: {KEY}"))) != approval  # type: ignore[arg-type]
+    assert waits(on, asked(on, "chat", f"No: {KEY}")) != approval
     assert len(on.upstream.seen) == before
 
 
@@ -192,7 +185,7 @@ def test_policies_that_are_not_active_are_tried_on_requests_that_are_on_record(o
         asked(on, "chat", text)
     asked(on, "chat", f"{IBAN} three", x_whyledger_content="none")
     size = len(on.entries())
-    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
+    text = on.text()
     file = tmp_path / "other.yaml"
     other = "policies:\n  accounts: {when: {personal_data: iban}, effect: deny}\n  keys: {when: {credentials: true}, effect: hold, shadow: true}\n"  # fmt: skip
     file.write_text(text.split("\npolicies:")[0] + "\n" + other, "utf-8")

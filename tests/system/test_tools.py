@@ -9,6 +9,7 @@ import formats
 import httpx2
 import openai
 import pytest
+from asking import PATHS, ask
 from google import genai
 from google.genai import types
 from stage import Stage, chunk, completion, stage
@@ -36,17 +37,6 @@ RULES = json.dumps(
     }
 )
 TOOLS = ("lookup", "pay", "mail", "read_file", "file_under")
-PATHS = {
-    "chat": "/v1/chat/completions", "responses": "/v1/responses", "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/gemini:", "chat to anthropic": "/v1/chat/completions", "chat to gemini": "/v1/chat/completions",
-}  # fmt: skip
-MODELS = {
-    "chat": "support",
-    "responses": "support",
-    "anthropic": "claude",
-    "chat to anthropic": "claude",
-    "chat to gemini": "gemini",
-}
 TASKS: list[tuple[str, dict[str, Any], bool]] = [
     ("pay", {"amount": 120.5, "to": "landlord"}, True),
     ("pay", {"amount": 500, "to": "grocer"}, True),
@@ -99,32 +89,8 @@ def obedient(form: str, name: str, arguments: dict[str, Any], stream: bool) -> A
 
 def asked(on: Stage, form: str, stream: bool) -> tuple[int, bytes]:
     """Return the status and every byte that a client of the format gets."""
-    body: dict[str, Any] = {"model": MODELS.get(form, ""), "stream": stream, "max_tokens": 50}
-    path, turn = PATHS[form], {"role": "user", "content": WISH}
-    headers = {
-        "authorization": f"Bearer {on.keys['agent']}",
-        "x-api-key": on.keys["agent"],
-        "x-whyledger-repeat": "allow",
-    }
-    if form == "responses":
-        body = {"model": "support", "input": WISH, "stream": stream}
-    elif form == "gemini":
-        path += "streamGenerateContent?alt=sse" if stream else "generateContent"
-        body, headers = (
-            {"contents": [{"role": "user", "parts": [{"text": WISH}]}]},
-            {"x-goog-api-key": on.keys["agent"], "x-whyledger-repeat": "allow"},
-        )
-    else:
-        body["messages"] = [turn]
-    said, status = b"", 0
-    try:
-        with httpx2.stream("POST", on.url + path, json=body, headers=headers, timeout=20) as answer:
-            status = answer.status_code
-            for piece in answer.iter_bytes():
-                said += piece
-    except httpx2.RemoteProtocolError:
-        pass  # a stream whose call is withheld is broken off after its error event
-    return status, said
+    answer = ask(on, form, stream, text=WISH, x_whyledger_repeat="allow")
+    return answer.status, answer.body
 
 
 def last(on: Stage) -> Entry:

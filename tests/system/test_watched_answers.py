@@ -6,15 +6,14 @@ from typing import Any
 
 import anthropic
 import formats
-import httpx2
 import openai
 import pytest
+from asking import PATHS, ask
 from stage import Stage, chunk, completion, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from test_tools import MODELS, PATHS, ours
+from test_tools import ours
 
-from gateway.oversight import acts
 from gateway.web.api import explain
 
 pytestmark = pytest.mark.slow
@@ -33,11 +32,7 @@ policies:
 @pytest.fixture(scope="module")
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("watched") / "home") as opened:
-        text = opened.installation.vault.text(acts.active_configuration(opened.installation)[1]) or ""
-        acts.activate(opened.installation, opened.person("ada"), text + POLICIES, "what answers may hold")
-        for workflow in ("agent", "quiet"):
-            acts.release(opened.installation, opened.person("ada"), workflow, "with policies")
-        httpx2.get(opened.url + "/readyz")
+        opened.put_into_force(opened.text() + POLICIES)
         yield opened
 
 
@@ -63,26 +58,8 @@ def saying(form: str, text: str, stream: bool) -> Any:
 
 def asked(on: Stage, form: str, stream: bool, text: str) -> tuple[int, bytes]:
     """Return the status and every byte that a client of the format gets."""
-    key, path = on.keys["agent"], PATHS[form]
-    body: dict[str, Any] = {"model": MODELS.get(form, ""), "stream": stream, "max_tokens": 50}
-    headers = {"authorization": f"Bearer {key}", "x-api-key": key, "x-whyledger-repeat": "allow"}
-    if form == "responses":
-        body = {"model": "support", "input": text, "stream": stream}
-    elif form == "gemini":
-        path += "streamGenerateContent?alt=sse" if stream else "generateContent"
-        headers = {"x-goog-api-key": key, "x-whyledger-repeat": "allow"}
-        body = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
-    else:
-        body["messages"] = [{"role": "user", "content": text}]
-    said, status = b"", 0
-    try:
-        with httpx2.stream("POST", on.url + path, json=body, headers=headers, timeout=20) as answer:
-            status = answer.status_code
-            for piece in answer.iter_bytes():
-                said += piece
-    except httpx2.RemoteProtocolError:
-        pass  # a stream is broken off after its error event
-    return status, said
+    answer = ask(on, form, stream, text=text, x_whyledger_repeat="allow")
+    return answer.status, answer.body
 
 
 def text_in(said: bytes) -> str:
@@ -158,14 +135,10 @@ def test_official_clients_take_a_withheld_text_for_an_error_and_ask_no_second_ti
 def test_an_answer_that_a_cache_has_is_not_given_under_another_policy(on: Stage) -> None:
     on.upstream.answer = saying("chat", LEAK, False)
     before = len(on.upstream.seen)
-    text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
-    acts.activate(on.installation, on.person("ada"), text.split("\npolicies:")[0] + "\n", "none for a moment")
-    acts.release(on.installation, on.person("ada"), "agent", "none for a moment")
-    httpx2.get(on.url + "/readyz")
+    text = on.text()
+    on.put_into_force(text.split("\npolicies:")[0] + "\n")
     assert "quince" in on.ask("cached", "same").choices[0].message.content and "quince" in str(on.ask("cached", "same"))
     assert len(on.upstream.seen) == before + 1
-    acts.activate(on.installation, on.person("ada"), text, "back")
-    acts.release(on.installation, on.person("ada"), "agent", "back")
-    httpx2.get(on.url + "/readyz")
+    on.put_into_force(text)
     with pytest.raises(openai.PermissionDeniedError):
         on.ask("cached", "same")
