@@ -165,4 +165,4 @@ def figures(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     rejected = sum(row["state"] == "rejected" for row in rows if "waited" in row)
     middle = f"half of them within {median(waited):.0f} s of being asked"
-    return f"Decided so far: {len(waited)}, of which {rejected} were rejected; {middle}."
+    return f"Decided so far: {len(waited)}, rejected: {rejected}; {middle}."

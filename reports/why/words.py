@@ -36,7 +36,7 @@ REASONS = {
     "input_too_large": "its input was larger than the route allows",
     "invalid_request": "the request was malformed",
     "too_large": "its body was larger than the gateway takes",
-    "approval_required": "the same request waits for a person",
+    "approval_required": "a person must approve it first",
     "approval_mismatch": "it named an approval that is not for this request",
     "approval_rejected": "it named an approval that a person had refused",
     "approval_expired": "it named an approval that was over",
@@ -169,8 +169,8 @@ def name_of(whom: str, evidence: Evidence) -> str:
 
 def refused_for(facts: Any) -> str:
     """Say why a call was refused."""
-    rule = RULES.get(str(facts.get("inputs", {}).get("rule")))
     code = str(facts["reason_ref"])
+    rule = RULES.get(str(facts.get("inputs", {}).get("rule"))) if code == "policy_denied" else None
     return rule or REASONS.get(code, code.replace("_", " "))
 
 

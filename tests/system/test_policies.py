@@ -136,6 +136,7 @@ def test_a_held_request_is_sent_once_a_person_has_approved_it_and_only_then(on: 
     answer = explain(on.installation, given.headers["x-whyledger-call"])
     assert "ada approved it" in answer.verdict.text
     refused = explain(on.installation, str(requested.call))
+    assert refused.told[0]["because"] == "a person must approve it first"
     assert "it was held for 1 person" in " ".join(one.text for one in refused.narrative)
 
 
