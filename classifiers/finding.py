@@ -9,7 +9,7 @@ from typing import Literal
 class Finding:
     """A piece of a text. Places are code points of the text that was given."""
 
-    kind: Literal["credential", "personal_data", "injection"]
+    kind: Literal["credential", "personal_data", "injection", "term"]
     type: str
     start: int
     end: int
