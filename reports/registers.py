@@ -44,6 +44,8 @@ def report_by(facts: Mapping[str, Any], today: str) -> tuple[str | None, str]:
     question, which the duty table answers.
     """
     duty = next(one for one in duties_on(today) if one.deadlines)
+    if facts["harm"] == "unknown" or "aware_on" not in facts:
+        return None, f"nobody has stated the harm and since when somebody knows of it; {duty.article} counts from then"
     if facts["harm"] == "not_serious":
         return None, "no serious incident was stated"
     days = duty.deadlines["default_days"]

@@ -16,6 +16,7 @@ from gateway.cli import (
     economics,
     evaluation,
     evidence,
+    incidents,
     lists,
     operate,
     people,
@@ -62,6 +63,7 @@ classify.add(app)
 operate.add_rest(app)
 people.add(app)
 approvals.add(app)
+incidents.add(app)
 lists.add(app)
 economics.add(app)
 evaluation.add(app)

@@ -5,7 +5,6 @@ time zone.
 """
 
 import re
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,8 @@ from gateway.configuration.fields import (
     Section,
     Texts,
 )
+from gateway.configuration.incidents import IncidentRule
+from gateway.configuration.outcomes import OutcomeSource, OutcomeType
 from gateway.configuration.policies import Policy
 from gateway.configuration.tools import ToolRule
 
@@ -234,12 +235,15 @@ class Workflow(Section):
     held_input: Literal["deny", "flag"] = "deny"
     """Whether a request may refer to input that the provider holds, as an earlier response or a cache: what does not
     stand in it is read by no rule and no policy, and is in no record."""
+    unreleased_results: Literal["flag", "deny"] = "flag"
+    """Whether a request of a task may have results of calls of tools that no answer in the task gave out. Of calls that
+    name no task nobody can say."""
     routes: Names = ()
     """Intents it may use; empty means all."""
     regions: Names = ()
     """Where its data may be processed, by `region` of the providers; empty means anywhere."""
-    content: Literal["full", "none"] = "full"
-    """Whether prompts and answers are kept, sealed."""
+    content: Literal["full", "redacted", "none"] = "redacted"
+    """What is kept of prompts and answers, sealed: all, without what is found of personal data and keys, or nothing."""
     max_budget_daily: Amount | None = None
     """Hard cap of the workflow in each environment."""
     max_calls_per_task: int = Field(default=25, ge=1)
@@ -280,6 +284,8 @@ class Workflow(Section):
         return any(one.approval != "never" for one in self.tool_rules.values())
 
 
+KEPT = ("none", "redacted", "full")
+"""What may be kept of a call, the strictest first."""
 UNDESCRIBED = Workflow(purpose="not stated", owner="not stated")
 """What holds for a registered workflow that the file does not describe: no tools, every route."""
 
@@ -312,31 +318,6 @@ class ScheduledPack(Section):
     """The two pages instead of the whole document."""
 
 
-class OutcomeType(Section):
-    """What may become of a task, and what an attempt costs beside its calls."""
-
-    workflows: Names = Field(min_length=1)
-    """Whose calls in a task count as the cost of an attempt."""
-    window_days: int = Field(default=7, ge=1, le=366)
-    """An outcome later than this after the last call of its task is not attributed to it."""
-    value: Amount = Decimal(0)
-    """EUR that a success is worth, where none is sent."""
-    tool_cost: Amount = Decimal(0)
-    """EUR for tools, an attempt."""
-    human_minutes: Amount = Decimal(0)
-    """Minutes of people, an attempt, where none are sent."""
-    human_hour: Amount = Decimal(0)
-    """EUR for an hour of people."""
-    target: Amount | None = None
-    """EUR that an outcome should cost at most."""
-
-
-class OutcomeSource(Section):
-    """A system that sends outcomes by signed webhook (Standard Webhooks)."""
-
-    secret: str = Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
-
-
 class Fx(Section):
     """The exchange rate that prices in USD are turned into EUR by, with its day and where it was read."""
 
@@ -358,6 +339,7 @@ class Configuration(Section):
     packs: Annotated[tuple[ScheduledPack, ...], Listed] = ()
     evaluation: Evaluation = Evaluation()
     alerts: Alerts = Alerts()
+    incidents: dict[Name, IncidentRule] = Field(default_factory=dict)
     outcomes: dict[OutcomeName, OutcomeType] = Field(default_factory=dict)
     outcome_sources: dict[Name, OutcomeSource] = Field(default_factory=dict)
     fx: Fx
@@ -387,6 +369,9 @@ class Configuration(Section):
             lost = {*policy.workflows} - {*self.workflows} | {*policy.environments} - {*self.environments}
             if lost := lost | {*policy.routes} - {*intents}:
                 raise ValueError(f"policy {name} names what does not exist: {', '.join(sorted(lost))}")
+        for name, rule in self.incidents.items():
+            if lost := {*rule.policies} - {*self.policies} | {*rule.workflows} - {*self.workflows}:
+                raise ValueError(f"the incident {name} names what does not exist: {', '.join(sorted(lost))}")
         for name, workflow in self.workflows.items():
             unknown = sorted(set(workflow.routes) - set(intents))
             if unknown:

@@ -48,7 +48,6 @@ class When(Section):
 def _require_kinds(names: tuple[str, ...]) -> None:
     """Refuse kinds of personal data that nothing finds."""
     if names:
-        _require("stdnum")
         from classifiers.personal_data.found import kinds
 
         if unknown := sorted({*names} - kinds() - {"any"}):
@@ -82,6 +81,28 @@ class Says(Section):
         return self
 
 
+class Replaces(Section):
+    """What is replaced by placeholders in a request before a provider gets it."""
+
+    credentials: bool = False
+    """Keys, tokens and passwords."""
+    personal_data: Texts = ()
+    """These kinds, or `any`."""
+    terms: Names = ()
+    """What stands in these lists: `customers` is the file `dictionaries/customers.txt` of the installation."""
+    keeps: Texts = ()
+    """Values that stay as they are: `support@firm.example`, `*@firm.example`."""
+    restores: bool = True
+    """The answer has the values again where it has placeholders."""
+
+    @model_validator(mode="after")
+    def _something_that_runs_here(self) -> "Replaces":
+        if not (self.credentials or self.personal_data or self.terms):
+            raise ValueError("names nothing; `credentials: true` is something")
+        _require_kinds(self.personal_data)
+        return self
+
+
 class Policy(Section):
     """What becomes of a call under conditions on its request, or on its answer."""
 
@@ -89,9 +110,11 @@ class Policy(Section):
     """What must hold of the request."""
     says_that: Says | None = None
     """Or what must hold of the answer."""
-    effect: Literal["flag", "hold", "deny"]
-    """The call goes on with a flag on record; it waits for a person before anything is sent; or it is refused, and an
-    answer withheld."""
+    replaces: Replaces | None = None
+    """Or what is replaced in the request."""
+    effect: Literal["flag", "hold", "deny", "redact"]
+    """The call goes on with a flag on record; it waits for a person before anything is sent; it is refused, and an
+    answer withheld; or what is found is replaced (`redact`)."""
     workflows: Names = ()
     """Whose calls; all if left out."""
     environments: Names = ()
@@ -110,8 +133,10 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def _of_one(self) -> "Policy":
-        if (self.when is None) == (self.says_that is None):
-            raise ValueError("takes `when` (of the request) or `says_that` (of the answer), one of them")
+        if sum(one is not None for one in (self.when, self.says_that, self.replaces)) != 1:
+            raise ValueError("takes `when` (of the request), `says_that` (of the answer) or `replaces`, one of them")
+        if (self.replaces is not None) != (self.effect == "redact"):
+            raise ValueError("`replaces` has the effect `redact`, and nothing else has it")
         if self.says_that is not None and self.effect == "hold":
             raise ValueError("an answer is flagged or withheld (`deny`); a person is asked about tools: `approval`")
         return self

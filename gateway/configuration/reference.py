@@ -8,7 +8,7 @@ from types import ModuleType
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from gateway.configuration import alerts, approvals, evaluation, model, policies, tools
+from gateway.configuration import alerts, approvals, evaluation, incidents, model, outcomes, policies, tools
 
 HEAD = (
     "# Every key of the configuration file\n\nWritten by `whyledger config reference`. Unknown keys, keys that stand "
@@ -26,11 +26,11 @@ _PLACES = (
     ("environments.NAME", model.Environment), ("workflows.NAME", model.Workflow),
     ("workflows.NAME.tool_rules.TOOL", tools.ToolRule), ("workflows.NAME.approvals", approvals.Approvals),
     ("policies.NAME", policies.Policy), ("policies.NAME.when", policies.When),
-    ("policies.NAME.says_that", policies.Says),
-    ("outcomes.NAME", model.OutcomeType),
-    ("outcome_sources.NAME", model.OutcomeSource), ("evaluation", evaluation.Evaluation),
+    ("policies.NAME.says_that", policies.Says), ("policies.NAME.replaces", policies.Replaces),
+    ("outcomes.NAME", outcomes.OutcomeType),
+    ("outcome_sources.NAME", outcomes.OutcomeSource), ("evaluation", evaluation.Evaluation),
     ("evaluation.evaluators[]", evaluation.Evaluator), ("alerts", alerts.Alerts), ("alerts.webhook", alerts.Webhook),
-    ("packs[]", model.ScheduledPack), ("fx", model.Fx),
+    ("incidents.NAME", incidents.IncidentRule), ("packs[]", model.ScheduledPack), ("fx", model.Fx),
 )  # fmt: skip
 """Where in the file each section stands."""
 _SECTIONS = frozenset(section.__name__ for _, section in _PLACES)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gateway.configuration.model import OutcomeType
+from gateway.configuration.outcomes import OutcomeType
 from gateway.state.rows import task_row
 from reports.statistics import Interval, median, percentile, ratio_interval
 

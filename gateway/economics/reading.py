@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.configuration.model import Configuration, OutcomeType
+from gateway.configuration.model import Configuration
+from gateway.configuration.outcomes import OutcomeType
 from gateway.days import midnight
 from gateway.economics.attempts import Attempt, OutcomeCosts, attempts_of, outcome_costs, tasks_of
 from gateway.economics.costs import QuestionInvalid

@@ -31,7 +31,7 @@ def act(
     installation: Installation, kind: str, actor: Actor | None, *, roles: Sequence[str] = (), keys: Sequence[str] = (),
     facts: Mapping[str, Any], texts: Mapping[str, object] | None = None, key_ref: str = LEDGER_KEY,
     refs: Mapping[str, str] | None = None, task: str | None = None, call: str | None = None,
-    workflow: str | None = None, check: Callable[[State], None] | None = None,
+    workflow: str | None = None, sub: str | None = None, check: Callable[[State], None] | None = None,
     more: Callable[[State, datetime], list[Draft]] | None = None,
 ) -> Written:  # fmt: skip
     """Append one act: check the actor's role and `check` on the state rows, then record it with its sealed texts."""
@@ -41,8 +41,8 @@ def act(
     if kind in DATED:
         said["day"] = day_in_zone(time_zone(installation), installation.clock())
     draft = Draft(
-        id=entry_id, kind=kind, call=call, task=task, workflow=workflow, act=actor.pseudonym if actor else None,
-        facts=said, refs=refs or {}, c=c, contents=contents,
+        id=entry_id, kind=kind, call=call, task=task, workflow=workflow, sub=sub,
+        act=actor.pseudonym if actor else None, facts=said, refs=refs or {}, c=c, contents=contents,
     )  # fmt: skip
 
     rows = [CONTROL, *keys, *([actor.row] if actor else []), *_counted(kind, said, workflow)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.state import rollup
 from gateway.state.approvals import changes_of_approval, changes_of_use
+from gateway.state.holds import changes_of_hold
 from gateway.state.outcomes import changes_of_outcome
 from gateway.state.rows import (
     CONTROL,
@@ -31,6 +32,8 @@ from ledger.unit import GAP, HALT, State
 MOST_UNDELIVERED = 64
 MOST_SAME = 32
 """How many different calls, and calls of tools, a task's row remembers, the latest."""
+SHORT, REMEMBERED = 8, 128
+"""Characters of a keyed digest by which a task remembers a call of a tool that was given out, and how many it does."""
 _NO_CALLS: dict[str, Any] = {"calls": 0, "cost": 0}
 Item = Draft | Entry
 Changes = dict[str, Any]
@@ -69,10 +72,13 @@ def _human(item: Item, state: State) -> Changes:
 
 
 def _incident(item: Item, state: State) -> Changes:
-    row = f"incident:{item.facts['incident_ref']}"
+    row, facts = f"incident:{item.facts['incident_ref']}", item.facts
+    message = {"type": item.kind, "workflow": item.workflow, "data": dict(facts)}
+    waits = {f"deliver:{item.id}": {"tries": 0, "next": "", "message": message}} if facts.get("deliver") else {}
+    said = {"severity": facts["severity"]} if "severity" in facts else {}
     if item.kind == "incident.opened":
-        return {row: {"workflow": item.workflow, "day": item.facts.get("day", ""), "open": True}}
-    return {row: state[row] | {"open": item.kind != "incident.closed"}} if row in state else {}
+        return waits | {row: {"workflow": item.workflow, "day": facts.get("day", ""), "open": True} | said}
+    return waits | ({row: state[row] | said | {"open": item.kind != "incident.closed"}} if row in state else {})
 
 
 def _scored(item: Item, state: State) -> Changes:
@@ -187,6 +193,8 @@ def _used_in_task(old: dict[str, Any], call: dict[str, Any], facts: Mapping[str,
         used["same"] = [*known, [call["same"], again]][-MOST_SAME:]
     if tools := [one["same_ref"] for one in facts.get("tool_calls", ()) if "same_ref" in one]:
         used["tools"] = [*old.get("tools", ()), *tools][-MOST_SAME:]
+        if facts.get("result") not in ("refused_answer", "held"):
+            used["released"] = [*old.get("released", ()), *(one[:SHORT] for one in tools)][-REMEMBERED:]
     return used
 
 
@@ -321,6 +329,8 @@ _RULES: dict[str, Callable[[Item, State], Changes]] = {
     "incident.opened": _incident,
     "incident.updated": _incident,
     "incident.closed": _incident,
+    "hold.placed": changes_of_hold,
+    "hold.lifted": changes_of_hold,
     "stop.released": _controlled,
     "key.issued": _key_issued,
     "evaluation.scored": _scored,

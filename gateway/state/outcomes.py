@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from gateway.configuration.fields import Section
-from gateway.configuration.model import OutcomeType
+from gateway.configuration.outcomes import OutcomeType
 from gateway.days import day_in_zone
 from gateway.pricing.money import nano_eur
 from ledger.canonical import canonicalize

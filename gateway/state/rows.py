@@ -16,7 +16,8 @@ prompt:<name>           digests of a registered prompt's versions, and which is 
 undelivered             requests that were paid for and not given out, the latest, by keyed digest
 scheduled:<what>:<start>  the pack of a schedule that was made of a period
 human:<day>|<workflow>  what people decided about calls
-incident:<id>           workflow, day, whether it is open
+incident:<id>           workflow, day, severity, whether it is open
+hold:<id>               what may be neither swept nor erased (`gateway.state.holds`)
 outcome:..., done:...   outcomes of tasks (`gateway.state.outcomes`)
 quality:..., review:... scores of an evaluator's series on a day, and what people said beside them
 imported:...            results of evaluations that ran elsewhere, by the day they ran
@@ -39,7 +40,7 @@ DATED = ("override.recorded", "stop.engaged", "incident.opened")
 """Acts whose entries name the organisation's day, because they are counted by it."""
 CURSOR = "evaluating"
 UNDELIVERED = "undelivered"
-EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR, "cusum:")
+EPHEMERAL = ("boot:", "checkpoint", HALT, CURSOR, "cusum:", "incident-watch")
 
 
 def control_of(state: Mapping[str, Any]) -> dict[str, Any]:

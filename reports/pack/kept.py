@@ -51,7 +51,8 @@ def _clock(entry: Entry, entries: Iterable[Entry], zone: str) -> str:
         return ""
     same = [one for one in entries if one.facts["incident_ref"] == entry.facts["incident_ref"]]
     reported = next((one.facts["reported_on"] for one in same if "reported_on" in one.facts), None)
-    last, why = report_by(entry.facts, day_in(entry.at, zone))
+    stated = {name: value for one in same for name, value in one.facts.items()}  # what was said last counts
+    last, why = report_by(stated, day_in(entry.at, zone))
     told = f"reported on {reported}, as stated" if reported else "no report is on record in the period"
     when = f"report by {last}: {why}" if last else f"no day for a report: {why}"
     return f"If the duty to report applies (section 6): {when}; {told}"

@@ -47,6 +47,11 @@ _MOMENTS = {
     "gap.declared": "loss of entries declared",
     "signer.added": "keys of the log recorded",
     "alert.raised": "alert raised: {rule}",
+    "incident.opened": "incident opened",
+    "incident.updated": "incident goes on",
+    "incident.closed": "person: incident closed",
+    "hold.placed": "hold placed: {reason}",
+    "hold.lifted": "person: hold lifted",
 }
 
 
