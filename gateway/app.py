@@ -18,14 +18,18 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.alerting.delivery import Delivery
+from gateway.alerting.incidents import IncidentWatch
 from gateway.alerting.watch import Watch
 from gateway.caches.memory import MemoryCache
 from gateway.caches.similar import SimilarAnswers, local
+from gateway.configuration.model import Configuration
 from gateway.console.packs import Packs
 from gateway.errors import Refused
 from gateway.evaluation.worker import Evaluating
 from gateway.halting import Halting
 from gateway.logs import said
+from gateway.minimisation.minimiser import Minimiser
+from gateway.minimisation.proof import prove
 from gateway.oversight.approving import Deadlines
 from gateway.oversight.contradictions import Lookout
 from gateway.oversight.reexamining import reexamine
@@ -33,6 +37,7 @@ from gateway.pipeline.ports import Ports
 from gateway.schedule import Schedule
 from gateway.settings import Settings
 from gateway.store import lifecycle
+from gateway.store.dictionaries import Dictionaries
 from gateway.store.installation import Installation, opened
 from gateway.store.ports import (
     ApprovalsInLedger,
@@ -49,6 +54,7 @@ from gateway.web import (
     console,
     economics,
     evaluation,
+    incidents,
     lists,
     openai,
     packs,
@@ -110,6 +116,7 @@ class Gateway:
         self._rest.include_router(scorecard.router(lambda: self.running))
         self._rest.include_router(evaluation.router(lambda: self.running))
         self._rest.include_router(approvals.router(lambda: self.running))
+        self._rest.include_router(incidents.router(lambda: self.running))
         self._rest.include_router(lists.router(lambda: self.running))
         self._rest.include_router(pages.router(lambda: self.running))
         self._rest.include_router(console.router(lambda: self.running))
@@ -178,6 +185,9 @@ class Gateway:
             _sweep(installation, build, boot)
             for line in reexamine(installation):
                 log.warning("the law data have changed", workflow=line)
+            minimiser = Minimiser(Dictionaries(self.settings.home / "dictionaries"))
+            with contextlib.suppress(Refused):  # it is logged, and /readyz and calls say so
+                prove(minimiser)
             evidence = EvidenceInLedger(installation.log)
             upstream = HttpUpstream(rules.endpoint)
             self.ports = Ports(
@@ -191,6 +201,7 @@ class Gateway:
                 boot=boot,
                 build=build,
                 rules=rules,
+                minimiser=minimiser,
                 approvals=ApprovalsInLedger(installation),
             )
             installation.log.work_in(asyncio.get_running_loop())
@@ -258,11 +269,12 @@ class Gateway:
             """What goes by the configuration waits for the first one."""
             return not halting.halted and rules.are_read
 
-        schedule = Schedule(installation, self._packs)
+        def by_rules(look: Callable[[Configuration], object]) -> Callable[[], Awaitable[None]]:
+            async def looked() -> None:
+                if ready():
+                    await asyncio.to_thread(look, rules.now.configuration)
 
-        async def packs_due() -> None:
-            if ready():
-                await asyncio.to_thread(schedule.look, rules.now.configuration)
+            return looked
 
         evaluating = Evaluating(installation, self._filled_ports())
 
@@ -274,26 +286,12 @@ class Gateway:
                     if rules.now.configuration.evaluation.evaluators:
                         self.metrics.backlog.set(await asyncio.to_thread(evaluating.backlog))
 
-        deadlines = Deadlines(installation)
-
-        async def ended() -> None:
-            if ready():
-                await asyncio.to_thread(deadlines.look, rules.now.configuration)
-
-        watch, delivery = Watch(installation), Delivery(installation)
-
-        async def alerted() -> None:
-            if ready():
-                await asyncio.to_thread(watch.look, rules.now.configuration)
-
-        async def delivered() -> None:
-            if ready():
-                await asyncio.to_thread(delivery.look, rules.now.configuration)
-
         return [
-            (LOOK_SECONDS, contradicted), (LOOK_SECONDS, packs_due), (LOOK_SECONDS, alerted),
-            (EVALUATE_SECONDS, evaluated), (DELIVER_SECONDS, delivered),
-            (DELIVER_SECONDS, ended),
+            (LOOK_SECONDS, contradicted), (LOOK_SECONDS, by_rules(Schedule(installation, self._packs).look)),
+            (LOOK_SECONDS, by_rules(Watch(installation).look)), (EVALUATE_SECONDS, evaluated),
+            (EVALUATE_SECONDS, by_rules(IncidentWatch(installation).look)),
+            (DELIVER_SECONDS, by_rules(Delivery(installation).look)),
+            (DELIVER_SECONDS, by_rules(Deadlines(installation).look)),
         ]  # fmt: skip
 
     async def _renew(self, installation: Installation, boot: str, halting: Halting) -> None:

@@ -50,12 +50,13 @@ class Call(NamedTuple):
     id: str
     dialect: Dialect
     asked: Asked
+    """What the caller asks for: what rules and policies look at."""
     body: bytes
     task_id: str
     task_source: str
     subject_id: str | None
     content: str
-    """`full` or `none`, as asked by header; the stricter of this and the workflow's counts."""
+    """`full`, `redacted` or `none`, as asked by header; the stricter of this and the workflow's counts."""
     may_repeat: bool = False
     """The caller wants it bought again, if it is a repetition."""
     component: str = ""
@@ -65,6 +66,10 @@ class Call(NamedTuple):
     requester: str = ""
     """The person who asks for it, as the header says."""
     prompt: PromptUse | None = None
+    sent: Asked | None = None
+    """What providers get, where policies replace something of what is asked."""
+    values: Mapping[str, str] = NOTHING
+    """What its placeholders stand for that are replaced in the answer."""
 
     @property
     def prompt_facts(self) -> dict[str, str]:
@@ -85,7 +90,7 @@ class Principal:
 
 
 class Check(NamedTuple):
-    """One evaluated rule: `verdict` is pass, flag, hold or deny; `inputs` determined it."""
+    """One evaluated rule: `verdict` is pass, flag, redact, hold or deny; `inputs` determined it."""
 
     id: str
     verdict: str

@@ -17,7 +17,7 @@ MOST = 16
 class Contents(Protocol):
     def pseudonym(self, kind: str, identifier: str) -> str: ...
     def seal(
-        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None, keeping: None
     ) -> tuple[dict[str, str], Sealed]: ...
 
 
@@ -45,7 +45,7 @@ def asking(
     c: Mapping[str, str] = NOTHING
     sealed: Sealed | None = None
     if holding.requester:
-        c, sealed = contents.seal({"requester": holding.requester}, entry_id=entry_id, key_ref=None)
+        c, sealed = contents.seal({"requester": holding.requester}, entry_id=entry_id, key_ref=None, keeping=None)
 
     def draft(at: datetime) -> Draft:
         return Draft(

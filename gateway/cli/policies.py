@@ -13,7 +13,7 @@ policy = typer.Typer(no_args_is_help=True, help="Policies: what would have becom
 guard = typer.Typer(no_args_is_help=True, help="Thresholds of the detectors.")
 Last = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many requests, the latest.")]
 Workflow = Annotated[str, typer.Option(help="Of this workflow.")]
-_WOULD = {"deny": "refused", "hold": "held", "flag": "flagged"}
+_WOULD = {"deny": "refused", "hold": "held", "redact": "replaced something in", "flag": "flagged"}
 
 
 def add(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ itself, its length is shown, and what has waited for a day is recorded as unscor
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +21,15 @@ from gateway.configuration.model import Configuration
 from gateway.configuration.releases import served_models
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.days import day_in_zone
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Refused
 from gateway.evaluation.alerts import alerts_of, cusum_row, subject_of
 from gateway.evaluation.evaluators import Case, Score, called_tools, count
 from gateway.evaluation.judging import question_of, series_of, verdict_of
 from gateway.evaluation.sampling import ELIGIBLE, Chosen, chosen, components_of
+from gateway.minimisation.replacing import Minimised, replacing
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.run import authenticate, handle_call
+from gateway.policies.evaluating import applying
 from gateway.pricing.money import nano_eur
 from gateway.state.changes import changes_of_all
 from gateway.state.outcomes import definition_digest
@@ -170,8 +172,9 @@ class Evaluating:
         self, entry: Entry, closed: Entry, job: Job, case: Case, evaluation: Evaluation
     ) -> tuple[Score, str | None]:
         call = new_id("call", self._installation.clock())
-        body = orjson.dumps(question_of(job.evaluator, case, str(closed.call), job.series))
+        question = question_of(job.evaluator, case, str(closed.call), job.series)
         try:
+            body = orjson.dumps(dict(self._as_sent(question, closed).fields))
             secret = self._credentials.of("evaluation", evaluation.key)
             principal = await authenticate(secret, self._ports)
             if principal.environment in evaluation.environments:
@@ -187,10 +190,20 @@ class Evaluating:
             return Score("unscored", "the judge could not be asked for a day"), None
         return verdict_of(said(answer.decode("utf-8", "replace")), str(closed.call), job.series), call
 
+    def _as_sent(self, question: Mapping[str, Any], closed: Entry) -> Minimised:
+        """Return a question about a call as the policies of that call want it sent: a judge is somebody outside too."""
+        facts, policies = closed.facts, self._ports.rules.now.configuration.policies
+        applies = applying(policies, closed.workflow, str(facts["environment"]), str(facts["route"]))
+        return self._ports.minimiser.replaced(question, replacing(applies))
+
     def _draft(self, closed: Entry, job: Job, score: Score, judge_call: str | None, policy: str, day: str) -> Draft:
         entry_id = new_id("ent", self._installation.clock())
         evidence = LiveEvidence(self._installation)
-        c, contents = self._installation.vault.seal({"reason": score.reason}, entry_id=entry_id)
+        try:
+            reason = self._ports.minimiser.keeping(b"").values({"reason": score.reason})  # a judge may quote
+        except Refused as error:
+            raise JudgeUnavailable(error.message) from error
+        c, contents = self._installation.vault.seal(reason, entry_id=entry_id)
         one = job.evaluator
         facts: dict[str, Any] = {
             "evaluator": one.name, "component": one.component, "kind": one.kind, "series": job.series, "policy": policy,

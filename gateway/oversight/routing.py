@@ -7,6 +7,7 @@ from gateway.call import Arrival, Call, Check, Plan, Principal
 from gateway.dialects.pairs import DIALECTS
 from gateway.dialects.protocol import Server
 from gateway.errors import Refused
+from gateway.minimisation.minimiser import Minimiser
 from gateway.pipeline.open import budget_rows, stepped
 from gateway.pipeline.parse import parse
 from gateway.pipeline.screen import admit, decide, screen
@@ -16,6 +17,7 @@ from gateway.policies.screening import NOTHING_SEEN, Screen
 from gateway.prompts import with_prompt
 from gateway.rules.route import plan_route
 from gateway.rules.snapshot import Rules
+from gateway.store.dictionaries import Dictionaries
 from gateway.store.installation import Installation
 
 
@@ -65,6 +67,8 @@ def explain_route(
         policies = applying(rules.configuration.policies, workflow, environment, requested)
         seen = Screen().read(parts_of(call.asked.fields), asked_by(policies)) if policies else NOTHING_SEEN
         checks = (*checks, *decide_by(policies, call, described, seen))
+        call, replaced = Minimiser(Dictionaries(installation.settings.home / "dictionaries")).sent_now(call, policies)
+        checks = (*checks, *replaced)
         plan = plan_route(call, principal, rules, installation.clock())
     except Refused as refusal:
         rejected = tuple(refusal.inputs.get("rejected", ()))

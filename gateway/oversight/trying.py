@@ -6,10 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from classifiers.personal_data.found import kinds
 from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.minimisation.minimiser import Minimiser
+from gateway.minimisation.placeholders import LIKE
+from gateway.minimisation.proof import CANARIES
+from gateway.minimisation.replacing import replacing
 from gateway.policies.evaluating import Request, applying, asked_by, checks_of, effects_of
 from gateway.policies.parts import Parts, parts_of
-from gateway.policies.screening import Detectors, Screen
+from gateway.policies.screening import Detectors, Screen, Screened, Seen
+from gateway.store.dictionaries import Dictionaries
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Entry, decode
@@ -22,10 +28,14 @@ _CHUNK = 500
 
 
 class Kept(NamedTuple):
-    """A request on record; its texts are None where it is not kept or cannot be read."""
+    """A request on record; without fields where it is not kept or cannot be read."""
 
     entry: Entry
-    parts: Parts | None
+    fields: dict[str, Any] | None = None
+
+    @property
+    def parts(self) -> Parts | None:
+        return None if self.fields is None else parts_of(self.fields)
 
 
 def kept_requests(installation: Installation, most: int, workflow: str = "") -> Iterator[Kept]:
@@ -39,14 +49,14 @@ def kept_requests(installation: Installation, most: int, workflow: str = "") -> 
             entry = decode(data)
             if not entry.call or (workflow and entry.workflow != workflow):
                 continue
-            yield Kept(entry, _parts(entry, evidence))
+            yield Kept(entry, _fields(entry, evidence))
             found += 1
             if found == most:
                 return
         high = first
 
 
-def _parts(entry: Entry, evidence: LiveEvidence) -> Parts | None:
+def _fields(entry: Entry, evidence: LiveEvidence) -> dict[str, Any] | None:
     content = evidence.content(entry, "prompt") if "prompt" in entry.c else None
     if content is None or content.missing:
         return None
@@ -54,7 +64,7 @@ def _parts(entry: Entry, evidence: LiveEvidence) -> Parts | None:
         fields = json.loads(str(content.value))
     except ValueError:
         return None
-    return parts_of(fields) if isinstance(fields, dict) else None
+    return fields if isinstance(fields, dict) else None
 
 
 @dataclass(slots=True)
@@ -74,29 +84,55 @@ class Tried:
 
 def try_policies(installation: Installation, configuration: Configuration, most: int, workflow: str = "") -> Tried:
     """Return what the policies of a configuration would have done with the latest requests; none is in shadow here."""
-    of_requests = {name: one for name, one in configuration.policies.items() if one.when}
+    of_requests = {name: one for name, one in configuration.policies.items() if one.when or one.replaces}
     open_ones = {name: one.model_copy(update={"shadow": False}) for name, one in of_requests.items()}
     tried, screen = Tried(effects={name: Counter() for name in open_ones}), Screen()
+    minimiser = Minimiser(Dictionaries(installation.settings.home / "dictionaries"))
     for kept in kept_requests(installation, most, workflow):
         tried.requests += 1
-        if kept.parts is None:
+        parts = kept.parts
+        if kept.fields is None or parts is None:
             tried.not_kept += 1
             continue
         facts, described = kept.entry.facts, configuration.workflows.get(kept.entry.workflow or "", UNDESCRIBED)
         route = str(facts.get("route_ref") or facts.get("route") or "")
         applies = applying(open_ones, kept.entry.workflow, str(facts.get("environment", "")), route)
         request = Request(kept.entry.sub is not None, int(facts.get("input_bound_tokens", 0)), effects_of(described))
-        checks = list(checks_of(applies, request, screen.read(kept.parts, asked_by(applies))))
+        screened = with_placeholders(screen.read(parts, asked_by(applies)), parts)
+        checks = [*checks_of(applies, request, screened)]
+        checks += minimiser.replaced(_as_asked(kept.fields), replacing(applies)).checks
         for check in checks:
             _count(tried, check.inputs["policy"], "near" if check.reason == "near" else check.verdict, kept.entry.call)
         verdicts = {one.verdict for one in checks}
-        tried.strongest[next((one for one in ("deny", "hold", "flag") if one in verdicts), "pass")] += 1
+        tried.strongest[next((one for one in ("deny", "hold", "redact", "flag") if one in verdicts), "pass")] += 1
     return tried
+
+
+def with_placeholders(screened: Screened, parts: Parts) -> Screened:
+    """Return what was found, with what stood where a request that is kept has placeholders now."""
+    return screened._replace(words=_and(screened.words, parts.words), data=_and(screened.data, parts.data))
+
+
+def _as_asked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a request with made-up values where it is kept with placeholders: what would be replaced is counted."""
+    text = json.dumps(fields, ensure_ascii=False)
+    known = {one: CANARIES.get(one.strip("[]").rpartition("_")[0].lower(), one) for one in LIKE.findall(text)}
+    made: dict[str, Any] = json.loads(LIKE.sub(lambda found: known[found[0]], text)) if known else fields
+    return made
+
+
+def _and(seen: Seen, texts: Sequence[str]) -> Seen:
+    labels = [one.strip("[]").rpartition("_")[0].lower() for text in texts for one in LIKE.findall(text)]
+    if seen.credentials is not None:
+        seen = seen._replace(credentials=seen.credentials + labels.count("credential"))
+    if seen.personal_data is not None:
+        seen = seen._replace(personal_data=seen.personal_data | kinds().intersection(labels))
+    return seen
 
 
 def _count(tried: Tried, policy: str, what: str, call: str | None) -> None:
     tried.effects[policy].update(["applies", what])
-    if what in ("deny", "hold", "flag") and call and len(tried.examples.setdefault(policy, [])) < SHOWN:
+    if what in ("deny", "hold", "redact", "flag") and call and len(tried.examples.setdefault(policy, [])) < SHOWN:
         tried.examples[policy].append(call)
 
 

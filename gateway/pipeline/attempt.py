@@ -26,6 +26,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreached,
 )
+from gateway.minimisation.restoring import Restorer
 from gateway.pipeline.beginning import Begun
 from gateway.pipeline.open import extend_unit
 from gateway.pipeline.ports import Ports, UpstreamAnswer
@@ -72,7 +73,7 @@ async def first_answer(
     limits, soonest = 0, math.inf
     for target in plan.targets:
         server = Server(target.model, plan.output_limit, target.limit_field, target.asks_usage)
-        outgoing = target.pair.outgoing(call.asked, server)
+        outgoing = target.pair.outgoing(call.sent or call.asked, server)
         for round_ in range(plan.max_retries + 1):
             if failure is not None and (len(tries.made) >= MAX_ATTEMPTS or monotonic() > until):
                 raise failure
@@ -133,7 +134,7 @@ async def _one(
         )
         request_id, tries.current = request_id_in(answer.headers), answer
         if answer.status == 200:
-            begun = Begun(answer, target.pair.server)
+            begun = Begun(answer, target.pair.server, Restorer(call.values) if call.values else None)
             wrong = await (begun.look_at_stream() if call.asked.stream else begun.look_at_whole())
             if wrong is None:
                 note("answered", "reported", 200)

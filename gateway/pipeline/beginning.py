@@ -10,14 +10,16 @@ from gateway.dialects.envelope import EMPTY
 from gateway.dialects.protocol import Dialect
 from gateway.dialects.sse import Event, EventReader, EventTooLarge
 from gateway.errors import UpstreamError
+from gateway.minimisation.restoring import Restorer
 from gateway.pipeline.ports import UpstreamAnswer
 
 
 class Begun:
     """An answer whose beginning was read; it reads on as it came."""
 
-    def __init__(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
-        self._answer, self._dialect = answer, dialect
+    def __init__(self, answer: UpstreamAnswer, dialect: Dialect, restorer: Restorer | None = None) -> None:
+        """`restorer`: puts back what was replaced in the request, before anybody reads the answer."""
+        self._answer, self._dialect, self._restorer = answer, dialect, restorer
         self._events = _events_of(answer, dialect.reader())
         self.headers: Mapping[str, str] = answer.headers
         self._taken: list[list[Event]] = []
@@ -55,10 +57,25 @@ class Begun:
             raise self._error
         if self._body is None:
             raise RuntimeError("read() before look_at_whole()")
-        return self._body
+        return self._restorer.whole(self._body) if self._restorer else self._body
 
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Yield the events as they arrive, those of one read together. Raises `UpstreamError`, `EventTooLarge`."""
+        if self._restorer is None:
+            async for events in self._read():
+                yield events
+            return
+        broken: UpstreamError | EventTooLarge | None = None
+        try:
+            async for events in self._read():
+                yield self._restorer.events(events)
+        except (UpstreamError, EventTooLarge) as error:
+            broken = error
+        yield self._restorer.rest()
+        if broken is not None:
+            raise broken
+
+    async def _read(self) -> AsyncIterator[list[Event]]:
         for events in self._taken:
             yield events
         if self._error is not None:

@@ -19,14 +19,15 @@ from gateway.errors import ConfigurationMoved, EvidenceLost, Refused
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.record import Record
 from gateway.pipeline.refusing import code_of, refused_draft
-from gateway.pipeline.repeats import digest_of, require_new
 from gateway.pipeline.screen import output_format, stopped, unreleased
+from gateway.repeats import digest_of, require_new
 from gateway.rules.similar import is_trusted
 from gateway.rules.snapshot import Rules, stop_among
 from gateway.rules.tasks import require_within
 from gateway.state.changes import changes_of
 from gateway.state.rollup import row_of
 from gateway.state.rows import CONTROL, UNDELIVERED, control_of, release_of, similar_row, task_row
+from gateway.tools.answered import released_check
 from ledger.amounts import cap_of, eur
 from ledger.entry import NOTHING, Draft, format_time
 from ledger.errors import LedgerError
@@ -86,6 +87,7 @@ def open_unit(
             admitted = _require_admission(state, at, principal, workflow, record)
             admitted += require_approval(state, at, record.holding) if record.holding else ()
             _require_unused(state, at, call, principal, workflow, plan, record, ports)
+            admitted += _require_released(state, principal, workflow, record) if record.answered else ()
             extra = [one for one in admitted if one.id not in {check.id for check in checks}]
             counted = _require_headroom(state, budget_rows(plan.caps, zone, at), plan, call.dialect.limit_name)
         except Refused as refusal:
@@ -135,6 +137,15 @@ def _require_unused(
     if record.task:
         row = state.get(task_row(principal.workflow, record.task))
         require_within(row, call, workflow, plan.reserved, record.request or "")
+
+
+def _require_released(state: State, principal: Principal, workflow: Workflow, record: Record) -> tuple[Check, ...]:
+    """Say whether the results in a request answer calls that were given out; refuse where the workflow asks for it."""
+    check = released_check(record.answered, state.get(task_row(principal.workflow, record.task)))
+    if check.verdict == "flag" and workflow.unreleased_results == "deny":
+        words = f"it has {check.reason}; send the history as it was, or allow it: `unreleased_results: flag`"
+        raise Refused("policy_denied", words, stage=7, inputs=check.inputs)
+    return (check,)
 
 
 def _own_refs(state: State, call: Call, principal: Principal, ports: Ports) -> dict[str, str]:
@@ -235,6 +246,8 @@ def _facts(
         more["same_ref"] = record.request
     if call.approval:  # the transaction has found it to be for this request
         more["approval_ref"] = call.approval
+    if record.found:
+        more["found"] = dict(record.found)
     if record.screening:
         more["screening"] = dict(record.screening)
     if call.asked.tool_rounds:
@@ -249,7 +262,7 @@ def _facts(
         "boot": ports.boot, "dialect": call.dialect.name, "stream": call.asked.stream,
         "environment": principal.environment, "key": principal.key, "route_ref": plan.route, "direct": plan.direct,
         **plan.facts, "task_source": call.task_source,
-        "content": "full" if call.content == "full" else "none", "tools_defined": len(call.asked.tools),
+        "content": record.content, "tools_defined": len(call.asked.tools),
         "input_bound_tokens": call.asked.input_bound, "output_bound_tokens": plan.output_limit * call.asked.choices,
         "output_limit_set": plan.output_limit_set, "cache_ttl": plan.cache_ttl,
         "reserved_nano_eur": plan.reserved,

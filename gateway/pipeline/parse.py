@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.call import Arrival, Call
 from gateway.configuration.evaluation import COMPONENTS
+from gateway.configuration.model import KEPT
 from gateway.dialects.identity import approval_of, requester_of, subject_of, task_of
 from gateway.dialects.protocol import Sent, invalid
 
@@ -36,8 +37,8 @@ def parse(arrival: Arrival) -> Call:
 def _content(headers: Mapping[str, str]) -> str:
     """Return what may be kept. A wish that is not understood is refused: for privacy it must not count for nothing."""
     said = headers.get("x-whyledger-content", "").strip().lower() or "full"
-    if said not in ("full", "none"):
-        raise invalid("x-whyledger-content is `none` (nothing is kept of this call) or `full`")
+    if said not in KEPT:
+        raise invalid("x-whyledger-content is `none` (nothing is kept of this call), `redacted` or `full`")
     return said
 
 

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from gateway.approvals.standing import Answers
 from gateway.call import Principal, Target
 from gateway.dialects.protocol import Outgoing
+from gateway.minimisation.keeping import Keeping
+from gateway.minimisation.minimiser import Minimiser
 from gateway.pipeline.judging import Room
-from gateway.pipeline.repeats import Memory
 from gateway.policies.screening import Screen
+from gateway.repeats import Memory
 from gateway.rules.breaker import Breaker
 from gateway.rules.snapshot import Rules
 from ledger.entry import Sealed
@@ -45,9 +47,13 @@ class Contents(Protocol):
         """Return the keyed pseudonym of a task or a provider's response id."""
 
     def seal(
-        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None, keeping: Keeping | None
     ) -> tuple[dict[str, str], Sealed]:
-        """Commit to the contents of an entry and seal them: (commitments by name, what to store)."""
+        """Commit to the contents of an entry and seal them: (commitments by name, what to store).
+
+        Args:
+            keeping: makes them fit to be kept; None where they are kept as they are. Every text of a call comes here.
+        """
 
 
 class UpstreamAnswer(Protocol):
@@ -143,6 +149,7 @@ class Ports:
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
     screen: Screen = field(default_factory=Screen)
+    minimiser: Minimiser = field(default_factory=Minimiser)
     similar: SimilarCache | None = None
     """None where nothing here turns a text into numbers."""
     breaker: Breaker = field(default_factory=Breaker)

@@ -61,7 +61,11 @@ async def refuse(
         call = with_prompt(call, principal.environment, rules.prompts)  # as it is compared when it comes back
     if call:
         named = None if route else call.asked.model
-        record = await record_of(call, principal, workflow, ports, requested=named, asks=asks)
+        try:
+            record = await record_of(call, principal, workflow, ports, requested=named, asks=asks)
+        except Refused:  # nobody can say what stands in it, so nothing of it is kept
+            call = call._replace(content="none")
+            record = await record_of(call, principal, workflow, ports, requested=named, asks=asks)
     else:
         record = Record(entry_id=new_id("ent", ports.clock()))
     day = day_in_zone(rules.configuration.organisation.time_zone if rules else "UTC", ports.clock())

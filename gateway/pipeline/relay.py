@@ -25,12 +25,12 @@ from gateway.pipeline.beginning import Begun
 from gateway.pipeline.judging import Judge
 from gateway.pipeline.ports import Cached, Ports
 from gateway.pipeline.record import Record
-from gateway.pipeline.repeats import digest_of
 from gateway.pipeline.screen import output_format
 from gateway.pipeline.settle import close_unit
 from gateway.pipeline.similar import Alike, look_up
 from gateway.policies.answers import watch_of
 from gateway.policies.evaluating import Applying
+from gateway.repeats import digest_of
 from gateway.tools.grants import grants_of
 from ledger.entry import format_time
 from ledger.errors import LedgerError
@@ -277,9 +277,8 @@ class Relay:
             return cached
         if self.plan.similar and not self.is_stopped():
             began = monotonic()
-            self._alike = await look_up(
-                self.call, self.principal, self.plan, self.opened, self.record.keep, self.tries, self.ports
-            )
+            keep = self.record.keep and self.call.sent is None  # what no provider may get is not embedded either
+            self._alike = await look_up(self.call, self.principal, self.plan, self.opened, keep, self.tries, self.ports)
             self.upstream_seconds += monotonic() - began if self.tries.look_ups else 0.0
         return self._alike.served if self._alike and not self.is_stopped() else None
 
@@ -345,6 +344,8 @@ class Relay:
         Raises:
             EvidenceLost: it could not be committed.
         """
+        if self.record.keeping and outcome.answer:
+            await self.record.keeping.read({"answer": outcome.answer})
         relayed = monotonic()
         self.stages["relay"] = relayed - self._started - self.stages.get("attempt", 0.0)
         self._hand_over(outcome)

@@ -87,6 +87,8 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     seen = await ports.screen.look(parts_of(call.asked.fields), asked_by(policies)) if looks else NOTHING_SEEN  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
     checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5
+    call, replaced = await ports.minimiser.sent(call, policies)  # 5: what a provider gets may be less
+    checks = (*checks, *replaced)
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6
     record = await record_of(call, principal, workflow, ports)
     record = record._replace(screening=seen.facts) if looks else record

@@ -1,7 +1,6 @@
 """Stage 10 of 10: the entry that closes a call and settles its reservation."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,9 +12,10 @@ from gateway.dialects.words import OTHER, as_finish, as_identifier, as_tier
 from gateway.errors import CallEnded
 from gateway.pipeline.ports import Ports
 from gateway.pipeline.record import SAME_LENGTH, Record
-from gateway.pipeline.repeats import UNDELIVERED, digest_of
+from gateway.repeats import UNDELIVERED, digest_of
 from gateway.state.changes import changes_of_all
 from gateway.state.rows import rows_of_end
+from gateway.tools.answered import same_call
 from ledger.entry import Draft, Sealed, format_time
 from ledger.errors import ContentGone
 from ledger.ids import new_id
@@ -31,6 +31,7 @@ def close_unit(
     """Return the unit that settles the reservation and appends `call.closed`, and asks a person where it is held."""
     entry_id = new_id("ent", ports.clock())
     c, contents, tools = _sealed(outcome, attempts, record, entry_id, ports)
+    found = dict(record.keeping.found) if record.keeping else {}
     checks = (*outcome.checks, *charged.checks, *_overrun(charged.amount, opened))
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "route": plan.route,
@@ -53,6 +54,7 @@ def close_unit(
         digest = digest_of(call, principal, ports.contents.pseudonym)
         facts |= {"undelivered": digest, "undelivered_at": format_time(ports.clock())}
     facts |= {"similar": dict(outcome.similar)} if outcome.similar else {}
+    facts |= {"found": found} if found else {}
     facts |= {"prompt": call.prompt.label} if call.prompt else {}
     facts |= {"component": call.component} if call.component else {}
     if outcome.response_id:
@@ -124,8 +126,8 @@ def _sealed(
         if one.output_format:
             listed["output_format"] = True
         if record.task and not one.provider_run and not one.output_format:
-            said = hashlib.sha256(f"{one.name}\n{one.arguments}".encode()).hexdigest()
-            listed["same_ref"] = ports.contents.pseudonym("tool_call", said)[:SAME_LENGTH]
+            said = ports.contents.pseudonym("tool_call", same_call(one.name, one.arguments))
+            listed["same_ref"] = said[:SAME_LENGTH]
         if one.provider_run:
             listed["provider_run"] = True
         if one.effect:
@@ -142,6 +144,6 @@ def _sealed(
         values |= {f"attempt_error_{number}": one.said for number, one in enumerate(attempts) if one.said}
     if values:
         with contextlib.suppress(ContentGone):  # the person's key was destroyed while the call ran: nothing is kept
-            c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=record.key_ref)
+            c, contents = ports.contents.seal(values, entry_id=entry_id, key_ref=record.key_ref, keeping=record.keeping)
             return c, contents, tools
     return {}, None, tools

@@ -60,12 +60,9 @@ def asked_by(policies: Sequence[Applying]) -> Detectors:
 
 
 def prepare(policies: Mapping[str, Policy]) -> None:
-    """Load what the policies of a configuration read with, so that no call waits for it."""
-    if not policies:
-        return
+    """Load what the policies of a configuration and what is kept are read with, so that no call waits for it."""
     asked = asked_by([Applying(*one) for one in policies.items()])
-    of_answers = any(one.says_that and one.says_that.personal_data for one in policies.values())
-    load(asked._replace(credentials=True, personal_data=asked.personal_data or of_answers))
+    load(asked._replace(credentials=True, personal_data=True))
 
 
 def _among(name: str | None, names: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from gateway.call import Principal
 from gateway.configuration.load import load
 from gateway.credentials import CredentialProblem, Credentials
 from gateway.errors import NoCredential, Refused, UpstreamUnreached
+from gateway.minimisation.keeping import Keeping
 from gateway.policies.evaluating import prepare
 from gateway.pricing.money import Rate
 from gateway.pricing.prices import PriceList
@@ -281,7 +282,8 @@ class SealedContents:
         return self._vault.pseudonym(kind, identifier)
 
     def seal(
-        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None
+        self, values: Mapping[str, object], *, entry_id: str, key_ref: str | None, keeping: Keeping | None
     ) -> tuple[dict[str, str], Sealed]:
+        kept = keeping.values(values) if keeping else values
         with told():
-            return self._vault.seal(values, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)
+            return self._vault.seal(kept, entry_id=entry_id, key_ref=key_ref or LEDGER_KEY)

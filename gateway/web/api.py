@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 from gateway.errors import Refused
+from gateway.minimisation.proof import prove
 from gateway.oversight import acts
 from gateway.oversight.citations import REFERENCES, cite, is_citation
 from gateway.oversight.looking import record_look, within
@@ -235,9 +236,13 @@ def _add_operational(
             return problem(503, refusal.code, refusal.message)
         if halt := await asyncio.to_thread(running().reader.state, HALT):
             return problem(503, "ledger_halted", str(halted(halt)))
+        try:
+            proved = await asyncio.to_thread(prove, ports().minimiser)
+        except Refused as refusal:
+            return problem(503, refusal.code, refusal.message)
         if not may_open():
             return problem(503, "lease_lost", "this process lost its lease on the ledger and ends")
-        return {"ready": True, "generation": generation}
+        return {"ready": True, "generation": generation, "minimisation": proved}
 
 
 def _why(installation: Installation, ref: str, page: int, token: str | None) -> Any:

@@ -89,6 +89,9 @@ class Ready(BaseModel):
 
     ready: bool
     generation: int
+    minimisation: dict[str, Any]
+    """What was tried with made-up values and replaced wherever a text can stand: `kinds`, and `lists` with how many
+    terms each has."""
 
 
 class Level(BaseModel):

@@ -47,6 +47,7 @@ STATUS = {
     "upstream_unreached": 502,
     "upstream_unreadable": 502,
     "busy": 503,
+    "list_unreadable": 503,
     "configuration_moved": 503,
     "ledger_halted": 503,
     "ledger_unavailable": 503,

@@ -21,6 +21,7 @@ from reports.why.words import (
     coded,
     outcome_said,
     person,
+    placeholders,
     pointer,
     quoted,
     refused_for,
@@ -109,6 +110,8 @@ def _decided(call: CallStory[Entry]) -> Iterator[Sentence]:
             yield Sentence(said, (pointer(call.opened, "facts.rejected"),))
         if facts.get("provider_stores"):
             yield Sentence("It let the provider store the answer.", (pointer(call.opened, "facts.provider_stores"),))
+        if facts["content"] == "redacted":
+            yield Sentence(f"What is kept of it has {placeholders(facts)}.", (pointer(call.opened, "facts.content"),))
         if facts.get("output_limit_set"):
             yield Sentence(
                 f"It asked for no limit of its answer; the route's was set, {facts['output_bound_tokens']:,} tokens.",

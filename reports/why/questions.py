@@ -169,6 +169,8 @@ def unknowns(story: Story, evidence: Evidence) -> list[str]:
     ]
     if any("prompt" not in call.first.c for call in story.calls):
         lines.append("The text of requests that were not kept.")
+    if any(call.first.facts.get("content") == "redacted" for call in story.calls):
+        lines.append("What stood where the kept texts have placeholders, and whether something was not found.")
     if elsewhere := len(story.every) - len(story.calls):
         where = "taken from the list of the task, beside the log" if story.kind == "task" else "in the total"
         lines.append(

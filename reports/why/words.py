@@ -72,7 +72,12 @@ ENDED = {
     "running": "no end yet",
 }
 """How a call ended, for a narrow column."""
-VERDICTS = {"flag": "raised a flag", "deny": "held it back", "hold": "held it for a person"}
+VERDICTS = {
+    "redact": "replaced something in it",
+    "flag": "raised a flag",
+    "deny": "held it back",
+    "hold": "held it for a person",
+}
 EFFECTS = {
     "read": ", which reads", "write": ", which writes", "money_out": ", which moves money out",
     "message_out": ", which sends a message out", "code": ", which runs code",
@@ -125,6 +130,13 @@ def check_said(check: Mapping[str, Any]) -> str:
     inputs = check["inputs"]
     broken = f" ({inputs['tool']}: {inputs['broken']})" if inputs.get("broken") else ""
     return f"The check {check['id']} {VERDICTS[check['verdict']]}: {check['reason']}{broken}."
+
+
+def placeholders(facts: Mapping[str, Any]) -> str:
+    """Say what was replaced in what is kept of a request."""
+    found = facts.get("found", {})
+    kinds = ", ".join(f"{kind.replace('_', ' ')} ({count})" for kind, count in sorted(found.items()))
+    return f"placeholders in the request for: {kinds}" if kinds else "no placeholder in the request: nothing was found"
 
 
 def asks_said(because: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.configuration.model import OutcomeType
+from gateway.configuration.outcomes import OutcomeType
 from gateway.economics.attempts import attempts_of, outcome_costs, tasks_of
 
 DEFINITION = OutcomeType(workflows=("a", "b"), window_days=7)

@@ -53,7 +53,8 @@ def test_the_subject_is_read_from_the_headers_of_neighbours_too(name: str) -> No
 def test_contents_can_only_be_asked_to_be_kept_less() -> None:
     assert parse(arrival(x_whyledger_content="none")).content == "none"
     assert parse(arrival(x_whyledger_content="full")).content == "full"
-    for wish in ("redacted", "no", "off"):
+    assert parse(arrival(x_whyledger_content="redacted")).content == "redacted"
+    for wish in ("hash", "no", "off"):
         with pytest.raises(Refused, match="x-whyledger-content is"):
             parse(arrival(x_whyledger_content=wish))
 

@@ -219,7 +219,7 @@ def test_the_version_of_a_policy_is_that_of_what_it_says() -> None:
     [
         ("policies: {p: {when: {}, effect: flag}}", "names no condition"),
         ("policies: {p: {when: {personal_data: ibans}, effect: flag}}", "personal_data has ibans; it takes any, "),
-        ("policies: {p: {when: {data: true}, effect: block}}", "'flag', 'hold' or 'deny'"),
+        ("policies: {p: {when: {data: true}, effect: block}}", "'flag', 'hold', 'deny' or 'redact'"),
         ("policies: {p: {when: {data: true}, effect: flag, workflows: nobody}}", "names what does not exist: nobody"),
         ("policies: {p: {when: {hidden_in_data: 2}, effect: flag}}", "less than or equal to 1"),
     ],

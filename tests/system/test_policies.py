@@ -52,7 +52,8 @@ def asked(on: Stage, form: str, data: str, *, key: str = "agent", words: str = "
         body = {"model": "support", "input": [{"role": "user", "content": words}, before, result]}
     elif form == "gemini":
         path += "generateContent"
-        headers = {"x-goog-api-key": secret, "x-whyledger-repeat": "allow"}
+        headers = {name: value for name, value in headers.items() if name != "authorization"}
+        headers["x-goog-api-key"] = secret
         function = {"functionResponse": {"name": "lookup", "response": {"output": data}}}
         use = {"role": "model", "parts": [{"functionCall": {"name": "lookup", "args": {}}}]}
         body = {"contents": [{"role": "user", "parts": [{"text": words}]}, use, {"role": "user", "parts": [function]}]}
