@@ -1,7 +1,9 @@
 """`python -m bench.screening`: what policies that read texts cost, on one running gateway.
 
-Calls of 4 KB whose texts nobody has seen before (each has a number of its own), without policies and with three that ask
-for every detector, in turns; then streams without and with three that withhold what an answer gives away. Real keys, sealing and budgets, as in the speed table; CPU per call is that of the gateway.
+Calls of 4 KB whose texts nobody has seen before (each has a number of its own): kept in full and without policies, kept
+redacted, with a policy that replaces, and with three that ask for every detector, in turns; then streams without and
+with three that withhold what an answer gives away. Real keys, sealing and budgets, as in the speed table; CPU per call
+is that of the gateway.
 """
 
 import json
@@ -33,6 +35,14 @@ policies:
   keys: {says_that: {credentials: true}, effect: deny}
   people: {says_that: {personal_data: any}, effect: deny}
 """
+REPLACES = """
+policies:
+  stays-here: {replaces: {credentials: true, personal_data: any}, effect: redact}
+"""
+CALLS = {
+    "in full": (False, ""), "redacted": (True, ""), "replaced": (False, REPLACES), "detectors": (False, POLICIES),
+}  # fmt: skip
+"""Whether what is kept is redacted, and the policies."""
 STREAMS = 1500
 SIZE = 4096
 NUMBER = "@@@@@@@@"
@@ -46,7 +56,8 @@ def body_of(share: float) -> bytes:
         share: how much of it is the result of a tool; the rest is what a person says.
     """
     room = SIZE - 400
-    said, given = (f"{NUMBER} {load.USER * 10}"[: int(room * part)] for part in (1 - share, share))
+    text = f"{NUMBER} ana.mora@mine.example {load.USER * 10}"
+    said, given = (text[: int(room * part)] for part in (1 - share, share))
     call = {"id": "call_1", "type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": said}, {"role": "assistant", "content": None, "tool_calls": [call]},
@@ -73,10 +84,10 @@ def run(folder: Path, rounds: int, seconds: float) -> None:
     with opened(read_settings(running.folder / "home")) as installation:
         plain = installation.vault.text(acts.active_configuration(installation)[1]) or ""
     body = body_of(0.75)
-    rows: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in CALLS}
     for number in range(rounds + 1):
-        for name, policies in (("without", ""), ("with", POLICIES)):
-            activate(running, policies, plain)
+        for name, (redacted, policies) in CALLS.items():
+            activate(running, policies, plain.replace("content: full", "content: redacted") if redacted else plain)
             found = whole(running, site, body, 16, seconds)
             if found["errors"]:
                 raise SystemExit(f"{found['errors']} errors {found['err']}")
@@ -97,8 +108,10 @@ def run(folder: Path, rounds: int, seconds: float) -> None:
     rate = {name: statistics.median(one["rps"] for one in found) for name, found in rows.items()}
     print(f"{len(body)} bytes, 16 connections, {rounds} rounds of {seconds:g} s, every text new")
     for name, value in cpu.items():
-        print(f"{name:8s} policies: {value:6.0f} us of CPU a call, {rate[name]:5.0f} calls/s")
-    print(f"ratio {cpu['with'] / cpu['without']:.2f} (asked: at most 1.5)")
+        print(
+            f"{name:9s}: {value:6.0f} us of CPU a call, {rate[name]:5.0f} calls/s; ratio {value / cpu['in full']:.2f}"
+        )
+    print("asked of the ratio with detectors: at most 1.5")
     passing = {name: statistics.median(found) for name, found in events.items()}
     print(f"streams: {passing['without']:,.0f} events/s without and {passing['with']:,.0f} with policies of answers")
     print(f"ratio {passing['with'] / passing['without']:.2f} (asked: at least 0.7)")
