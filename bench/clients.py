@@ -33,14 +33,20 @@ SITUATIONS = {
     "withheld": ("plain", ""),
     "withheld stream": ("stream", ""),
     "cut": ("stream", ""),
+    "held request": ("plain", "held"),
+    "held stream": ("stream", "held"),
+    "held answer": ("tools", "asking"),
 }
-"""How the client asks, and with which key if not with its own: one without budget, one without tools."""
+"""How the client asks, and with which key if not with its own: one without budget, one without tools, one whose
+requests wait for a person, and one whose calls of tools do."""
 NEEDS = {"required": "`forced_tool: required`", "coder": "grants"}
 """Keys that are tried where a client's own does not do, and what their workflows have."""
 TWICE = " BOUGHT TWICE"
+HELD = "a person must approve"
 SAYS = {
     "402": "daily cap", "403": "is not granted", "500": "not now", "withheld": "is not granted",
     "withheld stream": "is not granted", "cut": "broke off",
+    "held request": HELD, "held stream": HELD, "held answer": HELD,
 }  # fmt: skip
 """What the gateway's answer says, and a client should show."""
 REPEATED = "was made before as"

@@ -101,12 +101,15 @@ def standing(folder: Path) -> Iterator[tuple[Stage, Provider]]:
         text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
         more = f"workflows:\n  coder: {{purpose: test, owner: test, tools: [{LETTERS}]}}\n"
         more += "  required: {purpose: test, owner: test, tools: [lookup], forced_tool: required}\n"
+        more += "  held: {purpose: test, owner: test}\n"
+        more += "  asking: {purpose: test, owner: test, tools: [lookup], tool_rules: {lookup: {effect: write, approval: always}}}\n"
+        text += "policies:\n  all: {when: {input_above: 1}, effect: hold, workflows: held}\n"
         acts.activate(
             on.installation, ada, text.replace("fallback: model-b, ", "").replace("workflows:\n", more), "to measure"
         )
-        for workflow in ("agent", "quiet", "coder", "required"):
+        for workflow in ("agent", "quiet", "coder", "required", "held", "asking"):
             acts.release(on.installation, ada, workflow, "to measure")
-        for workflow in ("coder", "required"):
+        for workflow in ("coder", "required", "held", "asking"):
             on.keys[workflow] = acts.issue_key(on.installation, ada, "prod", workflow)
         on.keys["coder-small"] = acts.issue_key(on.installation, ada, "prod", "coder", 1)
         httpx2.get(f"{on.url}/readyz")  # reads the rules anew

@@ -1,14 +1,13 @@
 """Incidents that open by rules: what is on record is read once, in its order, by the process that signs."""
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.configuration.incidents import IncidentRule
 from gateway.configuration.model import Configuration
 from gateway.days import day_in_zone
 from gateway.state.changes import changes_of_all
-from gateway.state.rows import human_row
 from gateway.store.installation import Installation
 from ledger.entry import Draft, Entry, decode, format_time, parse_time
 from ledger.ids import new_id
@@ -25,18 +24,18 @@ _READ = tuple(f'"kind":"{kind}"'.encode() for kind in (
 ))  # fmt: skip
 
 
-class Match(NamedTuple):
-    """Something that a rule counts: by which rule, in which workflow, when, in which entry and call."""
+Seen = tuple[str, str]
+"""Something that a rule counts: its instant, and the call that it is of, else its entry."""
+
+
+class _Of(NamedTuple):
+    """What an incident is of: by which rule, in which workflow, and when it is put on record."""
 
     rule: str
     workflow: str | None
-    at: str
-    entry: str
-    call: str | None
-
-    @property
-    def row(self) -> str:
-        return f"{CURSOR}:{self.rule}|{self.workflow or ''}"
+    at: datetime
+    day: str
+    deliver: bool
 
 
 class IncidentWatch:
@@ -49,42 +48,49 @@ class IncidentWatch:
         """Read on. What was on record before there was a rule is history."""
         if not configuration.incidents or not self._installation.checkpointer.has_turn():
             return
-        size, row = self._installation.reader.head().size, self._installation.reader.state(CURSOR)
+        reader, now = self._installation.reader, self._installation.clock()
+        size, row = reader.head().size, reader.state(CURSOR)
         low = int(row["next"]) if row else size
         high = min(low + AT_ONCE, size)
-        found = list(self._matches(low, high, configuration.incidents))
-        if row and low == high:
+        found: dict[str, list[Seen]] = {}
+        for name, one in self._matches(low, high, configuration.incidents):
+            found.setdefault(name, []).append(one)
+        known = reader.states(f"{CURSOR}:")
+        found |= {name: [] for name, one in known.items() if name not in found and _is_due(one, now)}
+        if row and low == high and not found:
             return
-        rows = sorted({one.row for one in found})
-        known = {name: self._installation.reader.state(name) or {} for name in rows}
-        rows += [f"incident:{one['open']}" for one in known.values() if one.get("open")]
-        day = day_in_zone(configuration.organisation.time_zone, self._installation.clock())
-        rows += sorted({human_row(day, one.workflow) for one in found})
+        rows = [
+            CURSOR,
+            *found,
+            *(f"incident:{known[name]['open']}" for name in found if known.get(name, {}).get("open")),
+        ]
+        day = day_in_zone(configuration.organisation.time_zone, now)
         deliver = configuration.alerts.webhook is not None
 
-        def run(state: State, at: Any) -> Step:
+        def run(state: State, at: datetime) -> Step:
             if ((state.get(CURSOR) or {}).get("next") if row else None) != (low if row else None):
                 return Step()
             drafts: list[Draft] = []
             moved: dict[str, Any] = {CURSOR: {"next": high}}
-            for name in {one.row: None for one in found}:
-                mine = [one for one in found if one.row == name]
-                rule = configuration.incidents[mine[0].rule]
-                made, moved[name] = _after(rule, mine, state.get(name) or {}, state, at, day, deliver)
-                drafts += made
+            for name, seen in found.items():
+                rule, _, workflow = name.removeprefix(f"{CURSOR}:").partition("|")
+                of = _Of(rule, workflow or None, at, day, deliver)
+                if rule in configuration.incidents:
+                    made, moved[name] = _after(of, configuration.incidents[rule], seen, state.get(name) or {}, state)
+                    drafts += made
             return Step(drafts=drafts, changes=changes_of_all(drafts, state) | moved)
 
-        keys = [CURSOR, *rows]
-        self._installation.log.append(Unit(keys=lambda _at: keys, run=run))
+        self._installation.log.append(Unit(keys=lambda _at: rows, run=run))
 
-    def _matches(self, low: int, high: int, rules: Mapping[str, IncidentRule]) -> Iterable[Match]:
+    def _matches(self, low: int, high: int, rules: Mapping[str, IncidentRule]) -> Iterator[tuple[str, Seen]]:
+        """Yield what rules count, with the row of the rule in the workflow."""
         for data in self._installation.reader.raw(low, high):
             if not any(one in data for one in _READ):
                 continue
             entry = decode(data)
             for name, rule in rules.items():
                 if (not rule.workflows or entry.workflow in rule.workflows) and counts(rule, entry):
-                    yield Match(name, entry.workflow, entry.at, entry.id, entry.call)
+                    yield f"{CURSOR}:{name}|{entry.workflow or ''}", (entry.at, entry.call or entry.id)
 
 
 def counts(rule: IncidentRule, entry: Entry) -> bool:
@@ -102,57 +108,49 @@ def counts(rule: IncidentRule, entry: Entry) -> bool:
     return bool(policies & set(rule.policies))
 
 
+def _is_due(row: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether something came after what was told last of an incident, a while ago."""
+    return bool(row.get("open") and row.get("seen")) and parse_time(row["told"]) + GOES_ON <= now
+
+
 def _after(
-    rule: IncidentRule, found: list[Match], row: Mapping[str, Any], state: State, at: Any, day: str, deliver: bool
+    of: _Of, rule: IncidentRule, found: Sequence[Seen], row: Mapping[str, Any], state: State
 ) -> tuple[list[Draft], dict[str, Any]]:
     """Return what is put on record, and the row of the rule in the workflow."""
-    seen = [*(tuple(one) for one in row.get("seen", ())), *((one.at, one.call or one.entry) for one in found)]
-    incident, now = row.get("open"), format_time(at)
+    seen: list[Seen] = [(at, name) for at, name in row.get("seen", ())]
+    incident, now = row.get("open"), format_time(of.at)
     if incident and (state.get(f"incident:{incident}") or {}).get("open"):
-        if parse_time(row["told"]) + GOES_ON > at:
-            return [], dict(row) | {"seen": seen[-MOST_NAMED:]}
-        told = _goes_on(found[0], incident, seen, at, deliver)
-        return [told], {"open": incident, "told": now, "seen": []}
-    since = format_time(parse_time(seen[-1][0]) - timedelta(minutes=rule.within_minutes))
-    seen = [one for one in seen if one[0] >= since][-MOST_NAMED:]
-    if len(seen) < rule.at_least:
-        return [], {"seen": seen}
-    incident = new_id("inc", at)
-    drafts = [_opened(rule, found[0], incident, seen, at, day, deliver)]
-    drafts += [_frozen(found[0], incident, seen, at)] if rule.freeze else []
-    return drafts, {"open": incident, "told": now, "seen": []}
+        seen = [*seen, *found][-MOST_NAMED:]
+        if not seen or parse_time(row["told"]) + GOES_ON > of.at:
+            return [], dict(row) | {"seen": seen}
+        return [_goes_on(of, incident, seen)], {"open": incident, "told": now, "seen": []}
+    for place, one in enumerate(found):
+        since = format_time(parse_time(one[0]) - timedelta(minutes=rule.within_minutes))
+        seen = [*(each for each in seen if each[0] >= since), one]
+        if len(seen) >= rule.at_least:
+            seen = [*seen, *found[place + 1 :]][:MOST_NAMED]
+            new = new_id("inc", of.at)
+            return _opened(of, rule, new, seen), {"open": new, "told": now, "seen": []}
+    return [], {"seen": seen}
 
 
-def _draft(kind: str, of: Match, at: Any, facts: Mapping[str, Any]) -> Draft:
-    return Draft(id=new_id("ent", at), kind=kind, workflow=of.workflow, facts=facts)
+def _draft(of: _Of, kind: str, facts: Mapping[str, Any]) -> Draft:
+    return Draft(id=new_id("ent", of.at), kind=kind, workflow=of.workflow, facts=facts)
 
 
-def _named(seen: list[tuple[str, str]]) -> dict[str, Any]:
+def _named(seen: Sequence[Seen]) -> dict[str, Any]:
     return {"seen": len(seen), "since": seen[0][0], "named": list(dict.fromkeys(name for _, name in seen))}
 
 
-def _opened(
-    rule: IncidentRule, of: Match, incident: str, seen: list[tuple[str, str]], at: Any, day: str, deliver: bool
-) -> Draft:
-    facts: dict[str, Any] = {
-        "incident_ref": incident,
-        "rule": of.rule,
-        "severity": str(rule.severity),
-        "day": day,
-        "deliver": deliver,
-    }
-    facts |= {"harm": "unknown", "limited": "unknown"}  # a rule cannot know
-    return _draft("incident.opened", of, at, facts | _named(seen))
+def _opened(of: _Of, rule: IncidentRule, incident: str, seen: Sequence[Seen]) -> list[Draft]:
+    facts: dict[str, Any] = {"incident_ref": incident, "rule": of.rule, "day": of.day, "deliver": of.deliver}
+    facts |= {"severity": str(rule.severity), "harm": "unknown", "limited": "unknown"}  # a rule cannot know more
+    drafts = [_draft(of, "incident.opened", facts | _named(seen))]
+    hold: dict[str, Any] = {"hold_ref": new_id("hold", of.at), "reason": "incident", "incident_ref": incident}
+    hold |= {"placed_at": format_time(of.at), "from": seen[0][0][:10]}
+    return [*drafts, _draft(of, "hold.placed", hold)] if rule.freeze else drafts
 
 
-def _goes_on(of: Match, incident: str, seen: list[tuple[str, str]], at: Any, deliver: bool) -> Draft:
-    facts: dict[str, Any] = {"incident_ref": incident, "rule": of.rule, "state": "updated", "deliver": deliver}
-    return _draft("incident.updated", of, at, facts | _named(seen))
-
-
-def _frozen(of: Match, incident: str, seen: list[tuple[str, str]], at: Any) -> Draft:
-    facts = {
-        "hold_ref": new_id("hold", at), "reason": "incident", "incident_ref": incident, "placed_at": format_time(at),
-        "from": seen[0][0][:10],
-    }  # fmt: skip
-    return _draft("hold.placed", of, at, facts)
+def _goes_on(of: _Of, incident: str, seen: Sequence[Seen]) -> Draft:
+    facts: dict[str, Any] = {"incident_ref": incident, "rule": of.rule, "state": "updated", "deliver": of.deliver}
+    return _draft(of, "incident.updated", facts | _named(seen))

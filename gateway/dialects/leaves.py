@@ -41,7 +41,7 @@ LONG_NUMBER = 1_000_000
 
 def is_thought(value: Mapping[str, Any]) -> bool:
     """Tell whether a block or an item is what the model thinks aloud, which providers hold against a signature."""
-    return value.get("type") in _THOUGHTS or value.get("thought") is True
+    return str(value.get("type")) in _THOUGHTS or value.get("thought") is True
 
 
 def with_texts(value: Any, change: Change, *, passed: frozenset[str], thoughts: bool = False, name: str = "") -> Any:
@@ -112,12 +112,21 @@ class Leaf(NamedTuple):
 def leaves_of(value: Any) -> Iterator[Leaf]:
     """Yield the texts of an answer, or of an event, in their order."""
     kind = str(value.get("type", "")) if isinstance(value, dict) else ""
-    place = (kind, *(value.get(one) for one in _PLACES)) if isinstance(value, dict) else ()
+    place = (kind, *place_of(value)) if isinstance(value, dict) else ()
     in_json = "arguments" in kind or "input_json" in kind
     yield from _leaves(value, place, in_json, "reasoning" in kind, "")
 
 
+def place_of(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return which part of an answer an event is about, as far as it says."""
+    return tuple([_plain(event.get(one)) for one in _PLACES])
+
+
 _PLACES = ("item_id", "output_index", "content_index", "summary_index", "index")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str) else None
 
 
 def _leaves(value: Any, place: tuple[Any, ...], in_json: bool, thought: bool, name: str) -> Iterator[Leaf]:
@@ -138,5 +147,6 @@ def _leaves(value: Any, place: tuple[Any, ...], in_json: bool, thought: bool, na
             if isinstance(one, str):
                 yield Leaf((), value, number, one, in_json, thought, name)
             else:
-                at = one.get("index", number) if isinstance(one, dict) else number
+                named = _plain(one.get("index")) if isinstance(one, dict) else None
+                at = number if named is None else named
                 yield from _leaves(one, (*place, at), in_json, thought, name)

@@ -14,7 +14,7 @@ import orjson
 
 from classifiers.finding import Finding, without_overlaps
 from gateway.dialects.leaves import ENCODED, Leaf, leaves_of, with_texts
-from gateway.dialects.sse import EventReader
+from gateway.dialects.sse import EventReader, EventTooLarge
 from gateway.dialects.strict import loaded, written
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.placeholders import Placeholders
@@ -88,7 +88,10 @@ class Keeping:
         """Read a stream: what comes in pieces is looked through as one."""
         reader = EventReader(lambda _: None)
         raw = text.encode("utf-8", "replace")
-        events = [*reader.feed(raw), *reader.finish()]
+        try:
+            events = [*reader.feed(raw), *reader.finish()]
+        except EventTooLarge:
+            return self._unread(text)
         if any(one.unreadable for one in events) or not any(one.value for one in events):
             return self._unread(text)
         growing: dict[tuple[Any, ...], list[Leaf]] = {}

@@ -10,13 +10,19 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.leaves import Leaf, leaves_of
+from gateway.dialects.leaves import Leaf, leaves_of, place_of
 from gateway.dialects.sse import Event, read_event
 from gateway.dialects.strict import loaded, written
 from gateway.minimisation.placeholders import LIKE
 
 _MAY_BEGIN = re.compile(rb'\[[A-Z"]')
 """Where a placeholder stands, or may begin at the end of a text."""
+
+
+_ENDS = ("_stop", ".done")
+"""Types of events that end a part of an answer."""
+MOST_WAITING = 512
+"""Events that wait for the end of a placeholder, which other parts of an answer may come between."""
 
 
 class Restorer:
@@ -46,9 +52,16 @@ class Restorer:
         for event in events:
             for one in self._apart(event):
                 self._take(one)
-                if one.done:
-                    self._open.clear()
+                self._end(one)
         return [] if self._open else self._let_go()
+
+    def _end(self, event: Event) -> None:
+        """What has ended goes on no more, and nothing waits for ever for what goes on elsewhere."""
+        if event.done or len(self._waiting) > MOST_WAITING:
+            self._open.clear()
+        elif self._open and event.value and str(event.value.get("type")).endswith(_ENDS):
+            ended = place_of(event.value)
+            self._open = {grows: one for grows, one in self._open.items() if grows[1 : 1 + len(ended)] != ended}
 
     def rest(self) -> list[Event]:
         """Return what waited when nothing more came."""

@@ -281,3 +281,34 @@ def test_start_up_proves_what_it_replaces_and_fails_where_something_is_left(monk
     monkeypatch.setattr("gateway.minimisation.replacing._PASSED", frozenset({"content"}))
     with pytest.raises(ValueError, match="of the kind credential was not replaced in the words of a person"):
         prove(Minimiser(Lists()))
+
+
+def test_what_ends_with_the_beginning_of_a_placeholder_holds_up_nothing_after_its_block() -> None:
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "see ["}}
+    reader, restorer = DIALECTS["anthropic.messages"].reader(), Restorer(VALUES)
+    assert restorer.events(reader.feed(formats.data(delta))) == []
+    other = formats.data({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "x"}})
+    assert restorer.events(reader.feed(other)) == []
+    assert len(restorer.events(reader.feed(formats.data({"type": "content_block_stop", "index": 0})))) == 3
+    restorer.events(reader.feed(formats.data(delta)))
+    assert sum(len(restorer.events(reader.feed(other))) for _ in range(600)) > 500, (
+        "and not for ever where it has no end"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "\ufeff", "[]", "null", '"x"', "{}", ": comment\n\n", "data: [DONE]\n\n", "\x00\xff", '{"choices":' * 50,
+     '{"a":123456789012345678901234567890}', "data: " + "x" * 9_000_000, '{"index":[1],"choices":[{"index":{}}]}'],
+)  # fmt: skip
+def test_odd_answers_are_kept_or_left_out_and_end_no_call(answer: str) -> None:
+    kept(answer=answer, prompt=answer, task=answer, tool_call_0={"name": answer, "arguments": answer})
+    restorer = Restorer(VALUES)
+    restorer.whole(answer.encode("utf-8", "replace"))
+    odd = {
+        "type": ["x"],
+        "index": {"a": 1},
+        "choices": [{"index": [2], "delta": {"content": ["[", {"text": "[EMAIL"}]}}],
+    }
+    restorer.events(CHAT.reader().feed(formats.data(odd)))
+    assert restorer.rest()

@@ -101,7 +101,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "an incident that opens freezes what belongs to it", "gateway/alerting/incidents.py",
-        "if rule.freeze else []", "if False else []",
+        "if rule.freeze else drafts", "if False else drafts",
         INCIDENTS + "test_an_incident_opens_when_something_happens_so_often_and_names_the_calls",
     ),
     Sabotage(

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -13,7 +14,8 @@ from stage import Stage, stage
 from test_lists import told, typed
 from test_tools import obedient
 
-from gateway.alerting.incidents import CURSOR, IncidentWatch
+from gateway.alerting.incidents import CURSOR, IncidentWatch, _after, _Of
+from gateway.configuration.incidents import IncidentRule
 from gateway.oversight import holds as holding
 from gateway.oversight.holds import Scope, lift, place
 from gateway.oversight.people import ActRefused
@@ -176,3 +178,29 @@ def test_an_order_names_its_authority_and_only_some_may_place_or_lift(on: Stage)
     lift(on.installation, on.person("ada"), hold, "withdrawn")
     with pytest.raises(ActRefused, match="there is no hold"):
         lift(on.installation, on.person("ada"), hold, "again")
+
+
+def test_what_goes_on_is_told_of_after_a_while_also_when_nothing_more_comes(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    for text in ("a", "b", "c"):
+        ask(on, text=f"{text}: {KEY}")
+    incident = opened_ones(on)[0]
+    before = len(incident.facts["named"])
+    ask(on, text=f"d: {KEY}")
+    look(on)
+    assert on.entries("incident.updated") == []
+    monkeypatch.setattr("gateway.alerting.incidents.GOES_ON", timedelta(0))
+    updated = on.settled("incident.updated", within=20)
+    named = [*incident.facts["named"], *(name for one in updated for name in one.facts["named"])]
+    assert named == [one.call for one in on.entries("call.refused")] and before >= 2
+
+
+def test_a_burst_that_is_over_counts_also_when_it_is_read_later() -> None:
+    rule = IncidentRule(results=("failed",), at_least=2, within_minutes=1, severity=1)
+    at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    of = _Of("slow", "agent", at, "2026-11-29", False)
+    times = ["2026-11-29T10:00:00.000000Z", "2026-11-29T10:00:30.000000Z", "2026-11-29T11:00:00.000000Z"]
+    found = [(one, f"call_{number}") for number, one in enumerate(times)]
+    (incident, hold), row = _after(of, rule, found, {}, {})
+    assert incident.facts["named"] == ["call_0", "call_1", "call_2"] and hold.facts["from"] == "2026-11-29"
+    assert row["open"] == incident.facts["incident_ref"]
+    assert _after(of, rule, [found[0], found[2]], {}, {}) == ([], {"seen": [found[2]]})
