@@ -101,7 +101,7 @@ def standing(folder: Path) -> Iterator[tuple[Stage, Provider]]:
         text = on.installation.vault.text(acts.active_configuration(on.installation)[1]) or ""
         more = f"workflows:\n  coder: {{purpose: test, owner: test, tools: [{LETTERS}]}}\n"
         more += "  required: {purpose: test, owner: test, tools: [lookup], forced_tool: required}\n"
-        more += "  held: {purpose: test, owner: test}\n"
+        more += f"  held: {{purpose: test, owner: test, tools: [{LETTERS}]}}\n"
         more += "  asking: {purpose: test, owner: test, tools: [lookup], tool_rules: {lookup: {effect: write, approval: always}}}\n"
         text += "policies:\n  all: {when: {input_above: 1}, effect: hold, workflows: held}\n"
         acts.activate(
