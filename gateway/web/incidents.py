@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from gateway.console.incidents import Incident, incident, listed
 from gateway.console.session import Session
-from gateway.oversight.holds import lift
+from gateway.oversight.holds import ROLES, lift
 from gateway.oversight.people import ActRefused
 from gateway.oversight.registers import record
 from gateway.store.installation import Installation
@@ -145,5 +145,7 @@ def _page(installation: Installation, session: Session, name: str, said: str = "
     if found is None:
         text = f"There is no incident {name[:64]} here."
         return shown("message", session, "/incidents", title="Nothing found", text=text, login=False, status=404)
-    fields = [(one, kind) for one, kind in registers()["incident"]["fields"].items() if one != "state"]
-    return shown("incident", session, "/incidents", status=status, one=found, fields=fields, problem=said)
+    register, held = registers()["incident"], set(session.roles)
+    fields = [(one, kind) for one, kind in register["fields"].items() if one != "state"]
+    may = {"may_lift": bool(held & set(ROLES)), "may_go_on": bool(held & set(register["roles"]))}
+    return shown("incident", session, "/incidents", status=status, one=found, fields=fields, problem=said, may=may)

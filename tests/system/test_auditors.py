@@ -26,6 +26,7 @@ SEEN = (
     "/packs",
     "/reviews",
     "/approvals",
+    "/incidents",
     "/why/ticket:7",
 )
 
@@ -57,7 +58,7 @@ def test_every_page_of_an_auditor_is_on_record_before_it_is_shown(
     assert get("/api/v1/why/ticket:7").status_code == 200
     looks = on.entries("access.recorded")[before:]
     assert [one.facts["page"] for one in looks] == [
-        "/", "/calls", "/scorecard", "/systems", "/system", "/packs", "/reviews", "/approvals",
+        "/", "/calls", "/scorecard", "/systems", "/system", "/packs", "/reviews", "/approvals", "/incidents",
         "/why/{ref:path}", "/api/v1/why",
     ]  # fmt: skip
     tina = on.person("tina").pseudonym

@@ -15,6 +15,8 @@ from classifiers.law.records import vocabulary
 from gateway.console.answers import as_given, read_answers
 from gateway.console.packs import uploaded
 from gateway.oversight import acts
+from gateway.oversight.holds import Scope, place
+from gateway.oversight.registers import record
 
 pytestmark = pytest.mark.slow
 PAGES = (
@@ -26,6 +28,8 @@ PAGES = (
     "/packs",
     "/reviews",
     "/approvals",
+    "/incidents",
+    "/incidents/INCIDENT",
     "/scorecard",
     "/scorecard?workflow=agent",
     "/why/ticket:7",
@@ -50,6 +54,10 @@ def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         opened.settled("call.closed", 3)
         for role in ("engineer", "finance", "compliance", "approver", "auditor"):
             opened.tokens[role] = acts.enrol(opened.installation, opened.person("ada"), role, [role])
+        stated = {"aware_on": "2026-01-05", "harm": "death", "limited": "no", "severity": "1"}
+        ada = opened.person("ada")
+        incident = record(opened.installation, ada, "incident", "agent", stated, words=f"{HOSTILE} happened")
+        place(opened.installation, ada, Scope(workflow="agent"), "incident", HOSTILE, incident=incident)
         yield opened
 
 
@@ -63,6 +71,11 @@ def browser() -> Iterator[Any]:
         launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield launched
         launched.close()
+
+
+def real(on: Stage, path: str) -> str:
+    """Return a path with the incident that is on record."""
+    return path.replace("INCIDENT", on.entries("incident.opened")[0].facts["incident_ref"])
 
 
 def page_of(on: Stage, browser: Any, who: str = "ada", **more: Any) -> Any:
@@ -79,7 +92,7 @@ def test_a_page_fits_its_window_and_axe_finds_nothing_serious(
     from axe_playwright_python.sync_playwright import Axe
 
     page = page_of(on, browser, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
-    assert page.goto(path).status == 200
+    assert page.goto(real(on, path)).status == 200
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "owned" not in page.title()
     assert page.locator("main script, main img").count() == 0
@@ -93,6 +106,7 @@ def test_a_page_fits_its_window_and_axe_finds_nothing_serious(
 @pytest.mark.parametrize("path", PAGES)
 def test_without_a_session_every_page_asks_to_sign_in_and_leads_back(on: Stage, browser: Any, path: str) -> None:
     page = browser.new_context(base_url=on.url).new_page()
+    path = real(on, path)
     assert page.goto(path).status == 401
     page.fill("#token", on.tokens["victor"])
     page.click("main button")
@@ -104,7 +118,7 @@ def test_without_a_session_every_page_asks_to_sign_in_and_leads_back(on: Stage, 
 def test_who_may_do_what_is_the_same_on_every_page(on: Stage, browser: Any, role: str) -> None:
     page = page_of(on, browser, role)
     for path in PAGES:
-        assert page.goto(path).status == 200, path
+        assert page.goto(real(on, path)).status == 200, path
     csrf = page.get_attribute("input[name=csrf] >> nth=0", "value")
     version = (on.installation.reader.state("workflow:agent") or {})["version"]
     given = {
@@ -118,6 +132,9 @@ def test_who_may_do_what_is_the_same_on_every_page(on: Stage, browser: Any, role
     assert answer.status == (303 if role in ("compliance", "ada") else 403)
     packed = page.request.post("/packs", form={"csrf": csrf, "from": "x", "to": "y"}, max_redirects=0)
     assert packed.status == (303 if role in ("compliance", "auditor", "ada") else 403)
+    page.goto(real(on, "/incidents/INCIDENT"))
+    assert page.locator("text=Put it on record").count() == (role in ("engineer", "compliance", "ada"))
+    assert page.locator("text=Lift it").count() == (role in ("compliance", "ada"))
     page.goto("/packs")
     assert page.locator("text=Make it").count() == (role in ("compliance", "auditor", "ada"))
     page.context.close()

@@ -104,6 +104,7 @@ def test_no_page_prints_a_machine_word(on: Stage) -> None:
         "/packs",
         "/reviews",
         "/approvals",
+        "/incidents",
     ]
     pages += ["/why/agent", *[f"/why/entry:{seq}" for seq in range(on.installation.reader.head().size)]]
     for path in pages:
