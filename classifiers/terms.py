@@ -11,6 +11,8 @@ from classifiers.finding import Finding, without_overlaps
 
 SHORTEST = 3
 """Characters of a term at least: shorter ones stand in any text."""
+LONGEST = 20
+"""Words of a term at most."""
 _WORD = re.compile(r"\w+")
 _APART = 4
 """Characters between two words of a term at most."""
@@ -22,24 +24,28 @@ class Terms:
     def __init__(self, name: str, terms: Iterable[str], version: str = "") -> None:
         """Raises ValueError, with its line, for a term that is too short."""
         self.name, self.version = name, version
-        self._by_first: dict[str, list[tuple[str, ...]]] = {}
+        self._by_first: dict[str, dict[int, set[tuple[str, ...]]]] = {}
+        """By the first word and how many there are, the longest first."""
         for number, term in enumerate(terms, 1):
             words = tuple(one.casefold() for one in _WORD.findall(term))
             if not words:
                 continue
             if sum(map(len, words)) < SHORTEST:
                 raise ValueError(f"line {number} of {name} has fewer than {SHORTEST} letters: any text has it")
-            self._by_first.setdefault(words[0], []).append(words)
-        for known in self._by_first.values():
-            known.sort(key=len, reverse=True)
+            if len(words) > LONGEST:
+                raise ValueError(f"line {number} of {name} has more than {LONGEST} words")
+            self._by_first.setdefault(words[0], {}).setdefault(len(words), set()).add(words)
+        for first, known in self._by_first.items():
+            self._by_first[first] = dict(sorted(known.items(), reverse=True))
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_first.values()))
+        return sum(len(terms) for known in self._by_first.values() for terms in known.values())
 
     @property
     def example(self) -> str:
         """Return one of them, in small letters."""
-        return " ".join(next(iter(self._by_first.values()))[0])
+        known = next(iter(self._by_first.values()))
+        return " ".join(min(next(iter(known.values()))))
 
     def find(self, text: str) -> list[Finding]:
         """Return where they stand; of two at one place the longer."""
@@ -48,9 +54,9 @@ class Terms:
     def _each(self, text: str) -> Iterator[Finding]:
         words = [(one.start(), one.end(), one[0].casefold()) for one in _WORD.finditer(text)]
         for at, (start, _, first) in enumerate(words):
-            for term in self._by_first.get(first, ()):
-                row = words[at : at + len(term)]
-                if tuple(word for _, _, word in row) == term and _together(row):
+            for length, terms in self._by_first.get(first, {}).items():
+                row = words[at : at + length]
+                if tuple([word for _, _, word in row]) in terms and _together(row):
                     yield Finding("term", self.name, start, row[-1][1])
                     break
 

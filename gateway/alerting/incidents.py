@@ -68,7 +68,7 @@ class IncidentWatch:
         deliver = configuration.alerts.webhook is not None
 
         def run(state: State, at: datetime) -> Step:
-            if ((state.get(CURSOR) or {}).get("next") if row else None) != (low if row else None):
+            if state.get(CURSOR) != row:
                 return Step()
             drafts: list[Draft] = []
             moved: dict[str, Any] = {CURSOR: {"next": high}}
@@ -120,17 +120,20 @@ def _after(
     seen: list[Seen] = [(at, name) for at, name in row.get("seen", ())]
     incident, now = row.get("open"), format_time(of.at)
     if incident and (state.get(f"incident:{incident}") or {}).get("open"):
-        seen = [*seen, *found][-MOST_NAMED:]
+        counted = row.get("more", 0) + len(found)
+        seen = [*seen, *found][:MOST_NAMED]
         if not seen or parse_time(row["told"]) + GOES_ON > of.at:
-            return [], dict(row) | {"seen": seen}
-        return [_goes_on(of, incident, seen)], {"open": incident, "told": now, "seen": []}
+            return [], dict(row) | {"seen": seen, "more": counted}
+        return [_goes_on(of, incident, seen, counted)], {"open": incident, "told": now, "seen": []}
+    seen = [] if incident else seen  # what came before it was closed belongs to it
     for place, one in enumerate(found):
         since = format_time(parse_time(one[0]) - timedelta(minutes=rule.within_minutes))
-        seen = [*(each for each in seen if each[0] >= since), one]
+        seen = [*(each for each in seen if each[0] >= since and each[1] != one[1]), one]
         if len(seen) >= rule.at_least:
-            seen = [*seen, *found[place + 1 :]][:MOST_NAMED]
+            rest = found[place + 1 :]
             new = new_id("inc", of.at)
-            return _opened(of, rule, new, seen), {"open": new, "told": now, "seen": []}
+            drafts = _opened(of, rule, new, [*seen, *rest][:MOST_NAMED], len(seen) + len(rest))
+            return drafts, {"open": new, "told": now, "seen": []}
     return [], {"seen": seen}
 
 
@@ -138,19 +141,19 @@ def _draft(of: _Of, kind: str, facts: Mapping[str, Any]) -> Draft:
     return Draft(id=new_id("ent", of.at), kind=kind, workflow=of.workflow, facts=facts)
 
 
-def _named(seen: Sequence[Seen]) -> dict[str, Any]:
-    return {"seen": len(seen), "since": seen[0][0], "named": list(dict.fromkeys(name for _, name in seen))}
+def _named(seen: Sequence[Seen], counted: int) -> dict[str, Any]:
+    return {"seen": counted, "since": seen[0][0], "named": list(dict.fromkeys(name for _, name in seen))}
 
 
-def _opened(of: _Of, rule: IncidentRule, incident: str, seen: Sequence[Seen]) -> list[Draft]:
+def _opened(of: _Of, rule: IncidentRule, incident: str, seen: Sequence[Seen], counted: int) -> list[Draft]:
     facts: dict[str, Any] = {"incident_ref": incident, "rule": of.rule, "day": of.day, "deliver": of.deliver}
     facts |= {"severity": str(rule.severity), "harm": "unknown", "limited": "unknown"}  # a rule cannot know more
-    drafts = [_draft(of, "incident.opened", facts | _named(seen))]
+    drafts = [_draft(of, "incident.opened", facts | _named(seen, counted))]
     hold: dict[str, Any] = {"hold_ref": new_id("hold", of.at), "reason": "incident", "incident_ref": incident}
     hold |= {"placed_at": format_time(of.at), "from": seen[0][0][:10]}
     return [*drafts, _draft(of, "hold.placed", hold)] if rule.freeze else drafts
 
 
-def _goes_on(of: _Of, incident: str, seen: Sequence[Seen]) -> Draft:
+def _goes_on(of: _Of, incident: str, seen: Sequence[Seen], counted: int) -> Draft:
     facts: dict[str, Any] = {"incident_ref": incident, "rule": of.rule, "state": "updated", "deliver": of.deliver}
-    return _draft(of, "incident.updated", facts | _named(seen))
+    return _draft(of, "incident.updated", facts | _named(seen, counted))

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from classifiers.finding import Finding, without_overlaps
-from gateway.dialects.leaves import ENCODED, Leaf, leaves_of, with_texts
-from gateway.dialects.sse import EventReader, EventTooLarge
-from gateway.dialects.strict import loaded, written
+from gateway.dialects.leaves import ENCODED, Leaf, Texts, leaves_of
+from gateway.dialects.sse import Event, EventReader, EventTooLarge
+from gateway.dialects.strict import loaded, says_twice, written
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.placeholders import Placeholders
 from gateway.minimisation.replacing import replaced
@@ -39,18 +39,32 @@ class Keeping:
     def __init__(self, finder: Finder, sought: Sought, request: str) -> None:
         self._finder, self._sought = finder, sought
         self._placeholders = Placeholders(lambda: request)
+        self._texts = Texts(self._text, _IDS, thoughts=True)
+        self._ready: tuple[Mapping[str, object], dict[str, object], Counter[str]] | None = None
+        """What was read ahead: the contents, as they are kept, and what was found in them."""
         self.found: Counter[str] = Counter()
         """How many of which kind were replaced since it was last asked."""
 
     async def read(self, values: Mapping[str, object]) -> None:
         """Read what is long in a thread, so that other calls go on: what was found is known when it is sealed."""
         if sum(len(one) for one in values.values() if isinstance(one, str)) > AWAY:
-            await asyncio.to_thread(self.values, values)
+            kept = await asyncio.to_thread(self.values, values)
+            self._ready = (dict(values), kept, self.found)
 
     def values(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return contents as they are kept; what was found in them is counted in `found`."""
+        if self._ready and self._ready[0] == values:
+            _, kept, self.found = self._ready
+            return dict(kept)
         self.found = Counter()
-        return {name: one if name in _AS_THEY_ARE else self._value(name, one) for name, one in values.items()}
+        return {name: one if name in _AS_THEY_ARE else self._safely(name, one) for name, one in values.items()}
+
+    def _safely(self, name: str, value: object) -> object:
+        """Return one value as it is kept. Whatever stands in it, the end of a call does not depend on it."""
+        try:
+            return self._value(name, value)
+        except Exception:  # noqa: BLE001 - what nobody could read is not kept
+            return self._unread(str(value))
 
     def _value(self, name: str, value: object) -> object:
         if not isinstance(value, str):
@@ -65,10 +79,11 @@ class Keeping:
         except orjson.JSONDecodeError:
             return self._unread(value)
         changed = self._changed(inner)
-        return value if changed is inner else written(changed).decode("utf-8", "replace")
+        same = changed is inner and not says_twice(text.encode("utf-8", "replace"), inner)
+        return value if same else written(changed).decode("utf-8", "replace")
 
     def _changed(self, value: Any) -> Any:
-        return with_texts(value, self._text, passed=_IDS, thoughts=True)
+        return self._texts.of({"": value})[""]
 
     def _text(self, name: str, text: str) -> str:
         if ENCODED.fullmatch(text):
@@ -96,9 +111,10 @@ class Keeping:
             return self._unread(text)
         growing: dict[tuple[Any, ...], list[Leaf]] = {}
         for number, event in enumerate(events):
-            for leaf in leaves_of(event.value) if event.value is not None else ():
+            for leaf in leaves_of(event.value, _IDS) if event.value is not None else ():
                 growing.setdefault(leaf.grows or (number, id(leaf.holder), leaf.key), []).append(leaf)
         changes = [self._pieces(one) for one in growing.values()]
+        changes += [self._comments(events)]
         return b"".join([as_changed(one).raw for one in events]).decode("utf-8", "replace") if any(changes) else text
 
     def _pieces(self, leaves: Sequence[Leaf]) -> bool:
@@ -109,14 +125,39 @@ class Keeping:
             found = [Finding("personal_data", "unread", 0, len(whole))]
         else:
             found = list(self._finder.find(name, whole, self._sought))
-        place = 0
+        if leaves[0].in_json and (inner := self._json(whole)) is not None:
+            for leaf in leaves:
+                leaf.put("")
+            leaves[0].put(inner)
+            return inner != whole
+        place = first = 0
         for leaf in leaves:
-            end = place + len(leaf.text)
-            inside = [one for one in found if one.start < end and one.end > place]
-            if inside:
+            end, last = place + len(leaf.text), first
+            while last < len(found) and found[last].start < end:
+                last += 1
+            if inside := found[first:last]:
                 leaf.put(self._piece(leaf.text, place, inside, whole))
+            while first < last and found[first].end <= end:
+                first += 1
             place = end
         return bool(found)
+
+    def _json(self, text: str) -> str | None:
+        """Return the JSON text of arguments as it is kept; None where it is none."""
+        try:
+            inner = loaded(text)
+        except orjson.JSONDecodeError:
+            return None
+        changed = self._texts.inside(inner)
+        return text if changed is inner else written(changed).decode("utf-8", "replace")
+
+    def _comments(self, events: list[Event]) -> bool:
+        """Leave out comments in which something is found."""
+        left = False
+        for number, event in enumerate(events):
+            if event.value is None and self._finder.find("", event.raw.decode("utf-8", "replace"), self._sought):
+                events[number], left = event._replace(raw=b""), True
+        return left
 
     def _piece(self, text: str, place: int, inside: Sequence[Finding], whole: str) -> str:
         """Return one piece: a value that begins in it is replaced there, and of one that goes on nothing is left."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from classifiers.terms import Terms
 from gateway.call import Call, Check
 from gateway.dialects.words import decoded
+from gateway.errors import Refused
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.keeping import Keeping
 from gateway.minimisation.replacing import Minimised, minimised, replacing
@@ -57,7 +58,10 @@ class Minimiser:
         policies = replacing(policies)
         if not policies:
             return call, ()
-        found = self.replaced(call.asked.fields, policies)
+        try:
+            found = self.replaced(call.asked.fields, policies)
+        except RecursionError as error:
+            raise Refused("invalid_request", "the body is nested too deeply to be read", stage=4) from error
         if not found.changed:
             return call, found.checks
         asked = call.asked._replace(input_bound=call.asked.input_bound + found.grown)

@@ -13,14 +13,12 @@ from classifiers.finding import Finding
 from classifiers.terms import Terms
 from gateway.call import Check
 from gateway.configuration.policies import Replaces
-from gateway.dialects.leaves import ENCODED, FORMS, NAMING, with_texts
+from gateway.dialects.leaves import ENCODED, FORMS, Texts, is_thought
 from gateway.dialects.strict import written
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.placeholders import Placeholders
 from gateway.policies.evaluating import Applying
 from ledger.entry import NOTHING
-
-_PASSED = NAMING | FORMS
 
 
 class Minimised(NamedTuple):
@@ -49,7 +47,7 @@ def minimised(
         terms: the lists that they name.
     """
     work = _Work(fields, policies, terms, finder)
-    sent = with_texts(dict(fields), work.change, passed=_PASSED)
+    sent = Texts(work.change).of(fields, forms=FORMS)
     names = [*work.names]
     checks = tuple([_check(one, work.found[one.name], terms) for one in policies])
     if not names:
@@ -66,7 +64,7 @@ class _Work:
     ) -> None:
         self._policies, self._finder = policies, finder
         self._sought = _sought([one.policy.replaces for one in policies if one.policy.replaces], terms)
-        self._placeholders = Placeholders(lambda: written(dict(fields)).decode("utf-8", "replace"))
+        self._placeholders = Placeholders(lambda: _said_by_others(fields))
         self.names = self._placeholders.values
         self.found: dict[str, Counter[tuple[str, str]]] = {one.name: Counter() for one in policies}
         self.kept_away: set[str] = set()
@@ -90,6 +88,19 @@ class _Work:
         if not all(each.policy.replaces and each.policy.replaces.restores for each in seeking):
             self.kept_away.add(name)
         return name
+
+
+def _said_by_others(fields: Mapping[str, Any]) -> str:
+    """Return a request without what the model said: placeholders that stand there are ours, of an earlier turn."""
+    others = {
+        name: [one for one in value if not _is_of_model(one)] if isinstance(value, list) else value
+        for name, value in fields.items()
+    }  # fmt: skip
+    return written(others).decode("utf-8", "replace")
+
+
+def _is_of_model(turn: Any) -> bool:
+    return isinstance(turn, dict) and (turn.get("role") in ("assistant", "model") or is_thought(turn))
 
 
 def replaced(text: str, found: Sequence[Finding], instead: Callable[[Finding], str | None]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.leaves import Leaf, leaves_of, place_of
-from gateway.dialects.sse import Event, read_event
+from gateway.dialects.sse import BOM, Event, read_event
 from gateway.dialects.strict import loaded, written
 from gateway.minimisation.placeholders import LIKE
 
@@ -41,7 +41,7 @@ class Restorer:
         if not LIKE.search(body.decode("utf-8", "replace")):
             return body
         try:
-            value = loaded(body)
+            value = loaded(body.removeprefix(BOM))
         except orjson.JSONDecodeError:
             return body
         changes = [self._restore(leaf, leaf.text) for leaf in leaves_of(value)]
@@ -84,6 +84,8 @@ class Restorer:
     def _see(self, leaf: Leaf) -> bool:
         """Restore a text; tell whether it is another one. One that goes on may end a placeholder that has begun."""
         before = self._open.pop(leaf.grows, []) if leaf.grows else []
+        if leaf.grows and leaf.text:  # the same part says something else now
+            self._open = {grows: one for grows, one in self._open.items() if grows[:-1] != leaf.grows[: len(grows) - 1]}
         begun = self._tail("".join([one.holder[one.key] for one in before]))
         if begun and begun + leaf.text in self._begins:
             self._open[leaf.grows] = [*before, leaf]
@@ -145,7 +147,12 @@ def as_changed(event: Event) -> Event:
     """Return an event whose value was changed, in bytes again."""
     if event.value is None:
         return event
-    lines = [line for line in event.raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n") if line]
-    others = [line for line in lines if not line.startswith(b"data")]
-    raw = b"\n".join([*others, b"data: " + written(event.value), b"", b""])
+    text = event.raw.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = [line for line in text.split(b"\n") if line]
+    if not any(line.startswith((b"data", b"error:")) for line in lines):  # an error that came as a body
+        return event._replace(raw=written(event.value) + b"\n\n", again=False)
+    name = b"data: " if any(line.startswith(b"data") for line in lines) else b"error: "
+    value = event.value if name == b"data: " else event.value.get("error")
+    others = [line for line in lines if line.startswith((b"event:", b"id:", b"retry:"))]
+    raw = b"\n".join([*others, name + written(value), b"", b""])
     return event._replace(raw=raw, again=False)

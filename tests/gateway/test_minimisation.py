@@ -1,5 +1,6 @@
 """What is replaced, what is put back, and what is kept: each text, in one piece or in many."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -277,8 +278,7 @@ def test_what_nobody_could_read_is_not_kept() -> None:
 
 def test_start_up_proves_what_it_replaces_and_fails_where_something_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert prove(Minimiser(Lists())) == {"kinds": sorted(CANARIES), "lists": {"customers": 2}}
-    monkeypatch.setattr("gateway.dialects.leaves.NAMING", frozenset({"content"}))
-    monkeypatch.setattr("gateway.minimisation.replacing._PASSED", frozenset({"content"}))
+    monkeypatch.setattr("gateway.minimisation.replacing.FORMS", frozenset({"messages"}))
     with pytest.raises(ValueError, match="of the kind credential was not replaced in the words of a person"):
         prove(Minimiser(Lists()))
 
@@ -312,3 +312,106 @@ def test_odd_answers_are_kept_or_left_out_and_end_no_call(answer: str) -> None:
     }
     restorer.events(CHAT.reader().feed(formats.data(odd)))
     assert restorer.rest()
+
+
+def nested(depth: int, times: int) -> str:
+    said = "x"
+    for _ in range(times):
+        said = json.dumps("[" * depth + '{"arguments":' + json.dumps(said) + "}" + "]" * depth)
+    return said
+
+
+def test_json_in_json_in_json_ends_no_call() -> None:
+    deep = nested(190, 3)
+    assert kept(answer=f'{{"arguments":{deep}}}', tool_call_0={"name": "f", "arguments": json.loads(deep)})
+    assert not sent(words(f"{deep}")).changed
+    assert MAIL not in json.dumps(sent({"arguments": nested(3, 5).replace("x", MAIL)}).fields)
+
+
+@pytest.mark.parametrize("name", ["id", "url", "status", "detail", "type", "format", "role", "stop", "include", "reasoning", "call_id"])  # fmt: skip
+def test_what_callers_and_tools_put_together_is_read_under_any_name(name: str) -> None:
+    said = {name: f"of {MAIL}", "deep": [{"type": "reasoning", "thought": True, "a": MAIL}], MAIL: 4556737586899855}
+    fields = {
+        "messages": [
+            {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": json.dumps(said)}}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "name": "f", "input": said}]},
+            {"role": "tool", "content": " " + json.dumps(said)},
+        ],
+        "contents": [{"parts": [{"functionResponse": {"name": "f", "response": said}}, {"functionCall": {"name": "f", "args": said}}]}],
+        "metadata": said, "prompt": {"id": "p", "variables": said},
+    }  # fmt: skip
+    found = json.dumps(sent(fields).fields)
+    assert MAIL not in found and "4556737586899855" not in found and found.count("[EMAIL_ADDRESS_1]") >= 21
+
+
+def test_values_that_are_written_with_escapes_are_found() -> None:
+    notes = {"note": f"IBAN:\nDE89370400440532013000\t{KEY}", "name": "Anna Weiß", "mail": f"Mail:\n{MAIL}"}
+    result = json.dumps(notes)
+    assert "\\u00df" in result
+    found = sent({"messages": [{"role": "tool", "content": result}]})
+    content = json.loads(found.fields["messages"][0]["content"])
+    assert content == {
+        "note": "IBAN:\n[IBAN_1]\t[CREDENTIAL_1]", "name": "[CUSTOMERS_1]", "mail": "Mail:\n[EMAIL_ADDRESS_1]",
+    }  # fmt: skip
+    assert found.values["[EMAIL_ADDRESS_1]"] == MAIL
+    raw = b"".join(formats.data({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": one}}]}}]}) for one in pieces(result, [5] * 40))  # fmt: skip
+    answer = kept(answer=raw.decode())["answer"]
+    assert json.loads(said_by(answer.encode(), "arguments")) == content
+
+
+def test_a_conversation_has_the_placeholders_that_it_had_also_where_the_model_says_them() -> None:
+    history = [
+        *words(f"I am {MAIL}")["messages"],
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "of [EMAIL_ADDRESS_1]", "signature": "s"}, {"type": "text", "text": "[EMAIL_ADDRESS_1], well"}]},
+    ]  # fmt: skip
+    found = sent({"messages": history})
+    assert (
+        found.fields["messages"][0]["content"] == "I am [EMAIL_ADDRESS_1]" and found.fields["messages"][1] == history[1]
+    )
+
+
+def test_names_of_tools_and_numbers_of_the_protocol_stay() -> None:
+    fields = {
+        "seed": 4556737586899855, "mcp_servers": [{"authorization_token": KEY}],
+        "messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "anna-weiß", "arguments": "{}"}}]}],
+    }  # fmt: skip
+    assert not sent(fields).changed
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [f'error: {{"message":"no {MAIL}"}}\n\n', f'{{"error":{{"message":"no {MAIL}"}}}}', f': {MAIL}\n\ndata: {{"a":"b"}}\n\n',
+     f'\ufeffdata: {{"a":"{MAIL}"}}\n\n', f'{{"a":"{MAIL}","a":"x"}}', f'data: {{"url":"https://x.example/?of={MAIL}"}}\n\n',
+     f'data: {{"candidates":[{{"content":{{"parts":[{{"functionCall":{{"name":"f","args":{{"id":"{MAIL}"}}}}}}]}}}}]}}\n\n'],
+)  # fmt: skip
+def test_odd_places_of_an_answer_are_kept_without_what_stands_there(raw: str) -> None:
+    answer = kept(answer=raw)["answer"]
+    assert MAIL not in answer
+    reader = EventReader(lambda _: None)
+    found = [*reader.feed(answer.encode()), *reader.finish()]
+    assert json.loads(answer) if raw.startswith('{"a"') else not any(one.unreadable for one in found)
+
+
+def test_pieces_that_clients_join_are_one_text() -> None:
+    def event(*parts: dict[str, Any]) -> bytes:
+        return formats.data({"candidates": [{"content": {"parts": list(parts)}}]})
+
+    raw = event({"text": "why", "thought": True}, {"text": "to [EMAIL_"}) + event({"text": "ADDRESS_1]"})
+    assert f"to {MAIL}" in said_by(restored("gemini", raw, []), "text")
+    answer = kept(answer=(event({"text": "so", "thought": True}, {"text": "to ana.mora@"}) + event({"text": "mine.example"})).decode())  # fmt: skip
+    assert "ana.mora" not in answer["answer"] and "mine.example" not in answer["answer"]
+
+
+def test_a_call_of_a_tool_lets_go_what_the_text_before_it_ended_with() -> None:
+    reader, restorer = CHAT.reader(), Restorer(VALUES)
+    text = formats.data({"choices": [{"index": 0, "delta": {"content": "see ["}}]})
+    call = formats.data({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}}]})  # fmt: skip
+    assert restorer.events(reader.feed(text)) == [] and len(restorer.events(reader.feed(call))) == 2
+
+
+def test_what_was_read_ahead_is_not_read_again() -> None:
+    keeping = MINIMISER.keeping(b"")
+    values = {"answer": json.dumps({"a": [f"{number} {MAIL}" for number in range(2000)]})}
+    asyncio.run(keeping.read(values))
+    keeping._finder.find = None  # type: ignore[method-assign,assignment]
+    assert MAIL not in str(keeping.values(values)) and keeping.found["email_address"] == 2000

@@ -204,3 +204,16 @@ def test_a_burst_that_is_over_counts_also_when_it_is_read_later() -> None:
     assert incident.facts["named"] == ["call_0", "call_1", "call_2"] and hold.facts["from"] == "2026-11-29"
     assert row["open"] == incident.facts["incident_ref"]
     assert _after(of, rule, [found[0], found[2]], {}, {}) == ([], {"seen": [found[2]]})
+
+
+def test_a_closed_incident_keeps_what_came_before_and_counts_are_whole() -> None:
+    rule = IncidentRule(results=("failed",), at_least=3, within_minutes=60, severity=1)
+    at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    of = _Of("slow", "agent", at, "2026-11-29", False)
+    found = [(f"2026-11-29T11:00:{number:02}.000000Z", f"call_{number}") for number in range(5)]
+    row = {"open": "inc_1", "told": "2026-11-29T11:00:00.000000Z", "seen": found[:2], "more": 2}
+    assert _after(of, rule, found[2:3], row, {"incident:inc_1": {"open": False}}) == ([], {"seen": found[2:3]})
+    assert _after(of, rule, [found[0], found[0], found[1]], {}, {})[0] == [], "one call counts once"
+    many = [(found[0][0], f"call_{number}") for number in range(200)]
+    (told,), _ = _after(of, rule, many, row, {"incident:inc_1": {"open": True}})
+    assert (told.facts["seen"], len(told.facts["named"]), told.facts["since"]) == (202, 62, found[0][0])
