@@ -16,6 +16,7 @@ from classifiers.finding import Finding, without_overlaps
 from gateway.dialects.leaves import ENCODED, Leaf, Texts, leaves_of
 from gateway.dialects.sse import Event, EventReader, EventTooLarge
 from gateway.dialects.strict import loaded, says_twice, written
+from gateway.dialects.words import decoded
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.placeholders import Placeholders
 from gateway.minimisation.replacing import replaced
@@ -36,28 +37,33 @@ _AS_THEY_ARE = frozenset({"usage"})
 class Keeping:
     """The contents of one call, from its request to its end."""
 
-    def __init__(self, finder: Finder, sought: Sought, request: str) -> None:
+    def __init__(self, finder: Finder, sought: Sought, request: bytes) -> None:
         self._finder, self._sought = finder, sought
-        self._placeholders = Placeholders(lambda: request)
+        self._placeholders = Placeholders(lambda: decoded(request))
         self._texts = Texts(self._text, _IDS, thoughts=True)
-        self._ready: tuple[Mapping[str, object], dict[str, object], Counter[str]] | None = None
-        """What was read ahead: the contents, as they are kept, and what was found in them."""
+        self._ready: dict[str, tuple[object, object, Counter[str]]] = {}
+        """What was read ahead: a value, as it is kept, and what was found in it."""
         self.found: Counter[str] = Counter()
-        """How many of which kind were replaced since it was last asked."""
+        """How many of which kind were replaced when it was last asked."""
 
     async def read(self, values: Mapping[str, object]) -> None:
         """Read what is long in a thread, so that other calls go on: what was found is known when it is sealed."""
         if sum(len(one) for one in values.values() if isinstance(one, str)) > AWAY:
-            kept = await asyncio.to_thread(self.values, values)
-            self._ready = (dict(values), kept, self.found)
+            await asyncio.to_thread(self.values, values)
 
     def values(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return contents as they are kept; what was found in them is counted in `found`."""
-        if self._ready and self._ready[0] == values:
-            _, kept, self.found = self._ready
-            return dict(kept)
-        self.found = Counter()
-        return {name: one if name in _AS_THEY_ARE else self._safely(name, one) for name, one in values.items()}
+        total: Counter[str] = Counter()
+        kept: dict[str, object] = {}
+        for name, one in values.items():
+            if name not in self._ready or self._ready[name][0] != one:
+                self.found = Counter()
+                made = one if name in _AS_THEY_ARE else self._safely(name, one)
+                self._ready[name] = (one, made, self.found)
+            kept[name] = self._ready[name][1]
+            total += self._ready[name][2]
+        self.found = total
+        return kept
 
     def _safely(self, name: str, value: object) -> object:
         """Return one value as it is kept. Whatever stands in it, the end of a call does not depend on it."""
@@ -125,10 +131,11 @@ class Keeping:
             found = [Finding("personal_data", "unread", 0, len(whole))]
         else:
             found = list(self._finder.find(name, whole, self._sought))
-        if leaves[0].in_json and (inner := self._json(whole)) is not None:
-            for leaf in leaves:
+        is_json = leaves[0].in_json or whole.lstrip().startswith(("{", "["))
+        if is_json and (inner := self._json(whole)) is not None:
+            for leaf in leaves if inner != whole else ():
                 leaf.put("")
-            leaves[0].put(inner)
+            leaves[0].put(inner if inner != whole else leaves[0].text)
             return inner != whole
         place = first = 0
         for leaf in leaves:
@@ -155,8 +162,11 @@ class Keeping:
         """Leave out comments in which something is found."""
         left = False
         for number, event in enumerate(events):
-            if event.value is None and self._finder.find("", event.raw.decode("utf-8", "replace"), self._sought):
-                events[number], left = event._replace(raw=b""), True
+            lines = event.raw.splitlines(keepends=True)
+            said = b"".join([line for line in lines if line.startswith(b":")])
+            if said and self._finder.find("", said.decode("utf-8", "replace"), self._sought):
+                without = b"".join([line for line in lines if not line.startswith(b":")])
+                events[number], left = event._replace(raw=without if event.value is not None else b""), True
         return left
 
     def _piece(self, text: str, place: int, inside: Sequence[Finding], whole: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from classifiers.terms import Terms
 from gateway.call import Call, Check
-from gateway.dialects.words import decoded
 from gateway.errors import Refused
 from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.keeping import Keeping
@@ -77,4 +76,4 @@ class Minimiser:
 
     def keeping(self, request: bytes) -> Keeping:
         """Return what makes the contents of a call fit to be kept with `content: redacted`. Raises `Refused`."""
-        return Keeping(self._finder, Sought(True, True, tuple(self.lists().values())), decoded(request))
+        return Keeping(self._finder, Sought(True, True, tuple(self.lists().values())), request)

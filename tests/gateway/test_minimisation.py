@@ -410,8 +410,17 @@ def test_a_call_of_a_tool_lets_go_what_the_text_before_it_ended_with() -> None:
 
 
 def test_what_was_read_ahead_is_not_read_again() -> None:
-    keeping = MINIMISER.keeping(b"")
+    keeping = Minimiser(Lists()).keeping(b"")
     values = {"answer": json.dumps({"a": [f"{number} {MAIL}" for number in range(2000)]})}
     asyncio.run(keeping.read(values))
     keeping._finder.find = None  # type: ignore[method-assign,assignment]
-    assert MAIL not in str(keeping.values(values)) and keeping.found["email_address"] == 2000
+    again = keeping.values(values | {"usage": "{}"})
+    assert MAIL not in str(again) and keeping.found["email_address"] == 2000
+
+
+def test_a_text_that_is_json_is_read_as_what_it_says_in_pieces_too() -> None:
+    said = json.dumps({"note": f"IBAN:\nDE89370400440532013000 {MAIL}"})
+    answer = kept(answer=chat(said, [4] * 9).decode())["answer"]
+    assert json.loads(said_by(answer.encode(), "content")) == {"note": "IBAN:\n[IBAN_1] [EMAIL_ADDRESS_1]"}
+    beside = f': {MAIL}\ndata: {{"a":"b"}}\n\n'
+    assert kept(answer=beside)["answer"] == 'data: {"a":"b"}\n\n'
