@@ -45,6 +45,7 @@ from gateway.store.ports import (
     KeysFromLedger,
     RulesInForce,
     SealedContents,
+    TasksInLedger,
     UnknownKeys,
 )
 from gateway.upstream.client import HttpUpstream
@@ -203,6 +204,7 @@ class Gateway:
                 rules=rules,
                 minimiser=minimiser,
                 approvals=ApprovalsInLedger(installation),
+                tasks=TasksInLedger(installation),
             )
             installation.log.work_in(asyncio.get_running_loop())
             timers = self._timers(installation, rules, evidence, boot, build, unknown)

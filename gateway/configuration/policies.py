@@ -32,6 +32,9 @@ class When(Section):
     """Its workflow has a tool with one of these effects."""
     about_person: bool | None = None
     """It names a subject; or none."""
+    rule_of_two: bool | None = None
+    """All three come together in its task: data that nobody here wrote, something that is not for everybody (a tool
+    that reads, or a subject), and a tool that acts; or not all three. Without a task it is the call alone."""
     input_above: int | None = Field(default=None, ge=1)
     """Its input may be longer than so many tokens."""
 

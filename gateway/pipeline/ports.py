@@ -116,6 +116,11 @@ class SimilarCache(Protocol):
         """Tell whether two answers say the same."""
 
 
+class Tasks(Protocol):
+    async def had_data(self, workflow: str | None, task: str) -> bool:
+        """Tell whether a call of a workflow in a task that is on record had data in it."""
+
+
 class Clock(Protocol):
     def __call__(self) -> datetime:
         """Return the current instant, timezone-aware."""
@@ -146,6 +151,7 @@ class Ports:
     build: str
     rules: "RulesInForce"
     approvals: Answers
+    tasks: Tasks
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
     screen: Screen = field(default_factory=Screen)

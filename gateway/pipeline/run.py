@@ -22,7 +22,7 @@ from gateway.pipeline.record import record_of
 from gateway.pipeline.refusing import refuse
 from gateway.pipeline.relay import Relay
 from gateway.pipeline.screen import admit, decide, screen
-from gateway.policies.evaluating import Applying, applying, asked_by, decide_by
+from gateway.policies.evaluating import Applying, applying, asked_by, asks_of_task, decide_by
 from gateway.policies.parts import parts_of
 from gateway.policies.screening import NOTHING_SEEN
 from gateway.prompts import with_prompt
@@ -86,7 +86,8 @@ async def _open(call: Call, principal: Principal, ports: Ports) -> Relay:
     looks = any(one.policy.when for one in policies)
     seen = await ports.screen.look(parts_of(call.asked.fields), asked_by(policies)) if looks else NOTHING_SEEN  # 4
     checks = (*admitted, *decide(call, principal, workflow, findings))  # 5
-    checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5
+    before = asks_of_task(policies) and await ports.tasks.had_data(principal.workflow, call.task_id)
+    checks = (*checks, *decide_by(policies, call, workflow, seen, data_before=before))  # 5
     call, replaced = await ports.minimiser.sent(call, policies)  # 5: what a provider gets may be less
     checks = (*checks, *replaced)
     plan = plan_route(call, principal, rules, ports.clock(), ports.breaker.open_at(monotonic()))  # 6

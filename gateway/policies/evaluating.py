@@ -28,11 +28,18 @@ class Request(NamedTuple):
     input_tokens: int
     may: frozenset[str]
     """Effects of the tools of its workflow."""
+    data_before: bool = False
+    """A call of its task that is on record had data in it."""
 
 
-def request_of(call: Call, workflow: Workflow) -> Request:
+def request_of(call: Call, workflow: Workflow, *, data_before: bool = False) -> Request:
     """Return what conditions look at of a call that is made."""
-    return Request(call.subject_id is not None, call.asked.input_bound, effects_of(workflow))
+    return Request(call.subject_id is not None, call.asked.input_bound, effects_of(workflow), data_before)
+
+
+def asks_of_task(policies: Sequence[Applying]) -> bool:
+    """Tell whether a policy looks at what came before in a task."""
+    return any(one.policy.when and one.policy.when.rule_of_two is not None for one in policies)
 
 
 def effects_of(workflow: Workflow) -> frozenset[str]:
@@ -87,13 +94,15 @@ def checks_of(policies: Sequence[Applying], request: Request, screened: Screened
             yield Check(f"policy:{one.name}", one.policy.effect, one.policy.says or "its conditions hold", inputs)
 
 
-def decide_by(policies: Sequence[Applying], call: Call, workflow: Workflow, screened: Screened) -> tuple[Check, ...]:
+def decide_by(
+    policies: Sequence[Applying], call: Call, workflow: Workflow, screened: Screened, *, data_before: bool = False
+) -> tuple[Check, ...]:
     """Return the checks of the policies. A request that names an approval goes on to where that is looked at.
 
     Raises:
         Refused: policy_denied, or approval_required where a person is asked before anything is sent.
     """
-    checks = tuple(checks_of(policies, request_of(call, workflow), screened))
+    checks = tuple(checks_of(policies, request_of(call, workflow, data_before=data_before), screened))
     for check in checks:
         if check.verdict == "deny":
             raise _denied(check, f"the policy {check.inputs['policy']} refuses it: {check.reason}")
@@ -138,6 +147,12 @@ def _conditions(when: When, request: Request, screened: Screened) -> Iterator[tu
         yield "may", (bool(effects), effects)
     if when.about_person is not None:
         yield "about_person", (request.about_person == when.about_person, request.about_person)
+    if when.rule_of_two is not None:
+        found = {
+            "data": screened.has_data or request.data_before, "private": "read" in request.may or request.about_person,
+            "acts": bool(request.may - {"read"}),
+        }  # fmt: skip
+        yield "rule_of_two", (all(found.values()) == when.rule_of_two, found)
     if when.input_above is not None:
         yield "input_tokens", (request.input_tokens > when.input_above, request.input_tokens)
 

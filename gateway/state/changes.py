@@ -144,6 +144,8 @@ def _opened(item: Item, state: State) -> Changes:
         changes[row] = old | {"calls": old["calls"] + 1, "first": old.get("first") or day, "last": day}
         if not facts.get("tool_rounds") and "tools" in old:  # a person has spoken: what was called before is past
             changes[row]["tools"] = []
+        if facts.get("screening", {}).get("data"):
+            changes[row]["data"] = True
         changes[row]["reserved"] = old.get("reserved", 0) + facts["reserved_nano_eur"]
     if "approval_ref" in facts:
         changes |= changes_of_use(item.call, facts["approval_ref"], state)

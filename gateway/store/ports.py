@@ -18,7 +18,7 @@ from gateway.pricing.prices import PriceList
 from gateway.prompts import Prompt, PromptBook, PromptVersion
 from gateway.rules.snapshot import Rules
 from gateway.settings import Settings
-from gateway.state.rows import CONTROL, approval_row, control_of, release_of
+from gateway.state.rows import CONTROL, approval_row, control_of, release_of, task_row
 from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from gateway.upstream.network import Endpoint, Network, network_of
@@ -193,6 +193,21 @@ class KeysFromLedger:
             status=row["status"],
             cap=row.get("cap"),
         )
+
+
+class TasksInLedger:
+    """Reads what came before in a task."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def had_data(self, workflow: str | None, task: str) -> bool:
+        return await asyncio.to_thread(self._had_data, workflow, task)
+
+    def _had_data(self, workflow: str | None, task: str) -> bool:
+        with told():
+            name = self._installation.vault.pseudonym("task", task)
+            return bool((self._installation.reader.state(task_row(workflow, name)) or {}).get("data"))
 
 
 class ApprovalsInLedger:

@@ -95,6 +95,11 @@ SABOTAGES = (
         "test_start_up_proves_what_it_replaces_and_fails_where_something_is_left",
     ),
     Sabotage(
+        "6", "data of earlier calls of a task count for the rule of two", "gateway/state/changes.py",
+        "            changes[row][\"data\"] = True\n", "            pass\n",
+        POLICIES + "test_data_of_an_earlier_call_of_the_task_counts_for_the_rule_of_two",
+    ),
+    Sabotage(
         "6", "results answer calls that were given out", "gateway/tools/answered.py",
         "    strange = sum(one[:SHORT] not in known for one in answered)\n", "    strange = 0\n",
         RELEASED + "test_results_of_a_call_that_was_given_out_pass_and_others_show",
@@ -122,7 +127,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "6", "policies decide before anything is sent", "gateway/pipeline/run.py",
-        "    checks = (*checks, *decide_by(policies, call, workflow, seen))  # 5\n", "",
+        "    checks = (*checks, *decide_by(policies, call, workflow, seen, data_before=before))  # 5\n", "",
         POLICIES + "test_an_order_in_the_result_of_a_tool_is_refused_before_anything_is_sent_in_every_format",
     ),
     Sabotage(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 from asking import MODELS, PATHS, Answer
 from stage import Stage, completion, stage
@@ -67,6 +68,24 @@ def asked(on: Stage, form: str, data: str, *, key: str = "agent", words: str = "
             {"role": "tool", "tool_call_id": "call_1", "content": data},
         ]  # fmt: skip
     return httpx2.post(on.url + path, json=body, headers=headers, timeout=20)
+
+
+TWO = "\npolicies:\n  two: {when: {rule_of_two: true}, effect: deny, workflows: agent, says: all three at once}\n"
+BOTH = json.dumps({"pay": {"effect": "money_out"}, "lookup": {"effect": "read"}})
+
+
+def test_data_of_an_earlier_call_of_the_task_counts_for_the_rule_of_two(tmp_path_factory: pytest.TempPathFactory) -> None:  # fmt: skip
+    with stage(tmp_path_factory.mktemp("two") / "home", tools='["pay", "lookup"]', tool_rules=BOTH) as own:
+        own.put_into_force(own.text() + TWO.replace("deny", "flag"))
+        own.ask(task="other")
+        assert asked(own, "chat", CLEAN, x_whyledger_task="t").status_code == 200
+        own.put_into_force(own.text().replace("effect: flag, workflows", "effect: deny, workflows"))
+        assert own.ask(task="other") and own.ask(), "nobody has brought data into these"
+        with pytest.raises(openai.PermissionDeniedError, match="all three at once"):
+            own.ask(task="t")
+        inputs = own.entries("call.refused")[-1].facts["inputs"]
+        assert inputs["rule_of_two"] == {"data": True, "private": True, "acts": True}
+        assert asked(own, "chat", CLEAN).status_code == 403, "and those of the call itself"
 
 
 def waits(on: Stage, answer: httpx2.Response) -> str:
