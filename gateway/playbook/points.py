@@ -177,8 +177,20 @@ def _law(facts: Facts) -> _Found:
     return not facts.law_stale, facts.law_stale or "no date for a check has passed"
 
 
-def _missing(_facts: Facts) -> _Found:
-    return False, "not available in this version"
+def _read(facts: Facts) -> _Found:
+    """A policy counts for the workflows that it names; one in shadow reads too."""
+    policies = facts.configuration.policies.values() if facts.configuration else ()
+    reading = [one.workflows or tuple(facts.workflows) for one in policies if one.when or one.replaces]
+    held = {name for names in reading for name in names if name in facts.workflows}
+    return _all_of(held, facts.workflows, "workflows whose requests a policy reads")
+
+
+def _held(facts: Facts) -> _Found:
+    described = facts.configuration.workflows if facts.configuration else {}
+    policies = facts.configuration.policies.values() if facts.configuration else ()
+    every = {name for one in policies if one.effect == "hold" for name in one.workflows or tuple(facts.workflows)}
+    held = {name for name in facts.workflows if name in every or (name in described and described[name].asks)}
+    return len(held) > 0, f"{counted(len(held), 'workflow')} with calls that wait for a person"
 
 
 def _of_routes(facts: Facts, fits: Callable[[Any], bool], nouns: str) -> _Found:
@@ -220,6 +232,7 @@ _POINTS: tuple[tuple[str, str, Callable[[Facts], _Found], str], ...] = (
     (_QUARTER, "Give the auditor access", _auditor, "whyledger person add NAME --role auditor --until DAY --as PERSON"),
     (_QUARTER, "Have the auditor verify a pack away from here", _unrecorded, "whyledger verifier -o FILE"),
     (_QUARTER, "Keep the law data checked", _law, "whyledger law check"),
-    (_QUARTER, "Find secrets, personal data and injections in prompts", _missing, ""),
-    (_QUARTER, "Hold calls until a person has approved them", _missing, ""),
+    (_QUARTER, "Find secrets, personal data and injections in prompts", _read,
+     f"policies in the file, then {_ACTIVATE}"),
+    (_QUARTER, "Hold calls until a person has approved them", _held, f"approval of a tool's rule, then {_ACTIVATE}"),
 )  # fmt: skip

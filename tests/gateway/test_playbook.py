@@ -17,7 +17,8 @@ NOTHING = Facts(
 )  # fmt: skip
 FULL = """
 routes: [{intent: a, primary: gpt-4o, fallback: claude-3-haiku, max_budget_daily: 5}]
-workflows: {w: {purpose: p, owner: o}}
+workflows: {v: {purpose: p, owner: o}, w: {purpose: p, owner: o, tools: t, tool_rules: {t: {effect: write, approval: always}}}}
+policies: {k: {when: {credentials: true}, effect: flag}}
 outcomes: {solved: {workflows: [w]}}
 packs: [{every: month}]
 alerts: {errors: 0.1, webhook: {url: "https://hooks.example.com/x", secret: "env:X"}}
@@ -37,7 +38,6 @@ EVERYTHING = Facts(
 )  # fmt: skip
 UNMEASURED = {"Hold the provider's bill against the record", "Back up, with the secrets apart",
               "Have the auditor verify a pack away from here"}  # fmt: skip
-MISSING = {"Find secrets, personal data and injections in prompts", "Hold calls until a person has approved them"}
 
 
 def by_title(facts: Facts) -> dict[str, Point]:
@@ -50,9 +50,9 @@ def test_of_an_installation_that_says_nothing_no_point_is_done() -> None:
     assert unknown == UNMEASURED | {"List the calls that go past the gateway, and change them"}
 
 
-def test_of_one_that_did_everything_only_what_is_not_there_yet_is_left() -> None:
+def test_of_one_that_did_everything_nothing_is_left() -> None:
     found = by_title(EVERYTHING)
-    assert {title for title, one in found.items() if one.status == "not yet"} == MISSING
+    assert not [title for title, one in found.items() if one.status == "not yet"]
     assert {title for title, one in found.items() if one.status == "cannot be measured here"} == UNMEASURED
 
 
@@ -87,6 +87,8 @@ def test_a_point_is_open_again_when_what_it_rests_on_is_gone(change: dict[str, A
 @pytest.mark.parametrize(
     ("old", "new", "title"),
     [
+        ("credentials: true}, effect: flag", "credentials: true}, effect: flag, workflows: v", "Find secrets, personal data and injections in prompts"),
+        ("approval: always", "approval: never", "Hold calls until a person has approved them"),
         (", max_budget_daily: 5", "", "Cap every route"),
         ("fallback: claude-3-haiku, ", "", "Give every route a second model"),
         ("fallback: claude-3-haiku, ", "fallback: gpt-4o, ", "Give every route a second model"),
