@@ -167,6 +167,7 @@ ANSWERED = {
     ("GET", "/api/v1/why/ticket%3A1"): 200,
     ("GET", "/api/v1/calls"): 200,
     ("GET", "/api/v1/approvals"): 200,
+    ("GET", "/api/v1/incidents"): 200,
     ("GET", "/api/v1/keys"): 200,
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/releases"): 200,
@@ -205,7 +206,7 @@ def test_the_document_lists_every_route_and_every_status_of_the_hot_route(on: St
 
     document = published(on)
     named = {"ticket%3A1": "{ref}", "/models/support": "/models/{name}", "/models/gemini:": "/models/{model}:"}
-    expected = {WEBHOOK, "/api/v1/approvals/{approval}"}
+    expected = {WEBHOOK, "/api/v1/approvals/{approval}", "/api/v1/incidents/{name}"}
     for _, path in ANSWERED:
         for one, name in named.items():
             path = path.replace(one, name)
