@@ -186,7 +186,7 @@ class Gateway:
             _sweep(installation, build, boot)
             for line in reexamine(installation):
                 log.warning("the law data have changed", workflow=line)
-            minimiser = Minimiser(Dictionaries(self.settings.home / "dictionaries"))
+            minimiser = Minimiser(Dictionaries(self.settings.dictionaries))
             with contextlib.suppress(Refused):  # it is logged, and /readyz and calls say so
                 prove(minimiser)
             evidence = EvidenceInLedger(installation.log)

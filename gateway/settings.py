@@ -75,6 +75,11 @@ class Settings:
         return self.home / "head.note"
 
     @property
+    def dictionaries(self) -> Path:
+        """The folder of lists of names and words."""
+        return self.home / "dictionaries"
+
+    @property
     def lock_file(self) -> Path | None:
         """What writers of several processes queue on; PostgreSQL queues them itself."""
         return None if self.database else self.home / "log.lock"

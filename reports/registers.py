@@ -37,6 +37,14 @@ def in_words(row: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
+def counted_by(facts: Mapping[str, Any]) -> str:
+    """Say which rule told of an incident and what it counted; empty where a person did."""
+    if "rule" not in facts or "seen" not in facts:
+        return ""
+    since = facts["since"][:16].replace("T", " ")
+    return f"by the rule {facts['rule']}, which counted {facts['seen']} since {since} UTC"
+
+
 def report_by(facts: Mapping[str, Any], today: str) -> tuple[str | None, str]:
     """Return the last day for a report to the authority, and what it rests on; no day where there is none to give.
 

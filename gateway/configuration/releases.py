@@ -21,6 +21,7 @@ def released_parts(configuration: Configuration, name: str) -> dict[str, Any]:
         **({} if workflow.forced_tool == "named" else {"forced_tool": workflow.forced_tool}),
         **({"tool_rules": _rules_of(workflow)} if workflow.tool_rules else {}),
         **({} if workflow.held_input == "deny" else {"held_input": workflow.held_input}),
+        **({} if workflow.unreleased_results == "flag" else {"unreleased_results": workflow.unreleased_results}),
         **({"approvals": workflow.approvals.model_dump(mode="json")} if workflow.asks else {}),
         **({"policies": policies} if (policies := _policies_of(configuration, name)) else {}),
         **({"regions": list(workflow.regions)} if workflow.regions else {}),

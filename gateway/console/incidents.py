@@ -12,7 +12,7 @@ from gateway.store.evidence import LiveEvidence
 from gateway.store.installation import Installation
 from ledger.entry import Entry
 from ledger.ids import is_id
-from reports.registers import in_words, registers, report_by
+from reports.registers import counted_by, in_words, registers, report_by
 from reports.times import clock
 from reports.why.words import name_of, quoted
 
@@ -26,7 +26,7 @@ class Moment:
     at: str
     shown: str
     who: str
-    """A person by name, or the rule."""
+    """A person by name, or a rule."""
     what: str
     words: str
     entry: int
@@ -100,11 +100,11 @@ def _fields() -> Mapping[str, Any]:
 
 
 def _moment(entry: Entry, evidence: LiveEvidence, zone: str) -> Moment:
-    who = name_of(entry.act, evidence) if entry.act else f"the rule {entry.facts.get('rule', '')}".strip()
+    who = name_of(entry.act, evidence) if entry.act else "a rule"
     words = quoted(entry, "words", evidence) if "words" in entry.c else ""
     return Moment(
-        at=entry.at, shown=clock(entry.at, zone), who=who if who != "the rule" else "the rule that opened it",
-        what=_what(entry), words=words, entry=entry.seq,
+        at=entry.at, shown=clock(entry.at, zone), who=who, what=_what(entry), words=words,
+        entry=entry.seq,
     )  # fmt: skip
 
 
@@ -115,6 +115,5 @@ def _what(entry: Entry) -> str:
     if entry.kind == "hold.lifted":
         return f"lifted the hold {facts['hold_ref']}"
     what = {"incident.opened": "opened it", "incident.closed": "closed it"}.get(entry.kind, "went on with it")
-    seen = [f"{facts['seen']} since {facts['since'][:16].replace('T', ' ')} UTC"] if "seen" in facts else []
     said = in_words(registers()["incident"], {name: one for name, one in facts.items() if name != "state"})
-    return "; ".join([what, *seen, *([said] if said else [])])
+    return "; ".join(filter(None, (what, counted_by(facts), said)))

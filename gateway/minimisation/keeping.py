@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,6 +21,7 @@ from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.placeholders import Placeholders
 from gateway.minimisation.replacing import replaced
 from gateway.minimisation.restoring import as_changed
+from gateway.policies.lately import AWAY
 
 _IDS = frozenset({
     "model", "type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "item_id", "object", "status",
@@ -28,10 +29,16 @@ _IDS = frozenset({
 })  # fmt: skip
 _IN_FORMAT = frozenset({"prompt", "answer"})
 """Contents in the format of the call: JSON, or events."""
-AWAY = 16 * 1024
-"""Characters from which on a text is read in a thread."""
 _AS_THEY_ARE = frozenset({"usage"})
 """Contents without a word of anybody."""
+
+
+class _Made(NamedTuple):
+    """A value, as it is kept, and what was found in it."""
+
+    value: object
+    kept: object
+    found: Counter[str]
 
 
 class Keeping:
@@ -41,36 +48,34 @@ class Keeping:
         self._finder, self._sought = finder, sought
         self._placeholders = Placeholders(lambda: decoded(request))
         self._texts = Texts(self._text, _IDS, thoughts=True)
-        self._ready: dict[str, tuple[object, object, Counter[str]]] = {}
-        """What was read ahead: a value, as it is kept, and what was found in it."""
+        self._ready: dict[str, _Made] = {}
+        """What was read ahead."""
         self.found: Counter[str] = Counter()
         """How many of which kind were replaced when it was last asked."""
 
     async def read(self, values: Mapping[str, object]) -> None:
         """Read what is long in a thread, so that other calls go on: what was found is known when it is sealed."""
         if sum(len(one) for one in values.values() if isinstance(one, str)) > AWAY:
-            await asyncio.to_thread(self.values, values)
+            self._ready = await asyncio.to_thread(lambda: {name: self._one(name, one) for name, one in values.items()})
 
     def values(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return contents as they are kept; what was found in them is counted in `found`."""
-        total: Counter[str] = Counter()
-        kept: dict[str, object] = {}
-        for name, one in values.items():
-            if name not in self._ready or self._ready[name][0] != one:
-                self.found = Counter()
-                made = one if name in _AS_THEY_ARE else self._safely(name, one)
-                self._ready[name] = (one, made, self.found)
-            kept[name] = self._ready[name][1]
-            total += self._ready[name][2]
-        self.found = total
-        return kept
+        ready, self._ready = self._ready, {}
+        made = {
+            name: ready[name] if name in ready and ready[name].value == one else self._one(name, one)
+            for name, one in values.items()
+        }  # fmt: skip
+        self.found = sum((one.found for one in made.values()), Counter[str]())
+        return {name: one.kept for name, one in made.items()}
 
-    def _safely(self, name: str, value: object) -> object:
+    def _one(self, name: str, value: object) -> _Made:
         """Return one value as it is kept. Whatever stands in it, the end of a call does not depend on it."""
+        self.found = Counter()
         try:
-            return self._value(name, value)
+            kept = value if name in _AS_THEY_ARE else self._value(name, value)
         except Exception:  # noqa: BLE001 - what nobody could read is not kept
-            return self._unread(str(value))
+            kept = self._unread(str(value))
+        return _Made(value, kept, self.found)
 
     def _value(self, name: str, value: object) -> object:
         if not isinstance(value, str):

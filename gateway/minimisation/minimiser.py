@@ -11,9 +11,7 @@ from gateway.minimisation.finder import Finder, Sought
 from gateway.minimisation.keeping import Keeping
 from gateway.minimisation.replacing import Minimised, minimised, replacing
 from gateway.policies.evaluating import Applying
-
-AWAY = 16 * 1024
-"""Bytes from which on a request is read in a thread."""
+from gateway.policies.lately import AWAY
 
 
 class Lists(Protocol):
@@ -23,21 +21,11 @@ class Lists(Protocol):
     def every(self) -> Mapping[str, Terms]: ...
 
 
-class NoLists:
-    """Where there is no installation."""
-
-    def of(self, names: Iterable[str]) -> Mapping[str, Terms]:
-        return {name: Terms(name, ()) for name in names}
-
-    def every(self) -> Mapping[str, Terms]:
-        return {}
-
-
 class Minimiser:
     """Replaces what policies name, and what is not kept."""
 
-    def __init__(self, lists: Lists | None = None) -> None:
-        self._lists: Lists = lists or NoLists()
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
         self._finder = Finder()
         self.proved: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
         """What was proved of it, with the versions of the lists."""

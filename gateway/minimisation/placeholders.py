@@ -9,6 +9,16 @@ LIKE = re.compile(r"\[[A-Z][A-Z0-9_]*_[0-9]+\]")
 """What looks as placeholders do."""
 
 
+def label_of(kind: str) -> str:
+    """Return how placeholders call a kind, or a list."""
+    return _OTHER.sub("_", kind.upper()).strip("_")
+
+
+def labels_in(text: str) -> list[str]:
+    """Return the label of each placeholder in a text."""
+    return [one[1:].rpartition("_")[0] for one in LIKE.findall(text)]
+
+
 class Placeholders:
     """Those of one request. A value has the same wherever it stands; numbers follow the order of the request."""
 
@@ -26,7 +36,7 @@ class Placeholders:
 
     def of(self, label: str, value: str) -> str:
         """Return what stands for a value."""
-        label = _OTHER.sub("_", label.upper()).strip("_")
+        label = label_of(label)
         found = self._by_value.get((label, value))
         while found is None:
             self._last[label] = self._last.get(label, 0) + 1

@@ -17,8 +17,6 @@ from gateway.minimisation.placeholders import LIKE
 
 _MAY_BEGIN = re.compile(rb'\[[A-Z"]')
 """Where a placeholder stands, or may begin at the end of a text."""
-
-
 _ENDS = ("_stop", ".done")
 """Types of events that end a part of an answer."""
 MOST_WAITING = 512

@@ -15,7 +15,7 @@ from reports.why.cited import Cited, cited
 
 _PIECE = re.compile(r"entry:(\d{1,15})(?:#(.+))?", re.ASCII)
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
-_LINKED = ("key", "config", "pack", "workflow", "prompt", "incident", "alert")
+_LINKED = ("key", "config", "pack", "workflow", "prompt", "incident", "alert", "hold")
 _CALLED = {"config": "configuration"}
 _OF_ALL = ("config.activated", "prompt.registered", "prompt.promoted")
 """What belongs to no workflow, and what every answer about a call tells of."""

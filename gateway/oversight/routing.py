@@ -67,7 +67,7 @@ def explain_route(
         policies = applying(rules.configuration.policies, workflow, environment, requested)
         seen = Screen().read(parts_of(call.asked.fields), asked_by(policies)) if policies else NOTHING_SEEN
         checks = (*checks, *decide_by(policies, call, described, seen))
-        call, replaced = Minimiser(Dictionaries(installation.settings.home / "dictionaries")).sent_now(call, policies)
+        call, replaced = Minimiser(Dictionaries(installation.settings.dictionaries)).sent_now(call, policies)
         checks = (*checks, *replaced)
         plan = plan_route(call, principal, rules, installation.clock())
     except Refused as refusal:

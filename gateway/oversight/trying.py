@@ -2,15 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from classifiers.personal_data.found import kinds
+from gateway.call import Check
 from gateway.configuration.model import UNDESCRIBED, Configuration
+from gateway.configuration.policies import Policy
 from gateway.minimisation.minimiser import Minimiser
-from gateway.minimisation.placeholders import LIKE
-from gateway.minimisation.proof import CANARIES
+from gateway.minimisation.placeholders import label_of, labels_in
 from gateway.minimisation.replacing import replacing
 from gateway.policies.evaluating import Request, applying, asked_by, checks_of, effects_of
 from gateway.policies.parts import Parts, parts_of
@@ -87,7 +88,7 @@ def try_policies(installation: Installation, configuration: Configuration, most:
     of_requests = {name: one for name, one in configuration.policies.items() if one.when or one.replaces}
     open_ones = {name: one.model_copy(update={"shadow": False}) for name, one in of_requests.items()}
     tried, screen = Tried(effects={name: Counter() for name in open_ones}), Screen()
-    minimiser = Minimiser(Dictionaries(installation.settings.home / "dictionaries"))
+    minimiser = Minimiser(Dictionaries(installation.settings.dictionaries))
     for kept in kept_requests(installation, most, workflow):
         tried.requests += 1
         parts = kept.parts
@@ -98,9 +99,10 @@ def try_policies(installation: Installation, configuration: Configuration, most:
         route = str(facts.get("route_ref") or facts.get("route") or "")
         applies = applying(open_ones, kept.entry.workflow, str(facts.get("environment", "")), route)
         request = Request(kept.entry.sub is not None, int(facts.get("input_bound_tokens", 0)), effects_of(described))
-        screened = with_placeholders(screen.read(parts, asked_by(applies)), parts)
-        checks = [*checks_of(applies, request, screened)]
-        checks += minimiser.replaced(_as_asked(kept.fields), replacing(applies)).checks
+        found = frozenset(facts.get("found", ()))  # what has placeholders in what is kept
+        checks = [*checks_of(applies, request, with_placeholders(screen.read(parts, asked_by(applies)), parts, found))]
+        replaced = minimiser.replaced(kept.fields, replacing(applies)).checks
+        checks += [_as_asked(check, open_ones[check.inputs["policy"]], found) for check in replaced]
         for check in checks:
             _count(tried, check.inputs["policy"], "near" if check.reason == "near" else check.verdict, kept.entry.call)
         verdicts = {one.verdict for one in checks}
@@ -108,25 +110,31 @@ def try_policies(installation: Installation, configuration: Configuration, most:
     return tried
 
 
-def with_placeholders(screened: Screened, parts: Parts) -> Screened:
-    """Return what was found, with what stood where a request that is kept has placeholders now."""
-    return screened._replace(words=_and(screened.words, parts.words), data=_and(screened.data, parts.data))
+def with_placeholders(screened: Screened, parts: Parts, found: Collection[str]) -> Screened:
+    """Return what was found, with what stood where a request that is kept has placeholders now.
+
+    Args:
+        found: the kinds that were replaced in it.
+    """
+    words, data = _and(screened.words, parts.words, found), _and(screened.data, parts.data, found)
+    return screened._replace(words=words, data=data)
 
 
-def _as_asked(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return a request with made-up values where it is kept with placeholders: what would be replaced is counted."""
-    text = json.dumps(fields, ensure_ascii=False)
-    known = {one: CANARIES.get(one.strip("[]").rpartition("_")[0].lower(), one) for one in LIKE.findall(text)}
-    made: dict[str, Any] = json.loads(LIKE.sub(lambda found: known[found[0]], text)) if known else fields
-    return made
+def _as_asked(check: Check, policy: Policy, found: frozenset[str]) -> Check:
+    """Return the check of a policy that replaces, as it would be of the request before it had placeholders."""
+    assert policy.replaces is not None
+    named = kinds() if "any" in policy.replaces.personal_data else policy.replaces.personal_data
+    sought = {*named, *policy.replaces.terms, *(["credential"] if policy.replaces.credentials else ())}
+    return check._replace(verdict="redact") if found & sought else check
 
 
-def _and(seen: Seen, texts: Sequence[str]) -> Seen:
-    labels = [one.strip("[]").rpartition("_")[0].lower() for text in texts for one in LIKE.findall(text)]
-    if seen.credentials is not None:
-        seen = seen._replace(credentials=seen.credentials + labels.count("credential"))
+def _and(seen: Seen, texts: Sequence[str], found: Collection[str]) -> Seen:
+    labels = [label for text in texts for label in labels_in(text)]
+    if seen.credentials is not None and "credential" in found:
+        seen = seen._replace(credentials=seen.credentials + labels.count(label_of("credential")))
     if seen.personal_data is not None:
-        seen = seen._replace(personal_data=seen.personal_data | kinds().intersection(labels))
+        there = {kind for kind in kinds().intersection(found) if label_of(kind) in labels}
+        seen = seen._replace(personal_data=seen.personal_data | there)
     return seen
 
 

@@ -152,10 +152,10 @@ class Ports:
     rules: "RulesInForce"
     approvals: Answers
     tasks: Tasks
+    minimiser: Minimiser
     undelivered: Memory = field(default_factory=Memory)
     room: Room = field(default_factory=Room)
     screen: Screen = field(default_factory=Screen)
-    minimiser: Minimiser = field(default_factory=Minimiser)
     similar: SimilarCache | None = None
     """None where nothing here turns a text into numbers."""
     breaker: Breaker = field(default_factory=Breaker)

@@ -30,10 +30,8 @@ class Record(NamedTuple):
     request: str | None = None
     """The keyed digest of the request, of a call that names a task."""
     key_ref: str | None = None
-    keep: bool = False
-    """Something is kept of it."""
     content: str = "none"
-    """What: `full`, `redacted` or `none`."""
+    """What is kept of it: `full`, `redacted` or `none`."""
     keeping: Keeping | None = None
     """What makes it fit to be kept, where it is not kept as it is."""
     found: Mapping[str, int] = NOTHING
@@ -47,6 +45,11 @@ class Record(NamedTuple):
 
     screening: Mapping[str, Any] = NOTHING
     """What the detectors found, where a policy asked, as the entry states it."""
+
+    @property
+    def keep(self) -> bool:
+        """Something is kept of it."""
+        return self.content != "none"
 
     @property
     def released(self) -> str | None:
@@ -96,7 +99,7 @@ async def record_of(
     return Record(
         answered=tuple([one[:SAME_LENGTH] for one in said]), entry_id=entry_id, task=task, sub=sub, key_ref=key_ref,
         request=None if own else digest[:SAME_LENGTH],
-        keep=content != "none", content=content, keeping=keeping, found=keeping.found if keeping else NOTHING, c=c,
+        content=content, keeping=keeping, found=keeping.found if keeping else NOTHING, c=c,
         contents=contents, holding=await _holding(call, workflow, digest, ports) if asks else None,
     )  # fmt: skip
 

@@ -29,9 +29,10 @@ def refused_draft(
     facts = {
         "boot": ports.boot, "environment": principal.environment, "key": principal.key, "reason_ref": refusal.code,
         "stage": refusal.stage, "inputs": refusal.inputs, "day": day,
-        "dialect": dialect, "task_source": call.task_source if call else "none",
+        "dialect": dialect, "task_source": call.task_source if call else "none", "content": record.content,
     }  # fmt: skip
     facts |= {"approval_ref": refusal.inputs["approval"]} if "approval" in refusal.inputs else {}
+    facts |= {"found": dict(record.found)} if record.found else {}
     facts |= ({"route": route} if route else {}) | (call.prompt_facts if call else {})
     return Draft(
         id=record.entry_id, kind="call.refused", call=call.id if call else call_id, task=record.task,

@@ -3,17 +3,13 @@
 import asyncio
 import hashlib
 import re
-import threading
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from classifiers.credentials.found import credentials_in
+from gateway.policies.lately import AWAY, Lately
 from gateway.policies.parts import Parts
 
-AWAY = 16 * 1024
-"""Characters from which on they are read in a thread, so that other calls go on."""
-KNOWN = 4096
-"""Texts whose findings are kept, the latest."""
 SHORTEST = 12
 """Characters of an order at least."""
 _ONE_WORD = re.compile(r"[!-~]{0,64}")
@@ -68,8 +64,7 @@ class Screen:
     """The detectors of a process, with what they found lately."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Seen] = {}
-        self._lock = threading.Lock()
+        self._known = Lately[Seen]()
 
     async def look(self, parts: Parts, asked: Detectors) -> Screened:
         """Read the texts of a request; long ones that are new in a thread."""
@@ -86,14 +81,7 @@ class Screen:
         )  # fmt: skip
 
     def _of(self, source: Source, text: str, asked: Detectors) -> Seen:
-        key = _key(source, text, asked)
-        if (found := self._known.get(key)) is None:
-            found = _found(source, text, asked)
-            with self._lock:  # long texts are read in threads
-                self._known[key] = found
-                if len(self._known) > KNOWN:
-                    self._known.pop(next(iter(self._known)))
-        return found
+        return self._known.of(_key(source, text, asked), lambda: _found(source, text, asked))
 
 
 def _each(parts: Parts) -> Iterable[tuple[Source, str]]:

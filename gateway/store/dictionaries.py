@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from classifiers.terms import Terms
+from gateway.dialects.words import as_identifier
 from gateway.errors import Refused
 
 MOST_BYTES = 20 * 1024 * 1024
@@ -31,12 +32,14 @@ class Dictionaries:
         return {name: self._one(name) for name in names}
 
     def every(self) -> dict[str, Terms]:
-        """Return all that are there. Raises `Refused`."""
+        """Return all that are there. Raises `Refused`: also for one whose name could not stand in an entry."""
         return self.of(sorted(path.stem for path in self._folder.glob("*.txt")))
 
     def _one(self, name: str) -> Terms:
         path = self._folder / f"{name}.txt"
         try:
+            if as_identifier(name) != name:
+                raise ValueError("its name has to be ASCII letters, digits and ._:@+-")
             stat = path.stat()
             version = (stat.st_mtime_ns, stat.st_size)
             with self._lock:
@@ -45,8 +48,9 @@ class Dictionaries:
                     known = self._read[name] = (version, _read(path, name, stat.st_size))
         except (OSError, ValueError) as error:
             log.error("a list of terms cannot be read", list=name, reason=str(error))
-            words = f"the list {name} cannot be read, so nobody can say what stands in this; a person must put it right"
-            raise Refused("list_unreadable", words, stage=4, inputs={"list": name}) from error
+            said = as_identifier(name)
+            words = f"the list {said} cannot be read, so nobody can say what stands in this; a person must put it right"
+            raise Refused("list_unreadable", words, stage=4, inputs={"list": said}) from error
         return known[1]
 
 

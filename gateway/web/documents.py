@@ -130,7 +130,7 @@ class CitedEntries(BaseModel):
 
     schema_: str = Field(alias="schema")
     ref: str
-    kind: Literal["entry", "key", "configuration", "pack", "workflow", "prompt", "incident", "alert"]
+    kind: Literal["entry", "key", "configuration", "pack", "workflow", "prompt", "incident", "alert", "hold"]
     as_of_seq: int
     headline: str
     facts: list[dict[str, Any]]

@@ -7,7 +7,7 @@ from typing import Any
 from ledger.entry import Entry
 from reports.pack.calls import MAX_ROWS
 from reports.ports import Evidence
-from reports.registers import by_kind, in_words, registers, report_by
+from reports.registers import by_kind, counted_by, in_words, registers, report_by
 from reports.times import day_in
 from reports.why.words import person, quoted, when
 
@@ -38,7 +38,8 @@ class Kept:
             row = registers()[name]
             yield {
                 "at": when(entry, evidence), "seq": entry.seq, "workflow": entry.workflow or "",
-                "person": person(entry, evidence), "said": in_words(row, entry.facts),
+                "person": person(entry, evidence),
+                "said": "; ".join(filter(None, (counted_by(entry.facts), in_words(row, entry.facts)))),
                 "words": quoted(entry, "words", evidence) if "words" in entry.c else "",
                 "digest": entry.refs.get("document", ""), "incident": entry.facts.get("incident_ref", ""),
                 "clock": _clock(entry, self._entries[name], evidence.zone),

@@ -14,11 +14,13 @@ from reports.why.moments import moment
 from reports.why.words import MISSING, person, refused_for, shorten
 
 SCHEMA = "whyledger.entry/1"
-_READABLE = ("reason", "name", "presented", "before", "after", "finding", "task")
+_READABLE = (
+    "reason", "name", "presented", "before", "after", "finding", "task", "words", "authority", "reference", "basis",
+)  # fmt: skip
 """Contents that are shown here; prompts and answers are told by the answer about their call."""
 _NOUNS = {
     "key": "Key", "configuration": "Configuration", "pack": "Pack", "workflow": "Workflow", "prompt": "Prompt",
-    "incident": "Incident", "alert": "Alert",
+    "incident": "Incident", "alert": "Alert", "hold": "Hold",
 }  # fmt: skip
 _WIDTH = 110
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import formats
@@ -424,3 +425,19 @@ def test_a_text_that_is_json_is_read_as_what_it_says_in_pieces_too() -> None:
     assert json.loads(said_by(answer.encode(), "content")) == {"note": "IBAN:\n[IBAN_1] [EMAIL_ADDRESS_1]"}
     beside = f': {MAIL}\ndata: {{"a":"b"}}\n\n'
     assert kept(answer=beside)["answer"] == 'data: {"a":"b"}\n\n'
+
+
+def test_the_policies_and_incidents_of_the_guides_load() -> None:
+    guides = Path(__file__).parents[2] / "docs" / "guides"
+    page = (guides / "minimisation.md").read_text("utf-8")
+    described = "workflows: {support-summary: {purpose: p, owner: o}, agent: {purpose: p, owner: o}}\n"
+    (stays,) = load(described + page.split("```yaml\n")[1].split("```")[0]).policies.values()
+    assert stays.replaces == Replaces(**ALL, keeps=("*@firm.example",)) and stays.effect == "redact"
+    assert load(page.split("```yaml\n")[2].split("```")[0]).workflows["support-summary"].content == "redacted"
+    incidents = (guides / "incidents.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    policies = "policies: {no-leaks: {says_that: {credentials: true}, effect: deny}, keys: {when: {data: true}, effect: flag}}\n"  # fmt: skip
+    rules = load(described + policies + incidents).incidents
+    assert [(name, one.severity, one.at_least) for name, one in rules.items()] == [
+        ("leaks", 2, 3),
+        ("wild-tools", 3, 1),
+    ]

@@ -84,7 +84,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "5", "a list that cannot be read stops the call", "gateway/store/dictionaries.py",
-        "            raise Refused(\"list_unreadable\", words, stage=4, inputs={\"list\": name}) from error\n",
+        "            raise Refused(\"list_unreadable\", words, stage=4, inputs={\"list\": said}) from error\n",
         "            return Terms(name, ())\n",
         MINIMISED + "test_a_list_that_cannot_be_read_stops_the_call_and_shows",
     ),

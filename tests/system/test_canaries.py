@@ -39,12 +39,6 @@ ASKED = [
     "system_instruction", "function_response", "gemini_part", "refused_turn", "refused_task", "embedded", "completed",
 ]  # fmt: skip
 ANSWERED = ["answer", "answer_arguments", "streamed", "upstream_error", "stream_error"]
-HELD = ["judged", "agent"]
-"""A verdict of a judge, and the name that a client gives itself."""
-
-
-def test_there_are_thirty_places() -> None:
-    assert len({*ASKED, *ANSWERED, *HELD}) >= 30
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +86,13 @@ GEMINI = {
 }  # fmt: skip
 
 
-def send(on: Stage, path: str, body: Any, **headers: str) -> tuple[int, str]:
-    """Return the status and all that a client gets."""
+def send(on: Stage, path: str, body: Any, said: list[str], **headers: str) -> tuple[int, str]:
+    """Return the status and all that a client gets; what was sent is added to `said`."""
     auth = {"authorization": f"Bearer {on.keys['agent']}", "x-goog-api-key": on.keys["agent"]}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     given = {"x-whyledger-repeat": "allow", "user-agent": canary("agent")}
     text = b""
+    said.append(json.dumps([body, given | named]))
     with httpx2.stream("POST", on.url + path, json=body, headers=auth | given | named, timeout=20) as answer:
         with contextlib.suppress(httpx2.RemoteProtocolError):  # a stream is broken off after its error event
             for part in answer.iter_bytes():
@@ -105,19 +100,20 @@ def send(on: Stage, path: str, body: Any, **headers: str) -> tuple[int, str]:
         return answer.status_code, text.decode()
 
 
-def plant(on: Stage) -> list[str]:
-    """Send a value through every place; return what callers got."""
+def plant(on: Stage) -> tuple[list[str], str]:
+    """Send a value through every place; return what callers got, and all that was sent."""
+    sent: list[str] = []
     on.upstream.answer = None
     named = {"x_whyledger_task": f"case {canary('task')}", "x_whyledger_subject": canary("subject")}
     got = [
-        send(on, "/v1/chat/completions", CHAT, **named), send(on, "/v1/responses", RESPONSES),
-        send(on, "/v1/messages", ANTHROPIC), send(on, "/v1beta/models/gemini:generateContent", GEMINI),
-        send(on, "/v1/embeddings", {"model": "vectors", "input": [said("embedded")]}),
-        send(on, "/v1/completions", {"model": "support", "prompt": said("completed")}),
+        send(on, "/v1/chat/completions", CHAT, sent, **named), send(on, "/v1/responses", RESPONSES, sent),
+        send(on, "/v1/messages", ANTHROPIC, sent), send(on, "/v1beta/models/gemini:generateContent", GEMINI, sent),
+        send(on, "/v1/embeddings", {"model": "vectors", "input": [said("embedded")]}, sent),
+        send(on, "/v1/completions", {"model": "support", "prompt": said("completed")}, sent),
     ]  # fmt: skip
     assert [status for status, _ in got] == [200] * len(got), got
     long = {"model": "support", "messages": [{"role": "user", "content": said("refused_turn") + " x" * 2000}]}
-    assert send(on, "/v1/chat/completions", long, x_whyledger_task=canary("refused_task"))[0] == 403
+    assert send(on, "/v1/chat/completions", long, sent, x_whyledger_task=canary("refused_task"))[0] == 403
     hello = {"model": "support", "messages": [{"role": "user", "content": "hello"}]}
     call = {"id": "c", "type": "function", "function": {"name": "mail", "arguments": json.dumps({"to": canary("answer_arguments")})}}  # fmt: skip
 
@@ -133,19 +129,21 @@ def plant(on: Stage) -> list[str]:
         (streaming(chunk({"content": "a"}), event({"error": {"message": said("stream_error")}})), True),
     ):  # fmt: skip
         on.upstream.answer = answer
-        got.append(send(on, "/v1/chat/completions", hello | {"stream": stream}))
-    return [text for _, text in got]
+        got.append(send(on, "/v1/chat/completions", hello | {"stream": stream}, sent))
+    return [text for _, text in got], "".join(sent)
 
 
 def test_values_of_people_arrive_nowhere_where_they_were_not_meant_for(on: Stage) -> None:
     begun = len(on.upstream.seen)
-    got = plant(on)
+    got, sent = plant(on)
+    planted = [one for one in (*ASKED, "agent") if canary(one) in sent]
+    assert len(planted) == len(ASKED) + 1 and len(planted) + len(ANSWERED) >= 30
     outside = json.dumps([one["body"] for one in on.upstream.seen[begun:]])
     assert not [one for one in ASKED if canary(one) in outside], "a provider got it"
     assert all(outside.count(f"[EMAIL_ADDRESS_{number}]") for number in range(1, 9)), "and all of them came along"
     entries, evidence = on.entries(), LiveEvidence(on.installation)
     on_record = "".join(json.dumps([dict(one.facts), dict(one.refs), one.task, one.sub]) for one in entries)
-    every = [*ASKED, *ANSWERED, *HELD]
+    every = [*ASKED, *ANSWERED, "agent"]
     assert not [one for one in every if canary(one) in on_record], "an entry has it"
     kept = json.dumps(
         [[str(evidence.content(one, name).value) for name in one.c] for one in entries if one.kind.startswith("call.")]
@@ -166,14 +164,3 @@ def test_values_of_people_arrive_nowhere_where_they_were_not_meant_for(on: Stage
         assert canary(place) in "".join(got), "what the answer says is for the caller"
     told = "".join(json.loads(line[6:])["choices"][0]["delta"].get("content", "") for line in got[-2].splitlines() if line.startswith("data: {") and '"choices": [{' in line)  # fmt: skip
     assert told == said("streamed")
-
-
-def test_a_judge_gets_and_keeps_no_value_of_a_person(on: Stage) -> None:
-    from gateway.evaluation.worker import Evaluating
-
-    on.upstream.answer = None
-    send(on, "/v1/chat/completions", CHAT)
-    closed = on.settled("call.closed")[-1]
-    worker = Evaluating(on.installation, on.gateway._filled_ports())
-    question = {"model": "judge", "messages": [{"role": "user", "content": said("turn")}]}
-    assert canary("turn") not in json.dumps(dict(worker._as_sent(question, closed).fields))

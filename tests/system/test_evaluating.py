@@ -20,6 +20,7 @@ from gateway.evaluation.reviewing import queue, review
 from gateway.evaluation.worker import Evaluating, policy_of
 from gateway.oversight import acts
 from gateway.oversight.people import ActRefused
+from gateway.store.evidence import LiveEvidence
 from gateway.store.rebuild import replay
 from gateway.web.api import explain
 from reports.scorecard.card import headline
@@ -41,6 +42,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.verdict: Callable[[str], str] = lambda _material: "correct"
+        self.reason = "it says hello"
         self.asked: list[str] = []
         self.down = False
 
@@ -53,7 +55,7 @@ class Judge:
         material = str(body["messages"][1]["content"])
         self.asked.append(material)
         word = rules.rpartition('"word": "')[2].partition('"')[0]
-        said = {"verdict": self.verdict(material), "reason": "it says hello", "word": word}
+        said = {"verdict": self.verdict(material), "reason": self.reason, "word": word}
         return JSONResponse(completion(json.dumps(said)))
 
 
@@ -288,3 +290,20 @@ def test_what_a_judge_cost_counts_in_the_outcome_of_the_task(on: Stage) -> None:
     rebuilt, _ = replay(on.installation.reader)
     states = on.installation.reader.states("task:")
     assert {row: one for row, one in rebuilt.items() if row.startswith("task:")} == states
+
+
+def test_a_judge_gets_what_a_provider_gets_and_its_reason_is_kept_with_placeholders(on: Stage, judge: Judge) -> None:
+    """A judge is somebody outside too, and what it says may quote."""
+    mail = "ana.mora@mine.example"
+    policy = "\npolicies:\n  stays: {replaces: {personal_data: any}, effect: redact, workflows: agent}\n"
+    on.put_into_force(on.text().replace("agent: {", "agent: {content: full, ") + policy)
+    judge.reason = f"it greets {mail}"
+    before = len(on.entries("evaluation.scored"))
+    assert mail in on.ask(text=f"I am {mail}").choices[0].message.content
+    on.settled("evaluation.scored", before + 2, within=30)
+    assert mail not in str(judge.asked) and "[EMAIL_ADDRESS_1]" in judge.asked[-1]
+    evidence = LiveEvidence(on.installation)
+    scored = [one for one in on.entries("evaluation.scored")[before:] if one.facts["evaluator"] == "polite"]
+    assert [evidence.content(one, "reason").value for one in scored] == ["it greets [EMAIL_ADDRESS_1]"]
+    (called,) = [one for one in on.entries("call.opened") if one.workflow == "agent"]
+    assert mail in str(evidence.content(called, "prompt").value), "here it is kept in full"

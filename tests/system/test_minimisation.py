@@ -1,20 +1,23 @@
 """What the running gateway sends out, gives back and keeps: values of people reach no provider, and those who asked get
 them again; what is kept has placeholders, in every format, streamed and whole."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from asking import PATHS, ask
-from stage import Stage, completion, stage
+from stage import Stage, completion, prepare, stage
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from test_lists import typed
 from test_tools import obedient
 from test_watched_answers import saying, text_in
 
+from gateway.app import Gateway
 from gateway.web.api import explain
 from ledger.entry import Entry
 
@@ -148,6 +151,40 @@ def test_a_list_that_cannot_be_read_stops_the_call_and_shows(on: Stage) -> None:
     assert "Nordlicht" not in seen(on), "a list is read again when it changes"
 
 
+@pytest.mark.parametrize("name", ["anna wei\u00df", "a b"])
+def test_a_list_whose_name_cannot_stand_in_an_entry_is_told_of_and_no_name_is(on: Stage, name: str) -> None:
+    path = on.settings.home / "dictionaries" / f"{name}.txt"
+    path.write_text("Sudwind\n", "utf-8")
+    try:
+        answer = ask(on, text="anything", x_whyledger_content="redacted", key="fresh-dev")
+        assert answer.status == 503 and answer.error["code"] == "list_unreadable" and name not in answer.body.decode()
+        assert on.entries("call.refused")[-1].facts["inputs"] == {"list": "other"}
+    finally:
+        path.unlink()
+
+
+def test_a_process_in_which_something_is_left_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, _, _ = prepare(tmp_path / "home", port=1)
+    monkeypatch.setattr("gateway.minimisation.replacing.FORMS", frozenset({"messages"}))
+
+    async def start() -> None:
+        async with Gateway(settings)._serving():
+            raise AssertionError("it serves")
+
+    with pytest.raises(ValueError, match="was not replaced in the words of a person"):
+        asyncio.run(start())
+
+
+def test_what_is_refused_says_what_is_kept_of_it(on: Stage) -> None:
+    asked = {"x_whyledger_content": "redacted"}
+    assert ask(on, text=f"{SAID} with a tool", key="fresh", **asked).status == 403
+    refused = on.entries("call.refused")[-1]
+    assert refused.facts["content"] == "redacted" and refused.facts["found"]["iban"] == 1
+    assert IBAN not in json.dumps(kept(on, refused))
+    ask(on, text="hello", key="fresh", x_whyledger_content="none")
+    assert on.entries("call.refused")[-1].facts["content"] == "none"
+
+
 def test_what_waits_for_a_person_is_kept_as_it_is(on: Stage) -> None:
     text = on.text()
     try:
@@ -169,15 +206,25 @@ def test_a_worst_case_counts_what_is_really_sent(on: Stage) -> None:
 
 
 def test_policies_are_tried_on_requests_that_are_kept_with_placeholders(on: Stage) -> None:
-    ask(on, text=SAID + " for the trial", x_whyledger_content="redacted")
+    ask(on, text=f"{SAID} and my Steuer-ID is 65 929 970 489", x_whyledger_content="redacted")
+    assert "[DE_TAX_ID_1]" in kept(on, opened(on))["prompt"]
     file = on.settings.home / "try.yaml"
-    more = (
-        "  keys: {when: {credentials: true}, effect: deny}\n  accounts: {when: {personal_data: iban}, effect: flag}\n"
-    )
+    more = """
+  taxes: {replaces: {personal_data: de_tax_id}, effect: redact}
+  names: {replaces: {terms: customers}, effect: redact}
+  secrets: {replaces: {credentials: true}, effect: redact}
+  cards: {replaces: {personal_data: payment_card}, effect: redact}
+  keys: {when: {credentials: true}, effect: deny}
+  accounts: {when: {personal_data: iban}, effect: flag}
+"""
     file.write_text(on.text() + more, "utf-8")
     out = typed(on, "policy", "test", str(file), "--last", "1")
-    assert "stays-here: would have replaced something in 1 of 1" in out
+    for name in ("stays-here", "taxes", "names", "secrets"):
+        assert f"{name}: would have replaced something in 1 of 1" in out
+    assert "cards: no effect of 1" in out
     assert "keys: would have refused 1 of 1" in out and "accounts: would have flagged 1 of 1" in out
+    ask(on, text="It says [IBAN_1] here")
+    assert "accounts: no effect of 1" in typed(on, "policy", "test", str(file), "--last", "1"), "nobody put it there"
 
 
 def test_a_similar_question_is_not_embedded_and_a_cache_gives_the_values_again(on: Stage) -> None:

@@ -62,6 +62,18 @@ def word(on: Stage, text: str, **more: Any) -> tuple[str, str]:
     return raw.headers["x-whyledger-cache"], str(raw.parse().choices[0].message.content)
 
 
+def test_a_question_in_which_something_is_replaced_is_not_embedded(on: Stage) -> None:
+    """What no provider may get is not looked up by a model of one either."""
+    configure(on, "observe", embedding="model-e")
+    asked = "How may I return a parcel, I am ana.mora@mine.example?"
+    word(on, asked)
+    assert any("ana.mora" in str(one["body"]) for one in on.upstream.seen if one["path"].endswith("/embeddings"))
+    on.put_into_force(on.text() + "policies:\n  stays: {replaces: {personal_data: any}, effect: redact}\n")
+    before = len(on.upstream.seen)
+    word(on, asked)
+    assert [one["path"] for one in on.upstream.seen[before:]] == ["/v1/chat/completions"]
+
+
 def test_what_would_have_been_served_is_observed_and_held_against_the_fresh_answer(on: Stage) -> None:
     configure(on, "observe")
     on.upstream.answer = saying("You have 30 days.", "You have 30 days!", "You have 14 days.")
